@@ -1,0 +1,59 @@
+"""Intervals: percentiles over bootstrap draws of users, and Wilson's for a plain rate.
+
+The user is the unit: a drawn user brings all rows, since rows of one user are alike. All cells of a
+split share the same draws, so that differences between models and means over scenarios are paired.
+U users, D draws.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+DRAWS = 400
+# Beyond this share of draws without a value (a class is missing) percentiles would be conditional on luck.
+MAX_UNDEFINED_DRAWS = 0.05
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bounds of a `LEVEL` interval, or None for both with the reason why there are none."""
+
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+
+def user_draws(n_users: int, seed: Sequence[int], draws: int = DRAWS) -> NDArray[np.uint8]:
+    """How often each user is drawn, (U, D): every column draws U of U users with replacement."""
+    rng = np.random.default_rng(list(seed))
+    count_UD = np.empty((n_users, draws), dtype=np.uint8)
+    for draw in range(draws):
+        drawn = rng.integers(n_users, size=n_users) if n_users else np.empty(0, dtype=np.int64)
+        count_UD[:, draw] = np.bincount(drawn, minlength=n_users)
+    return count_UD
+
+
+def percentile(value_D: NDArray[np.float64], level: float = LEVEL) -> Interval:
+    """The percentile interval of the draws that have a value."""
+    defined = value_D[~np.isnan(value_D)]
+    lost = 1.0 - len(defined) / len(value_D)
+    if lost > MAX_UNDEFINED_DRAWS:
+        return Interval(None, None, f"no interval: {lost:.0%} of the draws over users lack a class")
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def wilson(positives: int, n: int, level: float = LEVEL) -> Interval:
+    """Wilson's interval of a rate, rows taken as independent (narrow where users repeat themselves)."""
+    if n == 0:
+        return Interval(None, None, "no example with a mature label")
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    rate, spread = positives / n, z * z / n
+    centre = (rate + spread / 2) / (1 + spread)
+    half = z * math.sqrt(rate * (1 - rate) / n + spread / (4 * n)) / (1 + spread)
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))

@@ -1,0 +1,377 @@
+"""The Parquet lake: immutable files, one manifest per (step, day), and the only door to DuckDB.
+
+A day of a step becomes visible when its manifest is replaced, and in no other way. Readers resolve manifests,
+never globs, so a file that no manifest names does not exist for anybody and can be swept.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+log = logging.getLogger("hinet")
+
+MANIFESTS = "_manifests"
+BLOCKED = "_blocked"
+SWEEP_AFTER_S = 3600.0
+
+
+class LakeError(RuntimeError):
+    """The lake cannot do what was asked; the message says what to do."""
+
+
+def quote_identifier(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """A text as an SQL literal, for the places where DuckDB takes no bound value."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def connect(
+    path: Path | None = None,
+    *,
+    read_only: bool = False,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    temp_directory: Path | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection in UTC that never reaches for the network."""
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "threads": str(threads or os.environ.get("HINET_THREADS") or os.cpu_count() or 1),
+        "memory_limit": memory_limit or os.environ.get("HINET_MEMORY", "4GB"),
+    }
+    if temp_directory is not None:
+        config["temp_directory"] = str(temp_directory)
+    con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def crash_point(name: str) -> None:
+    """Die here, without cleaning up, when HINET_CRASH_AT says so (`name` or `name:nth`): the tests of crash safety."""
+    wanted, _, nth = os.environ.get("HINET_CRASH_AT", "").partition(":")
+    if wanted != name:
+        return
+    _seen[name] = _seen.get(name, 0) + 1
+    if _seen[name] == int(nth or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_seen: dict[str, int] = {}
+
+
+def fsync_path(path: Path) -> None:
+    """Force a file or a folder's entries to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old or the new text, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        draft.write_text(text)
+        fsync_path(draft)
+        draft.replace(path)
+        fsync_path(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One immutable Parquet file; `path` is relative to the lake."""
+
+    path: str
+    rows: int
+    bytes: int
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one step committed for one day."""
+
+    step: str
+    day: date
+    run: str
+    tables: dict[str, list[TableFile]]
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        raw = asdict(self) | {"day": self.day.isoformat()}
+        return json.dumps(raw, indent=1, sort_keys=True, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        raw = json.loads(text)
+        tables = {name: [TableFile(**one) for one in files] for name, files in raw["tables"].items()}
+        return cls(raw["step"], date.fromisoformat(raw["day"]), raw["run"], tables, raw["info"])
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {name: sum(one.rows for one in files) for name, files in self.tables.items()}
+
+    @property
+    def content_hash(self) -> str:
+        """Equal for two commits with the same rows, whoever wrote them and when."""
+        parts = sorted((name, one.content_hash) for name, files in self.tables.items() for one in files)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+class Draft:
+    """Files of one (step, day) that nobody sees before `commit`."""
+
+    def __init__(self, lake: "Lake", step: str, day: date) -> None:
+        self.lake, self.step, self.day = lake, step, day
+        self.run = uuid.uuid4().hex[:12]
+        self.files: dict[str, list[TableFile]] = {}
+        self.done = False
+
+    def path(self, table: str) -> Path:
+        """Where this draft keeps the table."""
+        return self.lake.root / table / f"day={self.day.isoformat()}" / f"{self.run}.parquet"
+
+    def write(self, table: str, query: str | duckdb.DuckDBPyRelation, con: duckdb.DuckDBPyConnection) -> TableFile:
+        """Copy a query's rows, in its order, to this draft's file of the table."""
+        text = query if isinstance(query, str) else query.sql_query()
+        path = self.path(table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._undo_on_failure(
+            lambda: con.execute(
+                f"COPY ({text}) TO {quote_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+            ).fetchall()
+        )
+        return self._register(table, path)
+
+    def write_rows(self, table: str, rows: pa.Table | list[dict[str, Any]], schema: pa.Schema) -> TableFile:
+        """Write a small tidy table with a given schema."""
+        content = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=schema)
+        path = self.path(table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._undo_on_failure(lambda: pq.write_table(content, path, compression="zstd"))
+        return self._register(table, path)
+
+    def _undo_on_failure(self, write: Any) -> None:
+        try:
+            write()
+        except (OSError, duckdb.Error) as error:
+            self.abandon()
+            if isinstance(error, OSError) or "No space left" in str(error) or "IO Error" in str(error):
+                raise LakeError(
+                    f"could not write {self.step} of {self.day} under {self.lake.root}: {error}. "
+                    "Nothing of this day was committed; free some space or check the folder's rights, then run again."
+                ) from error
+            raise
+
+    def _register(self, table: str, path: Path) -> TableFile:
+        fsync_path(path)
+        crash_point("after-file")
+        rows = pq.read_metadata(path).num_rows
+        entry = TableFile(
+            path.relative_to(self.lake.root).as_posix(), rows, path.stat().st_size, content_hash(path)
+        )
+        self.files.setdefault(table, []).append(entry)
+        return entry
+
+    def commit(self, info: dict[str, Any] | None = None) -> Manifest:
+        """Make the day visible: the one atomic replace that everything leans on."""
+        for table in self.files:
+            fsync_path(self.path(table).parent)
+        manifest = Manifest(self.step, self.day, self.run, self.files, info or {})
+        crash_point("before-commit")
+        try:
+            replace_text(self.lake.manifest_path(self.step, self.day), manifest.to_json())
+        except OSError as error:
+            self.abandon()
+            raise LakeError(
+                f"could not commit {self.step} of {self.day}: {error}. Nothing changed; free space and run again."
+            ) from error
+        self.done = True
+        crash_point("after-commit")
+        shutil.rmtree(self.lake.blocked_folder(self.step, self.day), ignore_errors=True)
+        return manifest
+
+    def abandon(self, keep: bool = False) -> None:
+        """Give the files up; with `keep` a blocked day's files move aside for inspection and replay."""
+        self.done = True
+        folder = self.lake.blocked_folder(self.step, self.day)
+        if keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        for table, files in self.files.items():
+            for one in files:
+                path = self.lake.root / one.path
+                if keep:
+                    path.replace(folder / f"{table}.parquet")
+                else:
+                    path.unlink(missing_ok=True)
+        for table in set(self.files):
+            self.path(table).unlink(missing_ok=True)
+
+
+def content_hash(path: Path) -> str:
+    """A hash of a Parquet file's rows in their order, independent of how they were compressed."""
+    digest = hashlib.sha256()
+    reader = pq.ParquetFile(path)
+    digest.update(str(reader.schema_arrow.remove_metadata()).encode())
+    for batch in reader.iter_batches(batch_size=65_536):
+        for column in batch.columns:
+            sink = pa.BufferOutputStream()
+            compact = pa.record_batch([pa.concat_arrays([column])], names=["c"])
+            with pa.ipc.new_stream(sink, compact.schema) as writer:
+                writer.write_batch(compact)
+            digest.update(sink.getvalue())
+    return digest.hexdigest()[:16]
+
+
+class Lake:
+    """The tables of one contract under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def manifest_path(self, step: str, day: date) -> Path:
+        return self.root / MANIFESTS / step / f"{day.isoformat()}.json"
+
+    def blocked_folder(self, step: str, day: date) -> Path:
+        return self.root / BLOCKED / step / day.isoformat()
+
+    @contextmanager
+    def begin(self, step: str, day: date) -> Iterator[Draft]:
+        """A draft that disappears unless it is committed."""
+        draft = Draft(self, step, day)
+        try:
+            yield draft
+        finally:
+            if not draft.done:
+                draft.abandon()
+
+    def manifest(self, step: str, day: date) -> Manifest | None:
+        """The commit of a step's day, or None when the day is not committed."""
+        try:
+            return Manifest.from_json(self.manifest_path(step, day).read_text())
+        except FileNotFoundError:
+            return None
+
+    def steps(self) -> list[str]:
+        root = self.root / MANIFESTS
+        return sorted({path.parent.relative_to(root).as_posix() for path in root.rglob("*.json")})
+
+    def days(self, step: str) -> list[date]:
+        """The committed days of a step, oldest first."""
+        folder = self.root / MANIFESTS / step
+        return sorted(date.fromisoformat(path.stem) for path in folder.glob("*.json") if path.name[0] != ".")
+
+    def blocked(self, step: str) -> dict[date, Path]:
+        """Days that were kept out by a check and not replaced since, with the folder of their files."""
+        folder = self.root / BLOCKED / step
+        if not folder.exists():
+            return {}
+        return {date.fromisoformat(path.name): path for path in sorted(folder.iterdir())}
+
+    def files(self, table: str, days: Iterable[date] | None = None) -> list[Path]:
+        """The committed files of a table, resolved through the manifests, oldest day first."""
+        wanted = None if days is None else set(days)
+        found: list[tuple[date, str]] = []
+        for step in self.steps():
+            for day in self.days(step):
+                if wanted is not None and day not in wanted:
+                    continue
+                manifest = self.manifest(step, day)
+                if manifest is not None:
+                    found += [(day, one.path) for one in manifest.tables.get(table, [])]
+        return [self.root / path for _, path in sorted(found)]
+
+    def scan(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        table: str,
+        days: Iterable[date] | None = None,
+        schema: str | None = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """The committed rows of a table; `schema` (DDL columns) answers for a table with no file yet."""
+        files = self.files(table, days)
+        if files:
+            return con.sql(f"SELECT * FROM {parquet_list(files)}")
+        if schema is None:
+            raise LakeError(
+                f"table {table!r} has no committed rows under {self.root} for the days asked; "
+                f"committed steps: {', '.join(self.steps()) or 'none'}. Materialize it first."
+            )
+        columns = ", ".join(
+            f"CAST(NULL AS {kind}) AS {name}" for name, kind in (one.split(" ", 1) for one in schema.split(", "))
+        )
+        return con.sql(f"SELECT * FROM (SELECT {columns}) WHERE false")
+
+    def tables(self) -> list[str]:
+        """Every table that some committed manifest names."""
+        names: set[str] = set()
+        for step in self.steps():
+            for day in self.days(step):
+                manifest = self.manifest(step, day)
+                names |= set(manifest.tables) if manifest else set()
+        return sorted(names)
+
+    def sweep(self, older_than_s: float = SWEEP_AFTER_S) -> list[Path]:
+        """Delete files that no manifest names and nobody can still be writing; returns what went."""
+        kept = {self.root / one for one in self._referenced()}
+        gone = []
+        for path in self.root.glob("*/day=*/*"):
+            if path not in kept and time.time() - path.stat().st_mtime > older_than_s:
+                path.unlink(missing_ok=True)
+                gone.append(path)
+        return gone
+
+    def _referenced(self) -> set[str]:
+        paths: set[str] = set()
+        for step in self.steps():
+            for day in self.days(step):
+                manifest = self.manifest(step, day)
+                if manifest is not None:
+                    paths |= {one.path for files in manifest.tables.values() for one in files}
+        return paths
+
+    def rebuild_catalog(self, path: Path) -> None:
+        """Write `catalog.duckdb` anew: one view per table over exactly the committed files."""
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            con = connect(draft)
+            for table in self.tables():
+                files = self.files(table)
+                con.execute(f"CREATE VIEW {quote_identifier(table)} AS SELECT * FROM {parquet_list(files)}")
+            con.close()
+            crash_point("before-catalog")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+            Path(f"{draft}.wal").unlink(missing_ok=True)
+
+
+def parquet_list(files: list[Path]) -> str:
+    """A FROM clause over exactly these files; columns are matched by name, so a later column may be absent earlier."""
+    names = ", ".join(quote_literal(str(one)) for one in files)
+    return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"

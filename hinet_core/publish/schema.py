@@ -1,0 +1,195 @@
+"""What a snapshot holds: its tables, their columns, keys and rules. The dashboards know this and nothing else of us.
+
+Days are DATE, moments are TIMESTAMP in UTC, shares and rates are 0-1, and no row is about one user. Adding a column
+or a table keeps the version; anything a reader could trip over raises it.
+"""
+
+from dataclasses import dataclass, field
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """One published table. `rules` maps a sentence to the SQL condition of a row that breaks it."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: dict[str, str]
+    source: str = ""
+    rules: dict[str, str] = field(default_factory=dict)
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Read 'name TYPE, name TYPE, …'."""
+    return {name: kind for name, kind in (one.split() for one in text.replace("\n", " ").split(","))}
+
+
+def _one_of(column: str, *allowed: str) -> dict[str, str]:
+    words = ", ".join(f"'{word}'" for word in allowed)
+    return {f"{column} is one of {', '.join(allowed)}": f"{column} IS NULL OR {column} NOT IN ({words})"}
+
+
+_INTERVAL = "low DOUBLE, high DOUBLE, level DOUBLE, method VARCHAR, n BIGINT"
+_A_NUMBER_OR_A_REASON = "coalesce(isnan({0}) OR isinf({0}), false) OR (({0} IS NULL) = (coalesce({1}, '') = ''))"
+
+TABLES = (
+    Table(
+        "publish_manifest",
+        ("publish_id",),
+        _columns(
+            """publish_id VARCHAR, published_at TIMESTAMP, schema_version INTEGER, contract VARCHAR, title VARCHAR,
+            description VARCHAR, time_zone VARCHAR, data_through DATE, retrain_at VARCHAR, code_version VARCHAR,
+            data_fingerprint VARCHAR, full_fingerprint VARCHAR, dagster_base_url VARCHAR, n_tables INTEGER"""
+        ),
+    ),
+    Table(
+        "table_manifest",
+        ("table_name",),
+        _columns(
+            "table_name VARCHAR, n_rows BIGINT, content_hash VARCHAR, source_table VARCHAR, max_day DATE"
+        ),
+    ),
+    Table(
+        "scenarios",
+        ("scenario_id",),
+        _columns(
+            """scenario_id VARCHAR, name VARCHAR, sort_order INTEGER, modelled BOOLEAN, impressions BIGINT,
+            traffic_share DOUBLE"""
+        ),
+    ),
+    Table(
+        "tasks",
+        ("task",),
+        _columns("task VARCHAR, name VARCHAR, unit VARCHAR, after VARCHAR, sort_order INTEGER"),
+    ),
+    Table(
+        "metrics",
+        ("metric",),
+        _columns(
+            "metric VARCHAR, name VARCHAR, description VARCHAR, unit VARCHAR, better VARCHAR, sort_order INTEGER"
+        ),
+        rules=_one_of("better", "higher", "lower", "near 1", "unknown"),
+    ),
+    Table(
+        "models",
+        ("model",),
+        _columns(
+            """model VARCHAR, display_name VARCHAR, role VARCHAR, color_slot INTEGER, champion_version VARCHAR,
+            champion_as_of DATE, champion_reason VARCHAR"""
+        ),
+        rules=_one_of("role", "champion", "challenger", "baseline"),
+    ),
+    Table(
+        "runs",
+        ("run_id",),
+        _columns(
+            """run_id VARCHAR, model VARCHAR, as_of DATE, version VARCHAR, seed INTEGER, status VARCHAR,
+            started_at TIMESTAMP, finished_at TIMESTAMP, duration_s DOUBLE, device VARCHAR, n_params BIGINT,
+            n_train BIGINT, best_epoch INTEGER, preset VARCHAR, params_hash VARCHAR, code_version VARCHAR,
+            data_fingerprint VARCHAR, full_fingerprint VARCHAR, train_from DATE, train_to DATE, valid_day DATE"""
+        ),
+        source="runs",
+    ),
+    Table(
+        "run_params",
+        ("run_id", "key"),
+        _columns("run_id VARCHAR, key VARCHAR, value VARCHAR"),
+        source="run_params",
+    ),
+    Table(
+        "train_curves",
+        ("run_id", "task", "split", "metric", "step"),
+        _columns(
+            """run_id VARCHAR, task VARCHAR, split VARCHAR, metric VARCHAR, epoch DOUBLE, step BIGINT, wall_s DOUBLE,
+            value DOUBLE"""
+        ),
+        source="train_curves",
+    ),
+    Table(
+        "eval_metrics",
+        ("run_id", "as_of", "scope", "scenario_id", "task", "split", "metric"),
+        _columns(
+            f"""run_id VARCHAR, model VARCHAR, as_of DATE, scope VARCHAR, scenario_id VARCHAR, task VARCHAR,
+            split VARCHAR, metric VARCHAR, value DOUBLE, {_INTERVAL}, n_positives BIGINT, n_users BIGINT,
+            null_reason VARCHAR"""
+        ),
+        source="eval_metrics",
+        rules=_one_of("scope", "scenario", "pooled", "macro")
+        | {"a metric has a finite value or a reason": _A_NUMBER_OR_A_REASON.format("value", "null_reason")},
+    ),
+    Table(
+        "eval_deltas",
+        ("run_id", "baseline_run_id", "as_of", "scope", "scenario_id", "task", "split", "metric"),
+        _columns(
+            f"""run_id VARCHAR, baseline_run_id VARCHAR, model VARCHAR, baseline VARCHAR, as_of DATE, scope VARCHAR,
+            scenario_id VARCHAR, task VARCHAR, split VARCHAR, metric VARCHAR, delta DOUBLE, {_INTERVAL},
+            null_reason VARCHAR"""
+        ),
+        source="eval_deltas",
+        rules={"a difference has a finite value or a reason": _A_NUMBER_OR_A_REASON.format("delta", "null_reason")},
+    ),
+    Table(
+        "dq_results",
+        ("day", "day_status", "check_name", "column_name", "scenario_id"),
+        _columns(
+            """day DATE, day_status VARCHAR, check_name VARCHAR, kind VARCHAR, column_name VARCHAR,
+            scenario_id VARCHAR, rule_text VARCHAR, severity VARCHAR, status VARCHAR, observed DOUBLE,
+            expected_low DOUBLE, expected_high DOUBLE, unexpected_count BIGINT, n_rows BIGINT, sample VARCHAR"""
+        ),
+        source="dq_results",
+        rules=_one_of("severity", "critical", "warning", "info")
+        | _one_of("status", "pass", "fail")
+        | _one_of("day_status", "committed", "blocked"),
+    ),
+    Table(
+        "ingest_days",
+        ("day",),
+        _columns(
+            """day DATE, status VARCHAR, rows_read BIGINT, rows_kept BIGINT, rows_duplicate BIGINT,
+            rows_quarantined BIGINT"""
+        ),
+        source="ingest_files",
+        rules=_one_of("status", "committed", "blocked", "gap")
+        | {
+            "rows read = kept + duplicate + quarantined": "rows_read <> rows_kept + rows_duplicate + rows_quarantined"
+        },
+    ),
+    Table(
+        "ingest_counters",
+        ("day", "counter", "detail"),
+        _columns("day DATE, counter VARCHAR, detail VARCHAR, rows BIGINT"),
+        source="ingest_counters",
+    ),
+    Table(
+        "label_rates",
+        ("day", "scenario_id", "task"),
+        _columns(
+            """day DATE, scenario_id VARCHAR, task VARCHAR, rate DOUBLE, low DOUBLE, high DOUBLE, n BIGINT,
+            n_positives BIGINT"""
+        ),
+        source="label_rates",
+    ),
+    Table(
+        "lift",
+        ("kind", "metric", "scope", "scenario_id", "as_of", "model_a", "model_b", "estimator", "seed"),
+        _columns(
+            """kind VARCHAR, metric VARCHAR, scope VARCHAR, scenario_id VARCHAR, as_of DATE, model_a VARCHAR,
+            model_b VARCHAR, estimator VARCHAR, status VARCHAR, reason VARCHAR, lift DOUBLE, low DOUBLE, high DOUBLE,
+            level DOUBLE, method VARCHAR, n_users BIGINT, n_requests BIGINT, orders_a DOUBLE, orders_b DOUBLE,
+            value_a DOUBLE, value_b DOUBLE, oracle_lift DOUBLE, logger_lift DOUBLE, random_lift DOUBLE,
+            true_lift DOUBLE, p_raw DOUBLE, p_bh DOUBLE, mde80 DOUBLE, ess DOUBLE, support_orders BIGINT,
+            n_seeds INTEGER, world_hash VARCHAR, seed INTEGER, code_version VARCHAR"""
+        ),
+        source="lift",
+        rules=_one_of("status", "estimated", "not_estimable")
+        | {
+            "an estimated lift is a finite number": (
+                "status = 'estimated' AND (lift IS NULL OR isnan(lift) OR isinf(lift))"
+            ),
+            "a lift that is not estimable says why and shows no number": (
+                "status = 'not_estimable' AND (lift IS NOT NULL OR coalesce(reason, '') = '')"
+            ),
+        },
+    ),
+)

@@ -1,0 +1,79 @@
+"""What the environment says, read once: where to write, how many threads, how much memory, which device."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class SettingsError(ValueError):
+    """An environment variable holds a value we cannot use."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The folders of one contract inside HINET_HOME."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.duckdb"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "published"
+
+    @property
+    def docs(self) -> Path:
+        return self.root / "docs"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """HINET_HOME, HINET_THREADS, HINET_MEMORY, HINET_DEVICE and HINET_CONTRACTS as values."""
+
+    home: Path
+    threads: int
+    memory_limit: str
+    device: str
+    contracts: tuple[str, ...]
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    def paths(self, contract_name: str) -> Paths:
+        return Paths(self.home / contract_name)
+
+
+def load_settings() -> Settings:
+    """Read the environment; an unusable value is named with what is allowed."""
+    device = os.environ.get("HINET_DEVICE", "auto")
+    if device not in DEVICES:
+        raise SettingsError(f"HINET_DEVICE: found {device!r}, allowed: {', '.join(DEVICES)}")
+    threads = os.environ.get("HINET_THREADS", str(os.cpu_count() or 1))
+    if not threads.isdigit() or int(threads) < 1:
+        raise SettingsError(f"HINET_THREADS: found {threads!r}, allowed: a whole number from 1")
+    named = os.environ.get("HINET_CONTRACTS", "meishi")
+    contracts = tuple(part.strip() for part in named.split(",") if part.strip())
+    return Settings(
+        home=Path(os.environ.get("HINET_HOME", "var")).expanduser().resolve(),
+        threads=int(threads),
+        memory_limit=os.environ.get("HINET_MEMORY", "4GB"),
+        device=device,
+        contracts=contracts,
+    )
