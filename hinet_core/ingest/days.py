@@ -1,0 +1,259 @@
+"""Write, audit, commit: one day of landed files becomes one commit, or is kept out and stays for replay."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from hinet_core.contract import Contract
+from hinet_core.ingest import rules
+from hinet_core.ingest.landing import LandedFile, LandingIndex
+from hinet_core.ingest.readers import FileReader, LandingError, open_file
+from hinet_core.ingest.staging import impression_columns, matched_column, staged_columns, staged_rows
+from hinet_core.lake import Draft, Lake, Manifest, connect, quote_identifier, quote_literal
+
+log = logging.getLogger("hinet")
+
+STEP = "ingest"
+# Days are staged together up to this many rows, so that a file with many days is not scanned once for each.
+ROWS_AT_ONCE = 2_000_000
+
+FILES_SCHEMA = pa.schema(
+    [("day", pa.date32()), ("source_file", pa.string()), ("rows_read", pa.int64()), ("rows_kept", pa.int64()),
+     ("rows_duplicate", pa.int64()), ("rows_quarantined", pa.int64())]
+)  # fmt: skip
+
+
+class Finding(Protocol):
+    """What ingest needs to know of an audit's result."""
+
+    severity: str
+    status: str
+
+    def to_row(self) -> dict[str, Any]: ...
+
+
+class Auditor(Protocol):
+    """Judges an uncommitted day; `schema` is that of the rows of its findings."""
+
+    schema: pa.Schema
+
+    def validate(
+        self, con: duckdb.DuckDBPyConnection, impressions: Path, day: date, counts: dict[str, int]
+    ) -> list[Any]: ...
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """`manifest` is None when the day was kept out; `findings` say why."""
+
+    day: date
+    manifest: Manifest | None
+    counts: dict[str, int]
+    findings: list[Any] = field(default_factory=list)
+
+    @property
+    def blocking(self) -> list[Any]:
+        return [one for one in self.findings if one.status == "fail" and one.severity == "critical"]
+
+
+def is_current(lake: Lake, landed: LandingIndex, day: date) -> bool:
+    """Whether the committed day was read from exactly the files and rules that are there now."""
+    manifest = lake.manifest(STEP, day)
+    return manifest is not None and manifest.info.get("inputs") == landed.fingerprint(day)
+
+
+def ingest_days(
+    contract: Contract, lake: Lake, landed: LandingIndex, days: Iterable[date], auditor: Auditor | None = None
+) -> Iterator[IngestResult]:
+    """Ingest several days, scanning each landed file as few times as memory allows; yields day by day."""
+    for group in day_groups(landed, sorted(set(days))):
+        with staged(contract, landed, group) as con:
+            for day in group:
+                yield _ingest_staged(contract, lake, landed, con, day, auditor)
+
+
+def day_groups(landed: LandingIndex, days: list[date]) -> Iterator[list[date]]:
+    """Consecutive days with at most ROWS_AT_ONCE landed rows together (a larger day stands alone)."""
+    group: list[date] = []
+    rows = 0
+    for day in days:
+        size = sum(one.rows[day.isoformat()] for one in landed.files_of(day))
+        if group and rows + size > ROWS_AT_ONCE:
+            yield group
+            group, rows = [], 0
+        group.append(day)
+        rows += size
+    if group:
+        yield group
+
+
+@contextmanager
+def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the table `staged`: the landed rows of the days (and of their dedupe horizon)."""
+    horizon = contract.dedupe.horizon_days
+    wanted = {day - timedelta(days=back) for day in days for back in range(horizon + 1)}
+    files = {one.path: one for day in wanted for one in landed.files_of(day)}
+    con = connect()
+    try:
+        sides = {
+            source.name: [open_file(con, contract, source, landed.root / one.path) for one in landed.side_files(source)]
+            for source in contract.sources
+            if source.kind == "side"
+        }
+        for number, one in enumerate(files[path] for path in sorted(files)):
+            reader = open_file(con, contract, contract.log, landed.root / one.path)
+            query = staged_rows(contract, reader, one.path, one.first_day or days[0], wanted, sides)
+            _forget_rejects(con)
+            verb = "CREATE TEMP TABLE staged AS" if number == 0 else "INSERT INTO staged"
+            con.execute(f"{verb} {query}").fetchall()
+            _stage_rejects(con, contract, reader, one, wanted)
+        yield con
+    finally:
+        con.close()
+
+
+def _forget_rejects(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("DROP TABLE IF EXISTS csv_rejects")
+    con.execute("DROP TABLE IF EXISTS csv_scans")
+
+
+def _stage_rejects(
+    con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader, one: LandedFile, wanted: set[date]
+) -> None:
+    """Lines that are no record at all (too few or too many values, broken quotes) are refused rows too."""
+    if reader.source.format != "csv" or one.first_day not in wanted or one.first_day is None:
+        return
+    fault = "'line: ' || lower(replace(CAST(error_type AS VARCHAR), '_', ' '))"
+    columns = {
+        "placed_day": f"DATE {quote_literal(one.first_day.isoformat())}",
+        "raw": "csv_line",
+        "source_file": quote_literal(one.path),
+        "record_number": "line",
+        "reasons": f"list_sort(list(DISTINCT {fault}))",
+    }
+    values = [columns.get(name.strip('"'), "NULL") for name in staged_columns(contract)]
+    con.execute(f"INSERT INTO staged SELECT {', '.join(values)} FROM csv_rejects GROUP BY line, csv_line").fetchall()
+
+
+def _ingest_staged(
+    contract: Contract,
+    lake: Lake,
+    landed: LandingIndex,
+    con: duckdb.DuckDBPyConnection,
+    day: date,
+    auditor: Auditor | None,
+) -> IngestResult:
+    if not landed.files_of(day):
+        raise LandingError(
+            f"{day}: no landed file has a row of this day; landed days are {landed.days[0]} to {landed.days[-1]}. "
+            f"Put the day's file under {landed.root} and run again"
+        )
+    _split(contract, con, day)
+    counts = _counts(con)
+    with lake.begin(STEP, day) as draft:
+        _write(contract, con, draft, day)
+        info = {
+            "inputs": landed.fingerprint(day),
+            "counts": counts,
+            "data_fingerprint": contract.data_fingerprint,
+            "full_fingerprint": contract.full_fingerprint,
+        }
+        findings = auditor.validate(con, draft.path("impressions"), day, counts) if auditor else []
+        if auditor is not None:
+            draft.write_rows("dq_results", [one.to_row() for one in findings], auditor.schema)
+        result = IngestResult(day, None, counts, findings)
+        if result.blocking:
+            draft.abandon(keep=True)
+            return result
+        return IngestResult(day, draft.commit(info), counts, findings)
+
+
+def _split(contract: Contract, con: duckdb.DuckDBPyConnection, day: date) -> None:
+    """`judged`: the day's rows with their verdict. Among equal keys the earliest in a total order is kept."""
+    key = ", ".join(quote_identifier(name) for name in contract.dedupe.key)
+    horizon = contract.dedupe.horizon_days
+    first = (day - timedelta(days=horizon)).isoformat()
+    con.execute("DROP TABLE IF EXISTS judged")
+    con.execute(
+        f"""
+        CREATE TEMP TABLE judged AS
+        SELECT *, CASE WHEN len(reasons) > 0 THEN 'quarantined' WHEN nth > 1 THEN 'duplicate' ELSE 'kept' END AS verdict
+        FROM (
+            SELECT *, row_number() OVER (
+                PARTITION BY len(reasons) > 0, {key} ORDER BY exposed_us, source_file, record_number
+            ) AS nth
+            FROM staged WHERE placed_day BETWEEN DATE {quote_literal(first)} AND DATE {quote_literal(day.isoformat())}
+        )
+        WHERE placed_day = DATE {quote_literal(day.isoformat())}
+        """
+    ).fetchall()
+
+
+def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    unknown = "list_contains(reasons, 'scenario: unknown to the contract')"
+    row = con.execute(
+        f"""
+        SELECT count(*), count(*) FILTER (verdict = 'kept'), count(*) FILTER (verdict = 'duplicate'),
+               count(*) FILTER (verdict = 'quarantined'), count(*) FILTER ({unknown})
+        FROM judged
+        """
+    ).fetchall()[0]
+    names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined", "unknown_scenario")
+    return dict(zip(names, row, strict=True))
+
+
+def _write(contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day: date) -> None:
+    columns = ", ".join(impression_columns(contract))
+    order = ", ".join(
+        ["scenario_id", quote_identifier(contract.name_of("user")), "exposed_us",
+         quote_identifier(contract.name_of("item")), "source_file", "record_number"]
+    )  # fmt: skip
+    draft.write("impressions", f"SELECT {columns} FROM judged WHERE verdict = 'kept' ORDER BY {order}", con)
+    draft.write(
+        "quarantine",
+        "SELECT placed_day AS day, source_file, record_number, reasons, raw FROM judged "
+        "WHERE verdict = 'quarantined' ORDER BY source_file, record_number",
+        con,
+    )
+    draft.write(
+        "ingest_files",
+        "SELECT placed_day AS day, source_file, count(*) AS rows_read, "
+        "count(*) FILTER (verdict = 'kept') AS rows_kept, count(*) FILTER (verdict = 'duplicate') AS rows_duplicate, "
+        "count(*) FILTER (verdict = 'quarantined') AS rows_quarantined FROM judged GROUP BY ALL ORDER BY ALL",
+        con,
+    )
+    draft.write("ingest_counters", _counters(contract), con)
+
+
+def _counters(contract: Contract) -> str:
+    """Tidy counts of what happened to rows on their way: violations, unmatched keys, scenarios, reasons."""
+    parts = [
+        "SELECT 'scenario_rows' AS counter, scenario_id AS detail, count(*) AS rows FROM judged "
+        "WHERE verdict = 'kept' GROUP BY ALL",
+        "SELECT 'unknown_scenario', scenario_value, count(*) FROM judged "
+        "WHERE list_contains(reasons, 'scenario: unknown to the contract') GROUP BY ALL",
+        "SELECT 'reason', reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM judged) GROUP BY ALL",
+    ]
+    for source in contract.sources:
+        if source.kind == "side":
+            parts.append(
+                f"SELECT 'unmatched', {quote_literal(source.name)}, count(*) FILTER (NOT {matched_column(source)}) "
+                "FROM judged WHERE verdict = 'kept'"
+            )
+    for task in contract.tasks:
+        if task.after:
+            hit = rules.violation(task)
+            name = quote_literal(task.name)
+            parts.append(f"SELECT 'funnel_violation', {name}, count(*) FILTER ({hit}) FROM judged")
+            parts.append(
+                f"SELECT 'funnel_violation_kept', {name}, count(*) FILTER (verdict = 'kept' AND {hit}) FROM judged"
+            )
+    day = "(SELECT min(placed_day) FROM judged)"
+    return f"SELECT {day} AS day, counter, detail, rows FROM ({' UNION ALL '.join(parts)}) ORDER BY counter, detail"

@@ -1,0 +1,213 @@
+"""The landing folder: files are copied in whole, never changed, and indexed by the days their rows belong to."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from hinet_core.contract import Contract, Source, fingerprint
+from hinet_core.ingest.readers import FileReader, LandingError, open_file
+from hinet_core.ingest.staging import placed_days
+from hinet_core.lake import connect, fsync_path, replace_text
+from hinet_core.progress import track
+from hinet_core.settings import Paths
+
+log = logging.getLogger("hinet")
+INDEX = "_landing.json"
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One file: rows per day (ISO), the day that rows without a readable time belong to, or why it is refused."""
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    rows: dict[str, int] = field(default_factory=dict)
+    refused: str | None = None
+
+    @property
+    def first_day(self) -> date | None:
+        return date.fromisoformat(min(self.rows)) if self.rows else None
+
+
+@dataclass(frozen=True)
+class LandingIndex:
+    """Which landed file holds rows of which day."""
+
+    contract: Contract
+    root: Path
+    files: tuple[LandedFile, ...]
+
+    @property
+    def days(self) -> list[date]:
+        """Days with landed rows, oldest first."""
+        return sorted({date.fromisoformat(day) for one in self.log_files for day in one.rows})
+
+    @property
+    def log_files(self) -> list[LandedFile]:
+        return [one for one in self.files if one.source == self.contract.log.name and not one.refused]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Files that cannot be used, each with a sentence that says why and what to do."""
+        return {one.path: one.refused for one in self.files if one.refused}
+
+    def files_of(self, day: date) -> list[LandedFile]:
+        return [one for one in self.log_files if day.isoformat() in one.rows]
+
+    def side_files(self, source: Source) -> list[LandedFile]:
+        return [one for one in self.files if one.source == source.name and not one.refused]
+
+    def fingerprint(self, day: date) -> str:
+        """Changes when a file of the day, a side table or what the contract says of rows changes."""
+        horizon = self.contract.dedupe.horizon_days
+        days = [date.fromordinal(day.toordinal() - back) for back in range(horizon + 1)]
+        files = {one.sha256 for each in days for one in self.files_of(each)}
+        sides = {one.sha256 for one in self.files if one.source != self.contract.log.name}
+        rules = self.contract.model_dump(
+            mode="json",
+            include={"sources", "columns", "scenarios", "tasks", "dedupe", "quality", "time_zone", "first_day"},
+        )
+        return fingerprint([sorted(files), sorted(sides), rules])
+
+
+def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
+    """Copy the files that the contract's sources name from `data` into landing; returns what was copied."""
+    if not data.is_dir():
+        raise LandingError(f"DATA={data}: no such folder; give the folder that holds the log files")
+    files: list[Path] = []
+    for source in contract.sources:
+        found = sorted(one for one in data.glob(source.files) if one.is_file())
+        files += found
+        if not found:
+            names = ", ".join(sorted(one.name for one in data.iterdir())[:10]) or "nothing"
+            raise LandingError(
+                f"DATA={data}: no file matches {source.files!r} (source {source.name!r} of contract "
+                f"{contract.name!r}); the folder holds {names}. Correct DATA, or `files` in the contract"
+            )
+    pairs = [(one, paths.landing / one.relative_to(data)) for one in files]
+    fresh = [pair for pair in pairs if not _same(*pair)]
+    for origin, target in track(fresh, "landing files"):
+        _copy(origin, target)
+    return [target for _, target in fresh]
+
+
+def _same(origin: Path, target: Path) -> bool:
+    if not target.exists():
+        return False
+    left, right = origin.stat(), target.stat()
+    return (left.st_size, left.st_mtime_ns) == (right.st_size, right.st_mtime_ns)
+
+
+def _copy(origin: Path, target: Path) -> None:
+    """A landed file is there whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copy2(origin, draft)
+        fsync_path(draft)
+        draft.replace(target)
+    except OSError as error:
+        raise LandingError(f"could not copy {origin.name} to {target.parent}: {error}; nothing was landed") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def index(contract: Contract, paths: Paths) -> LandingIndex:
+    """Look at every landed file (unchanged ones come from the last index); refused files are named, not raised."""
+    known = _load(paths, contract)
+    files: list[LandedFile] = []
+    con = connect()
+    todo = [
+        (source, path)
+        for source in contract.sources
+        for path in sorted(paths.landing.glob(source.files))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    for source, path in track(todo, "looking at landed files"):
+        relative = path.relative_to(paths.landing).as_posix()
+        stat = path.stat()
+        old = known.get(relative)
+        if old is not None and (old.size, old.mtime_ns, old.source) == (stat.st_size, stat.st_mtime_ns, source.name):
+            files.append(old)
+        else:
+            files.append(_examine(con, contract, source, path, relative))
+    con.close()
+    built = LandingIndex(contract, paths.landing, tuple(files))
+    _require(contract, paths, built)
+    content = {"contract": contract.full_fingerprint, "files": [asdict(one) for one in files]}
+    replace_text(paths.lake / INDEX, json.dumps(content, indent=1))
+    return built
+
+
+def _require(contract: Contract, paths: Paths, built: LandingIndex) -> None:
+    for source in contract.sources:
+        if not any(one.source == source.name for one in built.files):
+            raise LandingError(
+                f"{paths.landing}: no landed file matches {source.files!r} (source {source.name!r} of contract "
+                f"{contract.name!r}); put the files there or give DATA=folder"
+            )
+    broken = [one for one in built.files if one.refused and one.source != contract.log.name]
+    if broken:
+        raise LandingError(f"side table {broken[0].refused}")
+    if not built.days:
+        raise LandingError("no landed file can be used: " + "; ".join(built.refused.values()))
+
+
+def _load(paths: Paths, contract: Contract) -> dict[str, LandedFile]:
+    try:
+        raw = json.loads((paths.lake / INDEX).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    if raw.get("contract") != contract.full_fingerprint:
+        return {}
+    return {one["path"]: LandedFile(**one) for one in raw["files"]}
+
+
+def _examine(
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str
+) -> LandedFile:
+    stat = path.stat()
+    rows: dict[str, int] = {}
+    refused = None
+    try:
+        digest = _sha256(path)
+        reader = open_file(con, contract, source, path)
+        if source.kind == "log":
+            rows = count_days(con, contract, reader, relative)
+    except LandingError as error:
+        refused = str(error)
+    except (duckdb.Error, OSError) as error:
+        digest = ""
+        refused = f"{path.name}: not readable: {str(error).splitlines()[0]}. Deliver the file again"
+    return LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, digest, rows, refused)
+
+
+def count_days(
+    con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader, relative: str
+) -> dict[str, int]:
+    """Rows per day of one log file; rows without a usable day are counted on its first day."""
+    counted = con.execute(placed_days(contract, reader, relative)).fetchall()
+    rows = {day.isoformat(): count for day, count in sorted(one for one in counted if one[0] is not None)}
+    lost = sum(count for day, count in counted if day is None)
+    if not rows:
+        last = contract.last_day or "today"
+        raise LandingError(
+            f"{relative}: none of its {lost} rows has a readable time between {contract.first_day} and {last}; "
+            "check the time column's `parse` and first_day in the contract"
+        )
+    return rows
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,130 @@
+"""One landed file as an SQL query: its own columns as `raw.<name>`, and the number of each record in the file.
+
+CSV and NDJSON arrive as text and Parquet with its own types; what the text means is decided by `casts`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from hinet_core.contract import Contract, Source
+from hinet_core.lake import quote_identifier, quote_literal
+
+SUFFIXES = {
+    "parquet": (".parquet",),
+    "csv": (".csv", ".tsv", ".txt", ".dat", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst", ".tsv.zst"),
+    "ndjson": (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz", ".ndjson.zst", ".jsonl.zst"),
+}
+
+
+class LandingError(ValueError):
+    """A landed file cannot be used; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """How to read one file: `columns` maps the file's column names to DuckDB types."""
+
+    source: Source
+    path: Path
+    columns: dict[str, str]
+
+    def raw(self, name: str) -> str:
+        """The expression of a file's column inside `query`."""
+        return quote_identifier(f"raw.{name}")
+
+    @property
+    def record(self) -> str:
+        """The whole record as text, as an expression over `query`: what quarantine keeps."""
+        if self.source.format == "ndjson":
+            return "raw_line"
+        pairs = ", ".join(f"{quote_literal(name)}, {self.raw(name)}" for name in self.columns)
+        return f"CAST(json_object({pairs}) AS VARCHAR)"
+
+    @property
+    def query(self) -> str:
+        """SELECT of every column of the file as `raw.<name>`, plus `record_number` from 1."""
+        path = quote_literal(str(self.path))
+        if self.source.format == "parquet":
+            names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
+            scan = f"read_parquet({path}, file_row_number = true)"
+            return f"SELECT {names}, file_row_number + 1 AS record_number FROM {scan}"
+        if self.source.format == "ndjson":
+            names = ", ".join(
+                f"CASE WHEN json_valid(line) THEN line ->> {quote_literal('$.' + quote_identifier(name))} END "
+                f"AS {self.raw(name)}"
+                for name in self.columns
+            )
+            lines = f"read_csv({path}, {LINES}, encoding = {quote_literal(self.source.encoding)})"
+            numbered = f"SELECT line, row_number() OVER () AS record_number FROM {lines}"
+            return f"SELECT {names}, line AS raw_line, record_number FROM ({numbered})"
+        names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
+        typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in self.columns)
+        scan = f"read_csv({path}, {csv_options(self.source)}, auto_detect = false, columns = {{{typed}}}, {REJECTS})"
+        return f"SELECT {names}, row_number() OVER () AS record_number FROM {scan}"
+
+
+# A delimiter that text does not hold, and no quote: each line is one value.
+LINES = "auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}"
+REJECTS = "store_rejects = true, rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0"
+
+
+def csv_options(source: Source) -> str:
+    return (
+        f"delim = {quote_literal(source.delimiter)}, quote = {quote_literal(source.quote)}, "
+        f"escape = {quote_literal(source.quote)}, header = {str(source.header).lower()}, "
+        f"encoding = {quote_literal(source.encoding)}, nullstr = '', strict_mode = true"
+    )
+
+
+def open_file(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> FileReader:
+    """Look at a file's columns; a file that cannot be read or lacks a column of the contract is refused."""
+    if path.stat().st_size == 0:
+        raise LandingError(f"{path.name}: the file is empty (0 bytes); deliver it again or remove it from landing")
+    try:
+        columns = describe(con, contract, source, path)
+    except duckdb.Error as error:
+        reason = str(error).split("\n")[0]
+        raise LandingError(
+            f"{path.name}: not readable as {source.format}: {reason}. Deliver the file again, "
+            f"or correct format and encoding of source {source.name!r} in the contract"
+        ) from error
+    reader = FileReader(source, path, columns)
+    missing = [name for name in needed(contract, source) if name not in columns]
+    if missing:
+        raise LandingError(
+            f"{path.name}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
+            f"the file has {', '.join(columns)}. Correct `from` of that column in the contract, or the file"
+        )
+    return reader
+
+
+def needed(contract: Contract, source: Source) -> list[str]:
+    """The file columns that the contract reads from a source, except those taken from the path."""
+    names = [
+        name
+        for column in contract.columns
+        if contract.source_of(column).name == source.name
+        for name in column.found_in
+        if not name.startswith("path:")
+    ]
+    return list(dict.fromkeys(names + list(source.join.values())))
+
+
+def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> dict[str, str]:
+    """The file's column names and DuckDB types, in order."""
+    name = quote_literal(str(path))
+    if source.format == "parquet":
+        rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet({name})").fetchall()
+        return {row[0]: row[1] for row in rows}
+    if source.format == "ndjson":
+        head = f"SELECT count(*) FROM (SELECT 1 FROM read_csv({name}, {LINES}) WHERE json_valid(line) LIMIT 1)"
+        if con.execute(head).fetchall()[0][0] == 0:
+            raise LandingError(f"{path.name}: no line is a JSON object; is source {source.name!r} really ndjson?")
+        return dict.fromkeys(needed(contract, source), "VARCHAR")
+    if not source.header:
+        return dict.fromkeys(source.names, "VARCHAR")
+    options = f"{csv_options(source)}, all_varchar = true, ignore_errors = true, sample_size = 100"
+    rows = con.execute(f"DESCRIBE SELECT * FROM read_csv({name}, {options})").fetchall()
+    return {row[0]: "VARCHAR" for row in rows}

@@ -1,0 +1,224 @@
+"""The one scan that types a landed file: every record becomes a staged row with its values, labels and reasons.
+
+Levels of the query, inside out: the file's own columns, the contract's columns, what follows from them (scenario,
+day, labels), side tables, reasons. A row is accepted when it has no reason.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+
+from hinet_core.contract import Column, Contract, Source, known_day_column, known_us_column, label_column
+from hinet_core.ingest import rules
+from hinet_core.ingest.casts import cast, present
+from hinet_core.ingest.readers import FileReader
+from hinet_core.lake import quote_identifier, quote_literal
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def placed_days(contract: Contract, reader: FileReader, relative: str) -> str:
+    """Rows per usable day (NULL: no readable time, or outside the contract's days)."""
+    time = next(one for one in contract.columns if one.role == "time")
+    value = _value(time, reader, relative)
+    day = f"CASE WHEN {_in_contract(contract, 'd')} THEN d END"
+    return (
+        f"SELECT {day} AS day, count(*) FROM (SELECT CAST({_local(contract, 't')} AS DATE) AS d "
+        f"FROM (SELECT {value} AS t FROM ({reader.query}))) GROUP BY 1"
+    )
+
+
+def staged_rows(
+    contract: Contract,
+    reader: FileReader,
+    relative: str,
+    first_day: date,
+    days: Iterable[date],
+    sides: Mapping[str, list[FileReader]],
+) -> str:
+    """Every record of a log file that belongs to `days`, typed, labelled and judged."""
+    own = [one for one in contract.columns if contract.source_of(one).name == reader.source.name]
+    typed = ", ".join(f"{_value(one, reader, relative)} AS {quote_identifier(one.name)}" for one in own)
+    query = f"SELECT *, {typed} FROM ({reader.query})"
+    query = f"SELECT *, {_scenario_value(contract)} AS scenario_value, {_time(contract)} AS exposed_at FROM ({query})"
+    query = f"SELECT *, {', '.join(_derived(contract))} FROM ({query})"
+    query = f"SELECT *, {_placed(contract, first_day)} AS placed_day FROM ({query})"
+    wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
+    query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
+    query = _with_labels(contract, query)
+    query = f"SELECT *, {rules.reasons(_rules(contract, reader, relative, own))} AS reasons FROM ({query})"
+    raw = f"CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw"
+    query = f"SELECT *, {raw}, {quote_literal(relative)} AS source_file FROM ({query})"
+    for source in contract.sources:
+        if source.kind == "side":
+            query = _join_side(contract, query, source, sides[source.name])
+    return f"SELECT {', '.join(staged_columns(contract))} FROM ({query})"
+
+
+def impression_columns(contract: Contract) -> list[str]:
+    """The columns of `impressions`, in order."""
+    names = [one.name for one in contract.columns]
+    names += ["day", "day_number", "hour", "exposed_us", "scenario_id"]
+    for task in contract.tasks:
+        names += [label_column(task.name), known_us_column(task.name), known_day_column(task.name)]
+    return [quote_identifier(name) for name in [*names, "source_file", "record_number"]]
+
+
+def staged_columns(contract: Contract) -> list[str]:
+    """What staging keeps: impressions, the verdict, and what the counters need."""
+    claims = [rules.claimed(task.name) for task in contract.tasks]
+    matched = [matched_column(source) for source in contract.sources if source.kind == "side"]
+    return [*impression_columns(contract), "placed_day", "scenario_value", "reasons", "raw", *claims, *matched]
+
+
+def matched_column(source: Source) -> str:
+    return quote_identifier(f"matched_{source.name}")
+
+
+def _raws(column: Column, reader: FileReader, relative: str) -> tuple[list[str], list[str]]:
+    """present() expressions and types of a column's file columns; `path:group` reads the file's path."""
+    values, kinds = [], []
+    for name in column.found_in:
+        if name.startswith("path:"):
+            pattern, group = reader.source.path_pattern or "", name.removeprefix("path:")
+            names = ", ".join(quote_literal(one) for one in _groups(pattern))
+            plain = quote_literal(_unnamed(pattern))
+            found = f"regexp_extract({quote_literal(relative)}, {plain}, [{names}])[{quote_literal(group)}]"
+            raw, kind = found, "VARCHAR"
+        else:
+            raw, kind = reader.raw(name), reader.columns[name]
+        values.append(present(raw, kind, reader.source.null_values))
+        kinds.append(kind)
+    return values, kinds
+
+
+def _groups(pattern: str) -> list[str]:
+    return list(re.compile(pattern).groupindex)
+
+
+def _unnamed(pattern: str) -> str:
+    """(?P<name>…) as (…): the names are given to DuckDB apart."""
+    return re.sub(r"\(\?P<[^>]+>", "(", pattern)
+
+
+def _value(column: Column, reader: FileReader, relative: str) -> str:
+    values, kinds = _raws(column, reader, relative)
+    return cast(column, values, kinds)
+
+
+def _scenario_value(contract: Contract) -> str:
+    """The log's scenario as text; several columns are joined by '|'."""
+    parts = [f"CAST({quote_identifier(one.name)} AS VARCHAR)" for one in contract.columns_with("scenario")]
+    return parts[0] if len(parts) == 1 else " || '|' || ".join(parts)
+
+
+def _time(contract: Contract) -> str:
+    return quote_identifier(contract.name_of("time"))
+
+
+def _local(contract: Contract, naive_utc: str) -> str:
+    """A naive UTC timestamp as wall time of the contract's zone."""
+    return f"timezone({quote_literal(contract.time_zone)}, timezone('UTC', {naive_utc}))"
+
+
+def _in_contract(contract: Contract, day: str) -> str:
+    first = f"{day} >= DATE {quote_literal(contract.first_day.isoformat())}"
+    if contract.last_day is None:
+        return first
+    return f"{first} AND {day} <= DATE {quote_literal(contract.last_day.isoformat())}"
+
+
+def _derived(contract: Contract) -> list[str]:
+    pairs = " ".join(
+        f"WHEN {quote_literal(value)} THEN {quote_literal(one.id)}"
+        for one in contract.scenarios
+        for value in one.log_values
+    )
+    local = _local(contract, "exposed_at")
+    claims = [f"{rules.claim(task)} AS {rules.claimed(task.name)}" for task in contract.tasks]
+    return [
+        f"CASE scenario_value {pairs} END AS scenario_id",
+        "epoch_us(exposed_at) AS exposed_us",
+        f"CAST({local} AS DATE) AS day",
+        f"CAST(CAST({local} AS DATE) - DATE '1970-01-01' AS INTEGER) AS day_number",
+        f"CAST(hour({local}) AS TINYINT) AS hour",
+        *claims,
+    ]
+
+
+def _placed(contract: Contract, first_day: date) -> str:
+    """The day whose books a row is in: its own, or the file's first day when it has none that can be used."""
+    fallback = f"DATE {quote_literal(first_day.isoformat())}"
+    return f"CASE WHEN {_in_contract(contract, 'day')} THEN day ELSE {fallback} END"
+
+
+def _with_labels(contract: Contract, query: str) -> str:
+    """Labels inside their window and clipped to the funnel, with the time at which each is known (design: time)."""
+    for task in contract.tasks:
+        label, claimed = quote_identifier(label_column(task.name)), rules.claimed(task.name)
+        window, settled = task.window // MICROSECOND, task.matures_after // MICROSECOND
+        value = claimed
+        if task.known_at:
+            known = f"epoch_us({quote_identifier(task.known_at)})"
+            value = f"CASE WHEN {known} > exposed_us + {window} THEN 0 ELSE {claimed} END"
+        if task.after:
+            earlier = quote_identifier(label_column(task.after))
+            value = f"CASE WHEN {claimed} IS NULL THEN NULL WHEN {earlier} = 0 THEN 0 ELSE {value} END"
+        query = f"SELECT *, CAST({value} AS TINYINT) AS {label} FROM ({query})"
+        known_us = f"exposed_us + {settled}"
+        if task.known_at:
+            reported = f"greatest(epoch_us({quote_identifier(task.known_at)}), exposed_us)"
+            known_us = f"CASE WHEN {label} = 1 THEN coalesce({reported}, {known_us}) ELSE {known_us} END"
+        query = f"SELECT *, {known_us} AS {quote_identifier(known_us_column(task.name))} FROM ({query})"
+        local = _local(contract, f"make_timestamp({quote_identifier(known_us_column(task.name))})")
+        number = f"CAST(CAST({local} AS DATE) - DATE '1970-01-01' AS INTEGER)"
+        query = f"SELECT *, {number} AS {quote_identifier(known_day_column(task.name))} FROM ({query})"
+    return query
+
+
+def _rules(contract: Contract, reader: FileReader, relative: str, own: list[Column]) -> list[rules.Rule]:
+    found = []
+    for column in own:
+        values, _ = _raws(column, reader, relative)
+        given = " AND ".join(f"({value}) IS NOT NULL" for value in values)
+        if column.type.startswith("list") and len(values) > 1:
+            given = "true"
+        found += rules.column_rules(column, given)
+    inside = _in_contract(contract, "day")
+    table = [(reason, condition.replace("day_in_contract", f"({inside})")) for reason, condition in
+             rules.table_rules(contract)]  # fmt: skip
+    return found + table
+
+
+def _join_side(contract: Contract, query: str, source: Source, readers: list[FileReader]) -> str:
+    """LEFT JOIN a side table: one row per key (the first read), a value that is not of its type is NULL."""
+    columns = [one for one in contract.columns if one.source == source.name]
+    by_name = {one.name: one for one in contract.columns}
+    parts = []
+    for order, reader in enumerate(readers):
+        keys = [
+            f"{_side_key(by_name[key], reader, name)} AS {quote_identifier(f'key_{key}')}"
+            for key, name in source.join.items()
+        ]
+        values = [f"{_value(one, reader, reader.path.name)} AS {quote_identifier(one.name)}" for one in columns]
+        both = ", ".join([*keys, *values])
+        parts.append(f"SELECT {both}, {order} AS file_order, record_number FROM ({reader.query})")
+    keys_sql = ", ".join(quote_identifier(f"key_{key}") for key in source.join)
+    numbered = (
+        f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY file_order, record_number) AS nth "
+        f"FROM ({' UNION ALL '.join(parts)})"
+    )
+    kept = ", ".join(quote_identifier(one.name) for one in columns)
+    side = f"SELECT {keys_sql}{', ' + kept if kept else ''}, true AS found FROM ({numbered}) WHERE nth = 1"
+    on = " AND ".join(f"row.{quote_identifier(key)} = side.{quote_identifier(f'key_{key}')}" for key in source.join)
+    added = "".join(f", side.{quote_identifier(one.name)}" for one in columns)
+    return (
+        f"SELECT row.*{added}, coalesce(side.found, false) AS {matched_column(source)} "
+        f"FROM ({query}) AS row LEFT JOIN ({side}) AS side ON {on}"
+    )
+
+
+def _side_key(column: Column, reader: FileReader, name: str) -> str:
+    """A side table's key in the type of the log's column, so that '007' and 7 meet only where both are numbers."""
+    kind = reader.columns[name]
+    return cast(column, [present(reader.raw(name), kind, reader.source.null_values)], [kind])

@@ -1,0 +1,100 @@
+"""Which versions of a model exist, and which one is the champion.
+
+`<models>/<version>/` holds one finished model each; `<models>/champion.json` names the one in use and is replaced
+in one step, so a reader sees the old champion or the new one, never half of either.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hinet_core.contract import Contract
+from hinet_core.lake import Lake, connect, replace_text
+
+POINTER = "champion.json"
+WITHOUT_GATE = "the latest {model}; no promotion gate has judged it"
+
+Row = dict[str, Any]
+
+
+class RegistryError(ValueError):
+    """The registry cannot answer; the message says what to do."""
+
+
+def versions(models_root: Path, lake: Lake, model: str | None = None) -> list[Row]:
+    """The `runs` rows of all models trained, oldest as_of first, each with `present` (its folder exists)."""
+    steps = [step for step in lake.steps() if step.startswith("train/") and model in (None, step[len("train/") :])]
+    days = sorted({day for step in steps for day in lake.days(step)})
+    if not days:
+        return []
+    con = connect()
+    try:
+        rows = lake.scan(con, "runs", days).fetch_arrow_table().to_pylist()
+    finally:
+        con.close()
+    wanted = [
+        row | {"present": (models_root / row["version"]).is_dir()} for row in rows if model in (None, row["model"])
+    ]
+    return sorted(wanted, key=lambda row: (row["as_of"], row["model"]))
+
+
+def set_champion(models_root: Path, contract: Contract, lake: Lake) -> Row:
+    """Make the latest version of the contract's challenger the champion, marked as not judged by a gate."""
+    model = contract.lift.challenger
+    trained = [row for row in versions(models_root, lake, model) if row["present"]]
+    if not trained:
+        raise RegistryError(
+            f"{contract.name}: expected a finished version of {model} under {models_root}, found none. Train it first."
+        )
+    return promote(models_root, contract, trained[-1], WITHOUT_GATE.format(model=model))
+
+
+def promote(models_root: Path, contract: Contract, run: Row, reason: str) -> Row:
+    """Point at this run's version; the same pointer is left untouched."""
+    pointer = {
+        "contract": contract.name,
+        "model": run["model"],
+        "version": run["version"],
+        "as_of": run["as_of"].isoformat(),
+        "run_id": run["run_id"],
+        "data_fingerprint": contract.data_fingerprint,
+        "reason": reason,
+    }
+    if pointer != _read(models_root):
+        replace_text(models_root / POINTER, json.dumps(pointer, indent=1, sort_keys=True) + "\n")
+    return _with_date(pointer)
+
+
+def champion(models_root: Path) -> Row | None:
+    """The champion (model, version, as_of, run_id, reason, data_fingerprint), or None before there is one."""
+    pointer = _read(models_root)
+    if pointer is None:
+        return None
+    if not (models_root / pointer["version"]).is_dir():
+        raise RegistryError(
+            f"{models_root / POINTER} names version {pointer['version']}, expected its folder beside it, found none. "
+            "Put the folder back, or train and promote again."
+        )
+    return _with_date(pointer)
+
+
+def _with_date(pointer: Row) -> Row:
+    return pointer | {"as_of": date.fromisoformat(pointer["as_of"])}
+
+
+def _read(models_root: Path) -> Row | None:
+    path = models_root / POINTER
+    try:
+        pointer = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RegistryError(
+            f"{path}: expected a JSON object, found {error}. Delete the file and promote again."
+        ) from None
+    needed = ("model", "version", "as_of", "run_id", "reason")
+    missing = [key for key in needed if not isinstance(pointer, dict) or key not in pointer]
+    if missing:
+        raise RegistryError(f"{path}: expected the keys {', '.join(needed)}, missing {', '.join(missing)}.")
+    return pointer
