@@ -45,7 +45,7 @@ def parse_duration(value: Any) -> timedelta:
         return value
     match = DURATION.match(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError("allowed: a whole number with s, m, h or d, such as '30m', '24h', '7d'")
+        raise ValueError("a whole number with s, m, h or d, such as '30m', '24h', '7d'")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 

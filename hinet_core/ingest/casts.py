@@ -101,7 +101,8 @@ def _list(column: Column, value: str, kind: str) -> str:
         return f"TRY_CAST({value} AS {target})"
     text = f"CAST({value} AS VARCHAR)"
     parts = f"list_transform(string_split({text}, {quote_literal(column.separator)}), lambda part: trim(part))"
-    return f"TRY_CAST(list_filter({parts}, lambda part: part <> '') AS {target})"
+    items = f"TRY_CAST(list_filter({parts}, lambda part: part <> '') AS {target})"
+    return f"CASE WHEN list_count({items}) = len({items}) THEN {items} END"  # one bad item spoils the list
 
 
 def _numbered_list(column: Column, values: list[str]) -> str:

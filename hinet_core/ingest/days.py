@@ -30,28 +30,19 @@ FILES_SCHEMA = pa.schema(
 )  # fmt: skip
 
 
-class Finding(Protocol):
-    """What ingest needs to know of an audit's result."""
-
-    severity: str
-    status: str
-
-    def to_row(self) -> dict[str, Any]: ...
-
-
 class Auditor(Protocol):
-    """Judges an uncommitted day; `schema` is that of the rows of its findings."""
+    """Judges an uncommitted day (hinet_core.quality is one); findings have `blocks` and `row()`."""
 
-    schema: pa.Schema
+    DQ_SCHEMA: pa.Schema
 
     def validate(
-        self, con: duckdb.DuckDBPyConnection, impressions: Path, day: date, counts: dict[str, int]
+        self, con: duckdb.DuckDBPyConnection, contract: Contract, relation: Path, day: date, counts: dict[str, int], /
     ) -> list[Any]: ...
 
 
 @dataclass(frozen=True)
 class IngestResult:
-    """`manifest` is None when the day was kept out; `findings` say why."""
+    """`manifest` is None when the day was kept out; `blocking` says why."""
 
     day: date
     manifest: Manifest | None
@@ -60,7 +51,7 @@ class IngestResult:
 
     @property
     def blocking(self) -> list[Any]:
-        return [one for one in self.findings if one.status == "fail" and one.severity == "critical"]
+        return [one for one in self.findings if one.blocks]
 
 
 def is_current(lake: Lake, landed: LandingIndex, day: date) -> bool:
@@ -165,9 +156,9 @@ def _ingest_staged(
             "data_fingerprint": contract.data_fingerprint,
             "full_fingerprint": contract.full_fingerprint,
         }
-        findings = auditor.validate(con, draft.path("impressions"), day, counts) if auditor else []
+        findings = auditor.validate(con, contract, draft.path("impressions"), day, counts) if auditor else []
         if auditor is not None:
-            draft.write_rows("dq_results", [one.to_row() for one in findings], auditor.schema)
+            draft.write_rows("dq_results", [one.row() for one in findings], auditor.DQ_SCHEMA)
         result = IngestResult(day, None, counts, findings)
         if result.blocking:
             draft.abandon(keep=True)

@@ -1,0 +1,88 @@
+"""One table: what the file says, how the contract reads it, what comes out (None = not a value of the type)."""
+
+from datetime import date, datetime
+
+import pytest
+
+from hinet_core.contract import Column
+from hinet_core.ingest.casts import cast, present
+
+MIDNIGHT = datetime(2026, 3, 1)
+CASES = [
+    ("int64", {}, "7", 7),
+    ("int64", {}, " +7 ", 7),
+    ("int64", {}, "-7.0", -7),
+    ("int64", {}, "3.7", None),
+    ("int64", {}, "1e3", None),
+    ("int64", {}, "9223372036854775808", None),
+    ("int8", {}, "128", None),
+    ("int64", {"thousands": ","}, "1,234,567", 1234567),
+    ("float64", {}, "2.5", 2.5),
+    ("float64", {}, "nan", None),
+    ("float64", {}, "inf", None),
+    ("float64", {"decimal": ",", "thousands": ".", "strip": "€"}, "1.234,50 €", 1234.5),
+    ("float64", {}, "1,5", None),
+    ("bool", {}, "Yes", True),
+    ("bool", {}, "0", False),
+    ("bool", {}, "maybe", None),
+    ("string", {}, " Tōkyō ", "Tōkyō"),
+    ("date", {}, "2026-03-01", date(2026, 3, 1)),
+    ("date", {"parse": "%Y%m%d"}, "20260301", date(2026, 3, 1)),
+    ("date", {"parse": "%Y%m%d"}, "20261301", None),
+    ("timestamp", {"parse": "iso"}, "2026-03-01T00:00:00Z", MIDNIGHT),
+    ("timestamp", {"parse": "iso"}, "2026-03-01T08:00:00+08:00", MIDNIGHT),
+    ("timestamp", {"parse": "iso"}, "2026-03-01 00:00:00", MIDNIGHT),
+    ("timestamp", {"parse": "iso", "zone": "Asia/Shanghai"}, "2026-03-01 08:00:00", MIDNIGHT),
+    ("timestamp", {"parse": "iso", "zone": "Asia/Shanghai"}, "2026-03-01 00:00:00Z", MIDNIGHT),
+    ("timestamp", {"parse": "iso"}, "2026-03-01", MIDNIGHT),
+    ("timestamp", {"parse": "iso"}, "yesterday", None),
+    ("timestamp", {"parse": "epoch_s"}, "1772323200", MIDNIGHT),
+    ("timestamp", {"parse": "epoch_ms"}, "1772323200000", MIDNIGHT),
+    ("timestamp", {"parse": "epoch_us"}, "1772323200000000", MIDNIGHT),
+    ("timestamp", {"parse": "epoch_s"}, "99999999999999999", None),
+    ("timestamp", {"parse": "%d.%m.%Y %H:%M", "zone": "Europe/Berlin"}, "01.03.2026 01:00", MIDNIGHT),
+    ("timestamp", {"parse": "%d.%m.%Y %H:%M"}, "41.03.2026 01:00", None),
+    ("list<int64>", {}, "1, 2,3", [1, 2, 3]),
+    ("list<int64>", {}, "1,x", None),
+    ("list<string>", {"separator": "|"}, "a|b||c", ["a", "b", "c"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "text", "expected"), CASES)
+def test_text(con, kind, options, text, expected):
+    column = Column(name="c", type=kind, **options)
+    value = cast(column, [present("$1", "VARCHAR", ())], ["VARCHAR"])
+    assert con.execute(f"SELECT {value}", [text]).fetchall() == [(expected,)]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "NULL", "\\N"])
+def test_null_spellings(con, text):
+    value = present("$1", "VARCHAR", ("NULL", "\\N"))
+    assert con.execute(f"SELECT {value}", [text]).fetchall() == [(None,)]
+
+
+NATIVE = [
+    ("int64", {}, "DOUBLE", "7.0::DOUBLE", 7),
+    ("int64", {}, "DOUBLE", "7.5::DOUBLE", None),
+    ("int8", {}, "BIGINT", "300", None),
+    ("string", {}, "BIGINT", "300", "300"),
+    ("timestamp", {}, "TIMESTAMP", "TIMESTAMP '2026-03-01'", MIDNIGHT),
+    ("timestamp", {"zone": "Asia/Shanghai"}, "TIMESTAMP", "TIMESTAMP '2026-03-01 08:00:00'", MIDNIGHT),
+    ("timestamp", {}, "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ '2026-03-01 08:00:00+08'", MIDNIGHT),
+    ("list<string>", {}, "BIGINT[]", "[1, 2]", ["1", "2"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "duckdb_type", "literal", "expected"), NATIVE)
+def test_native(con, kind, options, duckdb_type, literal, expected):
+    value = cast(Column(name="c", type=kind, **options), [literal], [duckdb_type])
+    assert con.execute(f"SELECT {value}").fetchall() == [(expected,)]
+
+
+def test_split_date_and_time_and_numbered_lists(con):
+    when = Column(name="c", type="timestamp", parse="%Y%m%d %H%M", **{"from": ["date", "time"]})
+    assert con.execute(f"SELECT {cast(when, ['$1', '$2'], ['VARCHAR'] * 2)}", ["20260301", "0000"]).fetchall() == [
+        (MIDNIGHT,)
+    ]
+    history = Column(name="h", type="list<int64>", **{"from": ["h1", "h2", "h3"]})
+    assert con.execute(f"SELECT {cast(history, ['3', 'NULL', '1'], ['BIGINT'] * 3)}").fetchall() == [([3, 1],)]

@@ -1,0 +1,297 @@
+"""Literal files in, literal rows out; every record is kept, a duplicate or quarantined, and each is accounted for."""
+
+import json
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hinet_core.contract import load_contract, parse_contract
+from hinet_core.ingest.days import day_groups, ingest_days, is_current
+from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.readers import LandingError
+from hinet_core.lake import Lake
+from hinet_core.settings import Paths
+
+HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
+ITEMS = "item_id,brand\na,Acme\nb,\na,Second\n"
+# 2026-03-29 is the day on which Berlin changes to summer time: 23:30Z of the 28th is 00:30 of the 29th.
+GOOD = [
+    "1,a,1,2026-03-27T10:00:00Z,1,1,1,2026-03-27T12:00:00Z,9.5",
+    "1,b,2b,2026-03-27T10:00:00Z,2,0,0,,",
+    "2,a,other,2026-03-28T23:30:00Z,1,1,0,,3",
+    "3,c,2,2026-03-29T21:59:59Z,3,1,1,2026-03-31T08:00:00Z,0",
+    "3,c,2,2026-03-29T22:00:00Z,3,0,0,,1",
+]
+BAD = [
+    "0,a,1,2026-03-27T10:00:00Z,1,0,0,,1",
+    "x,a,1,2026-03-27T10:00:00Z,99,0,0,,-1",
+    "4,a,moon,2026-03-27T10:00:00Z,1,0,0,,1",
+    "5,,1,2026-03-27T10:00:00Z,1,2,0,,abc",
+    "6,a,1,not a time,1,0,0,,1",
+    "7,a,1,2031-01-01T00:00:00Z,1,0,0,,1",
+]
+
+
+def write_log(paths, lines, name="log_1.csv", header=HEADER):
+    (paths.landing / name).write_text("\n".join([header, *lines]) + "\n")
+    (paths.landing / "items.csv").write_text(ITEMS)
+
+
+def run(contract, paths, days=None):
+    lake, landed = Lake(paths.lake), index(contract, paths)
+    return lake, list(ingest_days(contract, lake, landed, days or landed.days))
+
+
+def rows(lake, con, table, columns, days=None):
+    return lake.scan(con, table, days).project(columns).fetchall()
+
+
+def test_good_rows_arrive_typed_dated_and_labelled(tiny, paths, con):
+    write_log(paths, GOOD)
+    lake, _ = run(tiny, paths)
+    assert lake.days("ingest") == [date(2026, 3, 27), date(2026, 3, 29), date(2026, 3, 30)]
+    got = rows(lake, con, "impressions", "user, item, scenario_id, day, hour, label_click, label_order, price, brand")
+    assert sorted(got) == [
+        (1, "a", "home", date(2026, 3, 27), 11, 1, 1, 9.5, "Acme"),
+        (1, "b", "search", date(2026, 3, 27), 11, 0, 0, None, None),
+        (2, "a", "other", date(2026, 3, 29), 0, 1, 0, 3.0, "Acme"),
+        # ordered, but after the window of 24 hours: no order
+        (3, "c", "search", date(2026, 3, 29), 23, 1, 0, 0.0, None),
+        (3, "c", "search", date(2026, 3, 30), 0, 0, 0, 1.0, None),
+    ]
+
+
+def test_when_an_outcome_is_known(tiny, paths, con):
+    write_log(paths, GOOD)
+    lake, _ = run(tiny, paths)
+    got = rows(lake, con, "impressions", "user, exposed_us, known_us_order - exposed_us, known_day_order - day_number")
+    hours = {(user, exposed): (known // 3_600_000_000, days) for user, exposed, known, days in got}
+    assert hours[1, 1774605600000000] in {(2, 0), (24, 1)}  # bought after two hours; the other row of the user was not
+    assert sorted(value for value in hours.values() if value[0] == 24)[0] == (24, 1)
+    clicks = rows(lake, con, "impressions", "known_us_click - exposed_us, known_day_click - day_number")
+    assert set(clicks) == {(0, 0)}
+
+
+def test_refused_rows_keep_text_place_and_every_reason(tiny, paths, con):
+    write_log(paths, [*GOOD, *BAD])
+    lake, _ = run(tiny, paths)
+    got = {number: (day, reasons) for number, day, reasons in
+           rows(lake, con, "quarantine", "record_number, day, reasons")}  # fmt: skip
+    first = date(2026, 3, 27)
+    assert got == {
+        6: (first, ["user: below 1"]),
+        7: (first, ["user: not a int64", "slot: above 10", "price: below 0"]),
+        8: (first, ["scenario: unknown to the contract"]),
+        9: (first, ["item: missing", "clicked: not an allowed value", "price: not a float64"]),
+        10: (first, ["shown_at: not a timestamp"]),
+        11: (first, ["time: outside the contract's days"]),
+    }
+    raw = dict(rows(lake, con, "quarantine", "record_number, raw"))
+    assert json.loads(raw[7])["user"] == "x"
+    assert json.loads(raw[10])["shown_at"] == "not a time"
+
+
+def test_read_is_kept_plus_duplicate_plus_quarantined(tiny, paths, con):
+    write_log(paths, [*GOOD, GOOD[0], *BAD])
+    write_log(paths, [GOOD[1], GOOD[4]], name="log_2.csv")
+    lake, results = run(tiny, paths)
+    columns = "day, source_file, rows_read, rows_kept, rows_duplicate, rows_quarantined"
+    assert rows(lake, con, "ingest_files", columns) == [
+        (date(2026, 3, 27), "log_1.csv", 9, 2, 1, 6),
+        (date(2026, 3, 27), "log_2.csv", 1, 0, 1, 0),
+        (date(2026, 3, 29), "log_1.csv", 2, 2, 0, 0),
+        (date(2026, 3, 30), "log_1.csv", 1, 1, 0, 0),
+        (date(2026, 3, 30), "log_2.csv", 1, 0, 1, 0),
+    ]
+    assert sum(one.counts["rows_read"] for one in results) == 14
+    counters = set(rows(lake, con, "ingest_counters", "counter, detail, rows", [date(2026, 3, 27)]))
+    assert {("unknown_scenario", "moon", 1), ("scenario_rows", "home", 1), ("unmatched", "items", 0)} <= counters
+
+
+def test_among_equal_keys_the_first_of_a_total_order_is_kept(tiny, paths, con):
+    line = "1,a,1,2026-03-27T10:00:00Z,{slot},{click},0,,1"
+    write_log(paths, [line.format(slot=5, click=1), line.format(slot=2, click=0)], name="log_b.csv")
+    write_log(paths, [line.format(slot=7, click=0)], name="log_a.csv")
+    lake, _ = run(tiny, paths)
+    assert rows(lake, con, "impressions", "slot, source_file") == [(7, "log_a.csv")]
+
+
+def test_a_later_step_without_the_earlier_is_clipped_and_counted(tiny, tiny_raw, paths, con):
+    lines = ["1,a,1,2026-03-27T10:00:00Z,1,0,1,2026-03-27T11:00:00Z,1", GOOD[0].replace("10:00", "10:01")]
+    write_log(paths, lines)
+    lake, _ = run(tiny, paths)
+    assert rows(lake, con, "impressions", "label_click, label_order") == [(0, 0), (1, 1)]
+    assert ("funnel_violation", "order", 1) in rows(lake, con, "ingest_counters", "counter, detail, rows")
+    tiny_raw["tasks"][1]["on_violation"] = "quarantine"
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    assert rows(lake, con, "quarantine", "reasons") == [(["order: without click"],)]
+
+
+def test_any_order_and_any_number_of_times_gives_the_same_rows(tiny, paths):
+    write_log(paths, [*GOOD, *BAD])
+    lake, _ = run(tiny, paths)
+    before = {day: lake.manifest("ingest", day).content_hash for day in lake.days("ingest")}
+    for days in (lake.days("ingest")[::-1], lake.days("ingest")[1:2], lake.days("ingest")):
+        for day in days:
+            run(tiny, paths, [day])
+    assert {day: lake.manifest("ingest", day).content_hash for day in lake.days("ingest")} == before
+
+
+def test_current_until_a_file_of_the_day_or_a_rule_changes(tiny, tiny_raw, paths):
+    write_log(paths, GOOD)
+    lake, _ = run(tiny, paths)
+    landed = index(tiny, paths)
+    assert all(is_current(lake, landed, day) for day in landed.days)
+    write_log(paths, ["9,a,1,2026-03-30T10:00:00Z,1,0,0,,1"], name="log_2.csv")
+    landed = index(tiny, paths)
+    assert [is_current(lake, landed, day) for day in landed.days] == [True, True, False]
+    tiny_raw["columns"][4]["max"] = 2
+    changed = parse_contract(tiny_raw)
+    assert not any(is_current(lake, index(changed, paths), day) for day in landed.days)
+
+
+def test_an_index_is_reused_only_while_the_file_is_the_same(tiny, paths):
+    write_log(paths, GOOD)
+    assert len(index(tiny, paths).days) == 3
+    write_log(paths, GOOD[:2])
+    assert index(tiny, paths).days == [date(2026, 3, 27)]
+
+
+def test_a_day_without_files_says_so(tiny, paths):
+    write_log(paths, GOOD)
+    with pytest.raises(LandingError, match="2026-03-28: no landed file has a row of this day; landed days are 2026-03"):
+        run(tiny, paths, [date(2026, 3, 28)])
+
+
+def test_damaged_files_are_refused_by_name_and_the_others_go_on(tiny, paths):
+    write_log(paths, GOOD)
+    (paths.landing / "log_0.csv").write_bytes(b"")
+    (paths.landing / "log_2.csv").write_text("user,item\n1,a\n")
+    (paths.landing / "log_3.csv").write_text(HEADER + "\n" + BAD[4] + "\n")
+    refused = index(tiny, paths).refused
+    assert set(refused) == {"log_0.csv", "log_2.csv", "log_3.csv"}
+    assert "the file is empty" in refused["log_0.csv"]
+    assert "lacks the column 'place', 'shown_at'" in refused["log_2.csv"]
+    assert "none of its 1 rows has a readable time between 2026-03-01 and 2026-04-30" in refused["log_3.csv"]
+    assert len(index(tiny, paths).days) == 3
+
+
+def test_nothing_usable_is_one_sentence(tiny, paths):
+    with pytest.raises(LandingError, match="no landed file matches 'log_.*give DATA=folder"):
+        index(tiny, paths)
+    write_log(paths, [BAD[4]])
+    with pytest.raises(LandingError, match="no landed file can be used: log_1.csv: none of its 1 rows"):
+        index(tiny, paths)
+
+
+def test_a_missing_folder_or_file_is_one_sentence(tiny, paths, tmp_path):
+    with pytest.raises(LandingError, match="no such folder"):
+        land(tiny, paths, tmp_path / "nowhere")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "other.txt").write_text("x")
+    with pytest.raises(LandingError, match=r"no file matches 'log_\*.csv' .* the folder holds other.txt"):
+        land(tiny, paths, tmp_path / "data")
+
+
+def test_landing_copies_once(tiny, paths, tmp_path):
+    data = Paths(tmp_path / "data")
+    data.landing.mkdir(parents=True)
+    write_log(data, GOOD)
+    assert len(land(tiny, paths, data.landing)) == 2
+    assert land(tiny, paths, data.landing) == []
+    write_log(data, GOOD[:1])
+    assert "log_1.csv" in [one.name for one in land(tiny, paths, data.landing)]
+
+
+def test_lines_that_are_no_record_are_quarantined_with_their_text(tiny, paths, con):
+    write_log(paths, [*GOOD[:2], "1,a,1,2026-03-27T11:00:00Z,1", GOOD[0] + ",9,9,9", GOOD[0].replace("10:00", "12:00")])
+    lake, results = run(tiny, paths)
+    assert results[0].counts == {
+        "rows_read": 5, "rows_kept": 3, "rows_duplicate": 0, "rows_quarantined": 2, "unknown_scenario": 0,
+    }  # fmt: skip
+    got = rows(lake, con, "quarantine", "record_number, reasons, raw")
+    assert got[0] == (4, ["line: missing columns"], "1,a,1,2026-03-27T11:00:00Z,1")
+    assert got[1][:2] == (5, ["line: too many columns"])
+
+
+def test_days_are_staged_together_only_up_to_a_bound(tiny, paths, monkeypatch):
+    write_log(paths, GOOD)
+    landed = index(tiny, paths)
+    assert list(day_groups(landed, landed.days)) == [landed.days]
+    monkeypatch.setattr("hinet_core.ingest.days.ROWS_AT_ONCE", 3)
+    assert [len(group) for group in day_groups(landed, landed.days)] == [1, 2]
+
+
+def ndjson(line):
+    return json.dumps(dict(zip(HEADER.split(","), line.split(","), strict=True)))
+
+
+def test_the_same_rows_from_csv_ndjson_and_parquet(tiny, tiny_raw, paths, con, tmp_path):
+    write_log(paths, GOOD)
+    lake, _ = run(tiny, paths)
+    columns = "user, item, scenario_id, exposed_us, slot, label_click, label_order, known_us_order, price, brand"
+    expected = sorted(rows(lake, con, "impressions", columns), key=str)
+
+    other = Paths(tmp_path / "ndjson")
+    other.landing.mkdir(parents=True)
+    (other.landing / "log_1.ndjson").write_text("\n".join([*map(ndjson, GOOD), "{broken"]) + "\n")
+    (other.landing / "items.csv").write_text(ITEMS)
+    tiny_raw["sources"][0] |= {"files": "log_*.ndjson", "format": "ndjson"}
+    lake, results = run(parse_contract(tiny_raw), other)
+    assert sorted(rows(lake, con, "impressions", columns), key=str) == expected
+    assert sum(one.counts["rows_quarantined"] for one in results) == 1
+    assert rows(lake, con, "quarantine", "raw") == [("{broken",)]
+
+    typed = Paths(tmp_path / "parquet")
+    typed.landing.mkdir(parents=True)
+    fields = [line.split(",") for line in GOOD]
+    table = pa.table({
+        "user": pa.array([int(one[0]) for one in fields], pa.int64()),
+        "item": [one[1] for one in fields],
+        "place": [one[2] for one in fields],
+        "shown_at": [one[3] for one in fields],
+        "slot": pa.array([float(one[4]) for one in fields], pa.float64()),
+        "clicked": pa.array([int(one[5]) for one in fields], pa.int8()),
+        "ordered": pa.array([one[6] == "1" for one in fields], pa.bool_()),
+        "ordered_at": [one[7] or None for one in fields],
+        "price": pa.array([float(one[8]) if one[8] else None for one in fields], pa.float64()),
+    })  # fmt: skip
+    pq.write_table(table, typed.landing / "log_1.parquet")
+    (typed.landing / "items.csv").write_text(ITEMS)
+    tiny_raw["sources"][0] |= {"files": "log_*.parquet", "format": "parquet"}
+    lake, _ = run(parse_contract(tiny_raw), typed)
+    assert sorted(rows(lake, con, "impressions", columns), key=str) == expected
+
+
+def test_scenario_from_the_file_name(tiny_raw, paths, con):
+    tiny_raw["sources"][0] |= {"files": "*/log_*.csv", "path_pattern": r"^(?P<country>[a-z]+)/log_(?P<part>\d+)"}
+    tiny_raw["columns"][2] = {"name": "country", "type": "string", "role": "scenario", "from": "path:country"}
+    tiny_raw["scenarios"] = [{"id": "germany", "values": ["de"]}, {"id": "france", "values": ["fr"]}]
+    for country in ("de", "fr"):
+        (paths.landing / country).mkdir()
+        (paths.landing / country / "log_1.csv").write_text(HEADER + "\n" + GOOD[0] + "\n")
+    (paths.landing / "items.csv").write_text(ITEMS)
+    tiny_raw["dedupe"]["key"].append("country")
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    assert rows(lake, con, "impressions", "scenario_id, source_file") == [
+        ("france", "fr/log_1.csv"),
+        ("germany", "de/log_1.csv"),
+    ]
+
+
+@pytest.mark.slow
+def test_kuairand_is_accounted_for_exactly(kuairand_data, tmp_path, con):
+    contract, paths = load_contract("kuairand"), Paths(tmp_path / "kuairand")
+    land(contract, paths, kuairand_data)
+    lake, results = run(contract, paths)
+    totals = {name: sum(one.counts[name] for one in results) for name in results[0].counts}
+    assert totals == {
+        "rows_read": 212_582, "rows_kept": 206_974, "rows_duplicate": 5_608, "rows_quarantined": 0,
+        "unknown_scenario": 0,
+    }  # fmt: skip
+    violations = "SELECT sum(rows) FROM counters WHERE counter = 'funnel_violation'"
+    lake.scan(con, "ingest_counters").create_view("counters")
+    assert con.sql(violations).fetchall() == [(221,)]
+    assert con.sql("SELECT count(DISTINCT detail) FROM counters WHERE counter = 'scenario_rows'").fetchall() == [(15,)]

@@ -1,0 +1,128 @@
+"""The grammar says what is wrong, where, and what is allowed; fingerprints change exactly when they should."""
+
+import copy
+
+import pytest
+
+from hinet_core.contract import Contract, ContractError, load_contract, packaged_contracts, parse_contract
+
+
+def test_packaged_contracts_load():
+    assert packaged_contracts() == ["kuairand", "meishi"]
+    kuairand = load_contract("kuairand")
+    assert [one.id for one in kuairand.modelled] == ["0", "1", "2", "4", "6"]
+    assert len(kuairand.scenarios) == 15
+    assert [task.name for task in kuairand.tasks] == ["click", "long_view"]
+    meishi = load_contract("meishi")
+    assert len(meishi.modelled) == 6
+    assert [task.name for task in meishi.tasks] == ["click", "order"]
+
+
+def test_kuairand_inputs_hold_no_outcome_and_no_statistics():
+    kuairand = load_contract("kuairand")
+    names = {column.name for column in kuairand.inputs}
+    assert not names & {"is_click", "long_view", "play_time_ms", "profile_stay_time", "comment_stay_time", "is_like"}
+    assert all("statistic" not in source.files for source in kuairand.sources)
+
+
+MISTAKES = [
+    (("time_zone",), "Mars/Base", "time_zone: found 'Mars/Base', allowed: an IANA name such as 'Asia/Shanghai'"),
+    (("columns", 0, "type"), "int63", "columns.user.type: found 'int63', allowed: input should be 'int8'"),
+    (("columns", 0, "rolle"), "user", "columns.user.rolle: unknown key"),
+    (("columns", 5, "encode"), "number", "a column with role 'outcome' can never be an input"),
+    (("columns", 0, "name"), "day", "the name 'day' is kept for the platform"),
+    (("columns", 8, "encode"), "list", "encode = 'list' needs type"),
+    (("tasks", 1, "window"), "soon", "tasks.order.window: found 'soon', allowed: a whole number with s, m, h or d"),
+    (("tasks", 1, "after"), "buy", "tasks.order.after: found 'buy', allowed: an earlier task (click)"),
+    (("tasks", 0, "label"), "price", "tasks.click.label: column 'price' has role 'feature', allowed: 'outcome'"),
+    (("tasks", 1, "matures_after"), "1h", "matures_after (1:00:00) is never shorter than window (1 day, 0:00:00)"),
+    (("dedupe", "key"), ["nobody"], "dedupe.key: found 'nobody', allowed: brand, clicked, item"),
+    (("sources", 1, "join"), {}, "a side source needs join"),
+    (("sources", 0, "files"), "../log.csv", "files is a pattern inside the landing folder"),
+    (("columns", 1, "role"), "user", "role 'user' is held by user, item; allowed: one column"),
+    (("scenarios", 1, "values"), ["1"], "scenario values: '1' is named 2 times, allowed: once"),
+    (("features", "entities"), [{"name": "x", "keys": ["clicked"]}], "an outcome cannot be a key"),
+    (("quality",), {"task_rates": {"buy": {"low": 0}}}, "quality.task_rates: found 'buy', allowed: click, order"),
+    (("schedule",), {"retrain_at": "25:00"}, "schedule.retrain_at: found '25:00'"),
+]
+
+
+@pytest.mark.parametrize(("where", "value", "expected"), MISTAKES)
+def test_a_mistake_names_key_found_and_allowed(tiny_raw, where, value, expected):
+    part = tiny_raw
+    for step in where[:-1]:
+        part = part[step]
+    part[where[-1]] = value
+    with pytest.raises(ContractError) as caught:
+        parse_contract(tiny_raw, "tiny.toml")
+    lines = str(caught.value).split("\n")
+    assert all(line.startswith("tiny.toml: ") for line in lines)
+    assert expected in str(caught.value)
+
+
+def test_every_mistake_is_listed_at_once(tiny_raw):
+    tiny_raw["columns"][0]["type"] = "int63"
+    tiny_raw["tasks"][1]["window"] = "soon"
+    tiny_raw["colour"] = "red"
+    with pytest.raises(ContractError) as caught:
+        parse_contract(tiny_raw)
+    assert len(str(caught.value).split("\n")) == 3
+
+
+def test_a_missing_role_is_named(tiny_raw):
+    tiny_raw["columns"] = [one for one in tiny_raw["columns"] if one["name"] != "user"]
+    with pytest.raises(ContractError, match="no column has role 'user'; give one column this role"):
+        parse_contract(tiny_raw)
+
+
+def test_an_outcome_under_another_name_is_still_an_outcome(tiny_raw):
+    tiny_raw["columns"].append(
+        {"name": "sneaky", "type": "int8", "role": "feature", "encode": "number", "from": "clicked"}
+    )
+    with pytest.raises(ContractError, match="columns.sneaky: reads 'clicked', which is the outcome 'clicked'"):
+        parse_contract(tiny_raw)
+
+
+def test_unknown_name_lists_the_names():
+    with pytest.raises(ContractError, match="unknown name; allowed: kuairand, meishi, or the path"):
+        load_contract("meishy")
+    with pytest.raises(ContractError, match="no such contract file"):
+        load_contract("nowhere/x.toml")
+
+
+def test_unreadable_toml_names_the_line(tmp_path):
+    file = tmp_path / "broken.toml"
+    file.write_text("name = ")
+    with pytest.raises(ContractError, match=r"broken.toml: not readable as TOML: Invalid value \(at end of document\)"):
+        load_contract(str(file))
+
+
+def changed(raw: dict, *where, value) -> Contract:
+    raw = copy.deepcopy(raw)
+    part = raw
+    for step in where[:-1]:
+        part = part[step]
+    part[where[-1]] = value
+    return parse_contract(raw)
+
+
+def test_fingerprints(tiny, tiny_raw):
+    assert parse_contract(copy.deepcopy(tiny_raw)).full_fingerprint == tiny.full_fingerprint
+    bound = changed(tiny_raw, "quality", value={"min_rows": 7})
+    assert bound.data_fingerprint == tiny.data_fingerprint
+    assert bound.full_fingerprint != tiny.full_fingerprint
+    word = changed(tiny_raw, "scenarios", 0, "title", value="Home page")
+    assert word.data_fingerprint == tiny.data_fingerprint
+    for where, value in [
+        (("columns", 8, "encode"), "id"),
+        (("scenarios", 2, "modelled"), True),
+        (("tasks", 1, "matures_after"), "48h"),
+        (("features", "windows_days"), [1, 7]),
+    ]:
+        assert changed(tiny_raw, *where, value=value).data_fingerprint != tiny.data_fingerprint
+
+
+def test_maturity_is_whole_days(tiny, tiny_raw):
+    assert tiny.maturity_days == 1
+    assert changed(tiny_raw, "tasks", 1, "matures_after", value="25h").maturity_days == 2
+    assert load_contract("kuairand").maturity_days == 0
