@@ -1,19 +1,16 @@
-"""The contract of a log: one TOML file from which casts, rules, checks, features, heads and words are derived.
-
-Every mistake is reported with file, key, what was found and what is allowed, all of them at once.
-"""
+"""The grammar of a contract: one TOML file from which casts, rules, checks, features, heads and words are derived."""
 
 import hashlib
 import json
 import re
-import tomllib
 from datetime import date, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hinet_core.contract.checks import contradictions
 
 ColumnType = Literal[
     "int8", "int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp", "date",
@@ -22,8 +19,6 @@ ColumnType = Literal[
 Role = Literal[
     "request", "user", "item", "scenario", "time", "position", "propensity", "outcome", "known_at", "feature", "plain",
 ]  # fmt: skip
-SINGLE_ROLES = ("request", "user", "item", "time", "position", "propensity")
-REQUIRED_ROLES = ("user", "item", "scenario", "time")
 DUCKDB_TYPES = {
     "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float32": "FLOAT",
     "float64": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
@@ -343,8 +338,7 @@ class Contract(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = check_roles(self)  # the other checks lean on these
-        problems = problems or [problem for check in CHECKS for problem in check(self)]
+        problems = contradictions(self)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -364,186 +358,3 @@ def known_us_column(task: str) -> str:
 
 def known_day_column(task: str) -> str:
     return f"known_day_{task}"
-
-
-def check_unique(contract: Contract) -> list[str]:
-    groups: dict[str, list[str]] = {
-        "sources": [one.name for one in contract.sources],
-        "columns": [one.name for one in contract.columns],
-        "scenarios": [one.id for one in contract.scenarios],
-        "scenario values": [value for one in contract.scenarios for value in one.log_values],
-        "tasks": [one.name for one in contract.tasks],
-        "features.entities": [one.name for one in contract.features.entities],
-    }
-    return [
-        f"{group}: {name!r} is named {names.count(name)} times, allowed: once"
-        for group, names in groups.items()
-        for name in sorted(set(names))
-        if names.count(name) > 1
-    ]
-
-
-def check_roles(contract: Contract) -> list[str]:
-    problems = [
-        f"columns: no column has role {role!r}; give one column this role"
-        for role in REQUIRED_ROLES
-        if not contract.columns_with(role)  # type: ignore[arg-type]
-    ]
-    for role in SINGLE_ROLES:
-        found = [column.name for column in contract.columns_with(role)]  # type: ignore[arg-type]
-        if len(found) > 1:
-            problems.append(f"columns: role {role!r} is held by {', '.join(found)}; allowed: one column")
-    if contract.time_zone not in available_timezones():
-        problems.append(f"time_zone: found {contract.time_zone!r}, allowed: an IANA name such as 'Asia/Shanghai'")
-    if contract.last_day is not None and contract.last_day < contract.first_day:
-        problems.append(f"last_day: found {contract.last_day}, allowed: {contract.first_day} (first_day) or later")
-    if sum(one.kind == "log" for one in contract.sources) != 1:
-        problems.append("sources: exactly one source has kind = 'log' (its files pattern may match many files)")
-    return problems
-
-
-def check_references(contract: Contract) -> list[str]:
-    columns = {one.name for one in contract.columns}
-    sources = {one.name for one in contract.sources}
-    keyed = columns | {"scenario_id"}
-    uses = [(f"columns.{one.name}.source", one.source, sources) for one in contract.columns if one.source]
-    uses += [(f"sources.{one.name}.join", key, columns) for one in contract.sources for key in one.join]
-    uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
-    uses += [
-        (f"features.entities.{one.name}.keys", key, keyed) for one in contract.features.entities for key in one.keys
-    ]
-    uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
-    uses += [(f"tasks.{one.name}.known_at", one.known_at, columns) for one in contract.tasks if one.known_at]
-    uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
-    uses += [("quality.scenario_min_rows", key, {s.id for s in contract.scenarios})
-             for key in contract.quality.scenario_min_rows]  # fmt: skip
-    uses += [("quality.task_rates", key, {t.name for t in contract.tasks}) for key in contract.quality.task_rates]
-    return [
-        f"{where}: found {name!r}, allowed: {', '.join(sorted(allowed))}"
-        for where, name, allowed in uses
-        if name not in allowed
-    ]
-
-
-def check_tasks(contract: Contract) -> list[str]:
-    """The funnel is ordered, and what makes a label is declared an outcome so that it can never be an input."""
-    problems = []
-    earlier: list[str] = []
-    by_name = {column.name: column for column in contract.columns}
-    for task in contract.tasks:
-        if task.after is not None and task.after not in earlier:
-            allowed = ", ".join(earlier) or "none, it is the first task"
-            problems.append(f"tasks.{task.name}.after: found {task.after!r}, allowed: an earlier task ({allowed})")
-        earlier.append(task.name)
-        for part in task.label:
-            column = by_name.get(part.column)
-            if column is not None and column.role != "outcome":
-                problems.append(
-                    f"tasks.{task.name}.label: column {part.column!r} has role {column.role!r}, allowed: 'outcome'"
-                )
-        known = by_name.get(task.known_at or "")
-        if known is not None and known.role != "known_at":
-            problems.append(
-                f"tasks.{task.name}.known_at: column {known.name!r} has role {known.role!r}, allowed: 'known_at'"
-            )
-    return problems
-
-
-def check_leaks(contract: Contract) -> list[str]:
-    """The same column of the log cannot be an outcome under one name and an input under another."""
-    if {one.source for one in contract.columns if one.source} - {one.name for one in contract.sources}:
-        return []  # reported by check_references
-    reads = [(column, contract.source_of(column).name, name) for column in contract.columns for name in column.found_in]
-    outcomes = {(source, name): column.name for column, source, name in reads if column.role in ("outcome", "known_at")}
-    return [
-        f"columns.{column.name}: reads {name!r}, which is the outcome {outcomes[source, name]!r}; "
-        "an outcome is never an input"
-        for column, source, name in reads
-        if column.is_input and (source, name) in outcomes
-    ]
-
-
-def check_entity_keys(contract: Contract) -> list[str]:
-    """Aggregates are keyed by what is known before the exposure."""
-    by_name = {column.name: column for column in contract.columns}
-    return [
-        f"features.entities.{entity.name}.keys: {key!r} has role {by_name[key].role!r}; an outcome cannot be a key"
-        for entity in contract.features.entities
-        for key in entity.keys
-        if key in by_name and by_name[key].role in ("outcome", "known_at", "propensity")
-    ]
-
-
-CHECKS = (check_unique, check_references, check_tasks, check_leaks, check_entity_keys)
-
-
-def packaged_contracts() -> list[str]:
-    """The names of the contracts that come with the platform."""
-    folder = resources.files("hinet_core") / "contracts"
-    return sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml"))
-
-
-def contract_path(name_or_path: str) -> Path:
-    """The file of a contract: a packaged name, or a path that ends in .toml."""
-    if name_or_path.endswith(".toml") or "/" in name_or_path:
-        path = Path(name_or_path).expanduser()
-        if not path.is_file():
-            raise ContractError(f"{path}: no such contract file; give the path of an existing .toml file")
-        return path
-    if name_or_path not in packaged_contracts():
-        known = ", ".join(packaged_contracts())
-        raise ContractError(
-            f"contract {name_or_path!r}: unknown name; allowed: {known}, or the path of your own .toml file"
-        )
-    return Path(str(resources.files("hinet_core") / "contracts" / f"{name_or_path}.toml"))
-
-
-def load_contract(name_or_path: str) -> Contract:
-    """Load and check a contract; `ContractError` lists every mistake with file, key, found and allowed."""
-    path = contract_path(str(name_or_path))
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path}: not readable as TOML: {error}") from error
-    return parse_contract(raw, str(path))
-
-
-def parse_contract(raw: dict[str, Any], origin: str = "contract") -> Contract:
-    """Check a contract given as a dictionary."""
-    try:
-        return Contract.model_validate(raw)
-    except ValidationError as error:
-        lines = [line for one in error.errors() for line in explain(one, raw)]
-        raise ContractError("\n".join(f"{origin}: {line}" for line in lines)) from None
-
-
-def explain(error: Any, raw: dict[str, Any]) -> list[str]:
-    """One pydantic error as sentences: key, found, allowed."""
-    message = str(error["msg"]).removeprefix("Value error, ")
-    location = error["loc"]
-    if not location:
-        return message.split("\n")
-    key = key_path(location, raw)
-    if error["type"] == "missing":
-        return [f"{key}: found nothing, allowed: a value (this key is required)"]
-    if error["type"] == "extra_forbidden":
-        return [f"{key}: unknown key; see docs/adding.md for the keys that exist"]
-    found = error["input"]
-    if isinstance(found, dict):
-        return [f"{key}: {message}"]
-    return [f"{key}: found {found!r}, allowed: {message[0].lower() + message[1:]}"]
-
-
-def key_path(location: tuple[Any, ...], raw: Any) -> str:
-    """('columns', 3, 'type') as columns.user_id.type: items of a list by their name."""
-    parts: list[str] = []
-    for step in location:
-        if isinstance(step, int):
-            item = raw[step] if isinstance(raw, (list, tuple)) and step < len(raw) else None
-            label = item.get("name", item.get("id")) if isinstance(item, dict) else None
-            parts.append(str(label if label is not None else step))
-            raw = item
-        else:
-            parts.append(str(step))
-            raw = raw.get(step) if isinstance(raw, dict) else None
-    return ".".join(parts)

@@ -1,0 +1,38 @@
+"""One file declares a log: grammar, cross-checks, loading."""
+
+from hinet_core.contract.grammar import (
+    Column,
+    Condition,
+    Contract,
+    ContractError,
+    Entity,
+    Rates,
+    Scenario,
+    Source,
+    Task,
+    fingerprint,
+    known_day_column,
+    known_us_column,
+    label_column,
+)
+from hinet_core.contract.load import contract_path, load_contract, packaged_contracts, parse_contract
+
+__all__ = [
+    "Column",
+    "Condition",
+    "Contract",
+    "ContractError",
+    "Entity",
+    "Rates",
+    "Scenario",
+    "Source",
+    "Task",
+    "contract_path",
+    "fingerprint",
+    "known_day_column",
+    "known_us_column",
+    "label_column",
+    "load_contract",
+    "packaged_contracts",
+    "parse_contract",
+]

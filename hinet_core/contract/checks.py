@@ -1,0 +1,136 @@
+"""What the parts of a contract owe each other: unique names, the roles a log needs, references, no leaks."""
+
+from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
+
+if TYPE_CHECKING:
+    from hinet_core.contract.grammar import Contract
+
+SINGLE_ROLES = ("request", "user", "item", "time", "position", "propensity")
+REQUIRED_ROLES = ("user", "item", "scenario", "time")
+
+
+def contradictions(contract: "Contract") -> list[str]:
+    """Every contradiction as `key: found …, allowed: …`; roles first, since the other checks lean on them."""
+    return check_roles(contract) or [problem for check in CHECKS for problem in check(contract)]
+
+
+def check_unique(contract: "Contract") -> list[str]:
+    groups: dict[str, list[str]] = {
+        "sources": [one.name for one in contract.sources],
+        "columns": [one.name for one in contract.columns],
+        "scenarios": [one.id for one in contract.scenarios],
+        "scenario values": [value for one in contract.scenarios for value in one.log_values],
+        "tasks": [one.name for one in contract.tasks],
+        "features.entities": [one.name for one in contract.features.entities],
+    }
+    return [
+        f"{group}: {name!r} is named {names.count(name)} times, allowed: once"
+        for group, names in groups.items()
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+
+
+def check_roles(contract: "Contract") -> list[str]:
+    problems = [
+        f"columns: no column has role {role!r}; give one column this role"
+        for role in REQUIRED_ROLES
+        if not contract.columns_with(role)  # type: ignore[arg-type]
+    ]
+    for role in SINGLE_ROLES:
+        found = [column.name for column in contract.columns_with(role)]  # type: ignore[arg-type]
+        if len(found) > 1:
+            problems.append(f"columns: role {role!r} is held by {', '.join(found)}; allowed: one column")
+    if contract.time_zone not in available_timezones():
+        problems.append(f"time_zone: found {contract.time_zone!r}, allowed: an IANA name such as 'Asia/Shanghai'")
+    if contract.last_day is not None and contract.last_day < contract.first_day:
+        problems.append(f"last_day: found {contract.last_day}, allowed: {contract.first_day} (first_day) or later")
+    if sum(one.kind == "log" for one in contract.sources) != 1:
+        problems.append("sources: exactly one source has kind = 'log' (its files pattern may match many files)")
+    return problems
+
+
+def check_references(contract: "Contract") -> list[str]:
+    columns = {one.name for one in contract.columns}
+    sources = {one.name for one in contract.sources}
+    keyed = columns | {"scenario_id"}
+    uses = [(f"columns.{one.name}.source", one.source, sources) for one in contract.columns if one.source]
+    uses += [(f"sources.{one.name}.join", key, columns) for one in contract.sources for key in one.join]
+    uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
+    uses += [
+        (f"features.entities.{one.name}.keys", key, keyed) for one in contract.features.entities for key in one.keys
+    ]
+    uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
+    uses += [(f"tasks.{one.name}.known_at", one.known_at, columns) for one in contract.tasks if one.known_at]
+    uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
+    uses += [("quality.scenario_min_rows", key, {s.id for s in contract.scenarios})
+             for key in contract.quality.scenario_min_rows]  # fmt: skip
+    uses += [("quality.task_rates", key, {t.name for t in contract.tasks}) for key in contract.quality.task_rates]
+    return [
+        f"{where}: found {name!r}, allowed: {', '.join(sorted(allowed))}"
+        for where, name, allowed in uses
+        if name not in allowed
+    ]
+
+
+def check_tasks(contract: "Contract") -> list[str]:
+    """The funnel is ordered, and what makes a label is declared an outcome so that it can never be an input."""
+    problems = []
+    earlier: list[str] = []
+    by_name = {column.name: column for column in contract.columns}
+    for task in contract.tasks:
+        if task.after is not None and task.after not in earlier:
+            allowed = ", ".join(earlier) or "none, it is the first task"
+            problems.append(f"tasks.{task.name}.after: found {task.after!r}, allowed: an earlier task ({allowed})")
+        earlier.append(task.name)
+        for part in task.label:
+            column = by_name.get(part.column)
+            if column is not None and column.role != "outcome":
+                problems.append(
+                    f"tasks.{task.name}.label: column {part.column!r} has role {column.role!r}, allowed: 'outcome'"
+                )
+        known = by_name.get(task.known_at or "")
+        if known is not None and known.role != "known_at":
+            problems.append(
+                f"tasks.{task.name}.known_at: column {known.name!r} has role {known.role!r}, allowed: 'known_at'"
+            )
+    return problems
+
+
+def check_leaks(contract: "Contract") -> list[str]:
+    """The same column of the log cannot be an outcome under one name and an input under another."""
+    if {one.source for one in contract.columns if one.source} - {one.name for one in contract.sources}:
+        return []  # reported by check_references
+    reads = [(column, contract.source_of(column).name, name) for column in contract.columns for name in column.found_in]
+    outcomes = {(source, name): column.name for column, source, name in reads if column.role in ("outcome", "known_at")}
+    return [
+        f"columns.{column.name}: reads {name!r}, which is the outcome {outcomes[source, name]!r}; "
+        "an outcome is never an input"
+        for column, source, name in reads
+        if column.is_input and (source, name) in outcomes
+    ]
+
+
+def check_entity_keys(contract: "Contract") -> list[str]:
+    """Aggregates are keyed by what is known before the exposure."""
+    by_name = {column.name: column for column in contract.columns}
+    return [
+        f"features.entities.{entity.name}.keys: {key!r} has role {by_name[key].role!r}; an outcome cannot be a key"
+        for entity in contract.features.entities
+        for key in entity.keys
+        if key in by_name and by_name[key].role in ("outcome", "known_at", "propensity")
+    ]
+
+
+def check_dedupe(contract: "Contract") -> list[str]:
+    """A key that may be missing, or comes from a side table, would make different exposures look equal."""
+    by_name = {column.name: column for column in contract.columns}
+    return [
+        f"dedupe.key: {key!r} may be missing; allowed: columns of the log with nullable = false"
+        for key in contract.dedupe.key
+        if key in by_name and (by_name[key].nullable or contract.source_of(by_name[key]).kind != "log")
+    ]
+
+
+CHECKS = (check_unique, check_references, check_tasks, check_leaks, check_entity_keys, check_dedupe)
