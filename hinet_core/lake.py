@@ -50,7 +50,6 @@ def connect(
     read_only: bool = False,
     threads: int | None = None,
     memory_limit: str | None = None,
-    temp_directory: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in UTC that never reaches for the network."""
     config: dict[str, Any] = {
@@ -58,9 +57,9 @@ def connect(
         "autoload_known_extensions": "false",
         "threads": str(threads or os.environ.get("HINET_THREADS") or os.cpu_count() or 1),
         "memory_limit": memory_limit or os.environ.get("HINET_MEMORY", "4GB"),
+        # DuckDB's own choice would be the working directory.
+        "temp_directory": str(Path(os.environ.get("HINET_HOME", "var")).expanduser() / "spill"),
     }
-    if temp_directory is not None:
-        config["temp_directory"] = str(temp_directory)
     con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
     return con

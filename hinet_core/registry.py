@@ -30,7 +30,7 @@ def versions(models_root: Path, lake: Lake, model: str | None = None) -> list[Ro
         return []
     con = connect()
     try:
-        rows = lake.scan(con, "runs", days).fetch_arrow_table().to_pylist()
+        rows = lake.scan(con, "runs", days).to_arrow_table().to_pylist()
     finally:
         con.close()
     wanted = [

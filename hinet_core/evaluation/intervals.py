@@ -38,12 +38,18 @@ def user_draws(n_users: int, seed: Sequence[int], draws: int = DRAWS) -> NDArray
     return count_UD
 
 
-def percentile(value_D: NDArray[np.float64], level: float = LEVEL) -> Interval:
-    """The percentile interval of the draws that have a value."""
+def percentile(value_D: NDArray[np.float64], level: float = LEVEL, *, constant: bool = False) -> Interval:
+    """The percentile interval of the draws that have a value.
+
+    Draws that are all equal (a handful of users, perfectly separated) say nothing of the spread, so they
+    give no interval, unless `constant` allows it: two equal models differ by exactly 0.
+    """
     defined = value_D[~np.isnan(value_D)]
     lost = 1.0 - len(defined) / len(value_D)
     if lost > MAX_UNDEFINED_DRAWS:
         return Interval(None, None, f"no interval: {lost:.0%} of the draws over users lack a class")
+    if not constant and len(defined) > 1 and np.ptp(defined) == 0:
+        return Interval(None, None, "no interval: every draw over users gives the same value")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 

@@ -55,9 +55,7 @@ def metric(
 
     def register(compute: Compute) -> Compute:
         name = getattr(compute, "__name__", "")
-        METRICS[name] = Metric(
-            name=name, title=title, better=better, slot=slot, needs=needs, compute=compute
-        )
+        METRICS[name] = Metric(name=name, title=title, better=better, slot=slot, needs=needs, compute=compute)
         return compute
 
     return register
@@ -70,16 +68,16 @@ def auc(logit_N: Floats, label_N: Floats, weight_ND: Floats) -> Floats:
     One sort serves all columns: for each positive the weight of the negatives below it is a look-up
     in their running sum.
     """
-    positive_N = label_N > 0
-    negatives, order = np.sort(logit_N[~positive_N]), np.argsort(logit_N[~positive_N])
-    weight_neg_ND = weight_ND[~positive_N][order]
-    below_ND = np.zeros((len(negatives) + 1, weight_ND.shape[1]))
-    np.cumsum(weight_neg_ND, axis=0, out=below_ND[1:])
+    positive, negative = np.flatnonzero(label_N > 0), np.flatnonzero(label_N <= 0)
+    negative = negative[np.argsort(logit_N[negative])]
+    below_ND = np.zeros((len(negative) + 1, weight_ND.shape[1]))
+    np.cumsum(weight_ND[negative], axis=0, out=below_ND[1:])
 
-    positives, weight_pos_ND = logit_N[positive_N], weight_ND[positive_N]
-    strictly = below_ND[np.searchsorted(negatives, positives, side="left")]
-    or_tied = below_ND[np.searchsorted(negatives, positives, side="right")]
-    ordered_D = 0.5 * np.einsum("nd,nd->d", weight_pos_ND, strictly + or_tied)
+    low = np.searchsorted(logit_N[negative], logit_N[positive], side="left")
+    high = np.searchsorted(logit_N[negative], logit_N[positive], side="right")
+    weight_pos_ND, tied = weight_ND[positive], np.flatnonzero(high > low)
+    ordered_D = np.einsum("nd,nd->d", weight_pos_ND, below_ND[low])
+    ordered_D += 0.5 * np.einsum("nd,nd->d", weight_pos_ND[tied], below_ND[high[tied]] - below_ND[low[tied]])
     return _ratio(ordered_D, weight_pos_ND.sum(axis=0) * below_ND[-1])
 
 

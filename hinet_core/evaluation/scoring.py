@@ -1,0 +1,61 @@
+"""A trained model's logits on committed examples, and what was observed there. The only torch of evaluation."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, equal
+
+from hinet_core.dataset import Dataset, FeatureSpec
+from hinet_core.evaluation.cells import Rows, Scores
+from hinet_core.training.checkpoint import load
+from hinet_core.training.loop import predict
+
+BATCH = 8192
+
+
+class Scorer:
+    """One model folder, loaded once for all splits."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.bundle: Any = load(folder)
+
+    def score(
+        self, con: duckdb.DuckDBPyConnection, examples: duckdb.DuckDBPyRelation, as_of: date
+    ) -> tuple[Rows, Scores, NDArray[np.int64]]:
+        """Rows with labels as known at `as_of`, the model's logits on them, and each row's day number."""
+        data: Dataset = self.bundle.encoder.transform(con, examples, as_of)
+        logged = predict(self.bundle.model, data, BATCH)
+        shown_first = data.at_first_slot()
+        same = equal(shown_first.position_N, data.position_N)
+        first = logged if same else predict(self.bundle.model, shown_first, BATCH)
+        scores = Scores(model=self.name, first_NT=_double(first), logged_NT=_double(logged))
+        return observed(data, self.bundle.spec), scores, data.day_N.numpy()
+
+
+def observed(data: Dataset, spec: FeatureSpec) -> Rows:
+    """The labels of a dataset; users are numbered by first appearance, whatever codes the encoder gave."""
+    return Rows(
+        scenarios=spec.scenarios,
+        tasks=spec.tasks,
+        scenario_N=data.scenario_N.numpy(),
+        user_N=by_first_appearance(data.user_N.numpy()),
+        label_NT=_double(data.labels_NT),
+        counts_NT=data.label_mask_NT.numpy() > 0,
+    )
+
+
+def by_first_appearance(code_N: NDArray[np.int64]) -> NDArray[np.int64]:
+    """7 7 3 9 3 becomes 0 0 1 2 1: equal for two codings of the same users in the same row order."""
+    _, first, inverse = np.unique(code_N, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+def _double(values: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(values.numpy() if isinstance(values, Tensor) else values, dtype=np.float64)

@@ -1,0 +1,83 @@
+"""Intervals hold their level on clustered data, and say when there is none."""
+
+import numpy as np
+import pytest
+
+from hinet_core.evaluation.intervals import percentile, user_draws, wilson
+from hinet_core.evaluation.metrics import auc, predicted_over_observed
+
+
+def clustered_rows(rng, n_users, per_user):
+    """Rows of users who differ in how much they click; the score sees a part of it."""
+    taste = rng.normal(0, 1, n_users)
+    user = np.repeat(np.arange(n_users), rng.poisson(per_user, n_users) + 1)
+    seen = rng.normal(0, 1, len(user))
+    label = rng.random(len(user)) < 1 / (1 + np.exp(1.5 - seen - taste[user]))
+    return user, seen + taste[user] / 2, label.astype(float)
+
+
+def coverage(n_worlds, n_users, by_user, metric=auc, per_user=8):
+    """Share of worlds whose interval holds the truth, resampling users or (wrongly) rows."""
+    rng = np.random.default_rng(3)
+    _, score, label = clustered_rows(rng, 500_000 // per_user, per_user)
+    truth = metric(score, label, np.ones((len(label), 1)))[0]
+    hits = 0
+    for world in range(n_worlds):
+        user, score, label = clustered_rows(rng, n_users, per_user)
+        unit = user if by_user else np.arange(len(user))
+        drawn = user_draws(unit.max() + 1, [world], draws=200)[unit].astype(float)
+        interval = percentile(metric(score, label, drawn))
+        hits += interval.low <= truth <= interval.high
+    return hits / n_worlds
+
+
+@pytest.mark.slow
+def test_the_bootstrap_over_users_covers_the_truth():
+    # 300 worlds: three standard errors of a coverage of .95 are .038.
+    assert 0.91 <= coverage(300, 150, by_user=True) <= 0.99
+
+
+@pytest.mark.slow
+def test_resampling_rows_instead_of_users_would_not():
+    by_user, by_row = (coverage(100, 100, kind, predicted_over_observed, per_user=30) for kind in (True, False))
+    assert by_user > 0.88
+    assert by_row < 0.75
+
+
+def test_every_draw_takes_as_many_users_as_there_are():
+    drawn = user_draws(50, [1], draws=30)
+    assert drawn.shape == (50, 30)
+    assert (drawn.sum(axis=0) == 50).all()
+    assert drawn.std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_draws_are_a_function_of_the_seed():
+    assert (user_draws(20, [1, 2]) == user_draws(20, [1, 2])).all()
+    assert (user_draws(20, [1, 2]) != user_draws(20, [1, 3])).any()
+    assert user_draws(0, [1], draws=3).shape == (0, 3)
+
+
+def test_percentile_of_known_draws():
+    interval = percentile(np.arange(1001.0))
+    assert (interval.low, interval.high) == (pytest.approx(25), pytest.approx(975))
+
+
+def test_too_many_draws_without_a_class_give_no_interval():
+    draws = np.r_[np.full(6, np.nan), np.arange(94.0)]
+    assert percentile(draws).low is None
+    assert percentile(draws).reason == "no interval: 6% of the draws over users lack a class"
+    assert percentile(draws[2:]).low is not None
+
+
+def test_equal_draws_give_no_interval_unless_a_constant_is_meant():
+    assert percentile(np.ones(10)).reason == "no interval: every draw over users gives the same value"
+    assert percentile(np.zeros(10), constant=True).high == 0.0
+
+
+def test_wilson_by_hand():
+    # 10 of 100, from the published formula with z = 1.959964.
+    interval = wilson(10, 100)
+    assert (interval.low, interval.high) == (pytest.approx(0.055229, abs=1e-6), pytest.approx(0.174366, abs=1e-6))
+    assert wilson(0, 5).low == pytest.approx(0, abs=1e-12)
+    assert wilson(5, 5).high == pytest.approx(1)
+    assert wilson(0, 0).low is None

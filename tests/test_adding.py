@@ -1,0 +1,81 @@
+"""docs/adding.md is true: every example on that page works as it stands there."""
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hinet_core.contract import parse_contract
+from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
+from hinet_core.evaluation import metrics
+
+PAGE = (Path(__file__).parents[1] / "docs" / "adding.md").read_text(encoding="utf-8")
+
+
+def examples(section: str, language: str) -> list[str]:
+    """The code blocks of one section."""
+    _, _, rest = PAGE.partition(f"\n## {section}\n")
+    assert rest, f"docs/adding.md has no section {section!r}"
+    return re.findall(rf"```{language}\n(.*?)```", rest.partition("\n## ")[0], flags=re.DOTALL)
+
+
+def with_additions(raw, parts):
+    """The contract with the page's tables appended."""
+    for part in map(tomllib.loads, parts):
+        for key, rows in part.items():
+            if key == "features":
+                raw["features"]["entities"] += rows["entities"]
+            else:
+                raw[key] += rows
+    return parse_contract(raw)
+
+
+@pytest.mark.parametrize("section", ["A scenario", "A task", "A feature"])
+def test_tables_of_a_contract_can_be_appended_as_written(section, tiny_raw):
+    before = parse_contract(tiny_raw).data_fingerprint
+    assert with_additions(tiny_raw, examples(section, "toml")).data_fingerprint != before
+
+
+def test_the_task_of_the_page_is_the_third_step_of_the_funnel(tiny_raw):
+    contract = with_additions(tiny_raw, examples("A task", "toml"))
+    assert (contract.tasks[-1].name, contract.tasks[-1].after, contract.maturity_days) == ("pay", "order", 2)
+
+
+def test_the_whole_contract_of_a_log_is_valid():
+    (text,) = examples("A log", "toml")
+    assert [one.id for one in parse_contract(tomllib.loads(text)).modelled] == ["home", "search"]
+
+
+def test_the_model_maps_a_batch_to_one_logit_per_task(tmp_path):
+    (source,) = examples("A model", "python")
+    (tmp_path / "linear.py").write_text(source)
+    found = importlib.util.spec_from_file_location("linear", tmp_path / "linear.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    spec = FeatureSpec(
+        fields=(FieldSpec("item", "id", 9),), numbers=(FieldSpec("price", "number"),), lists=(),
+        scenarios=("home", "search"), tasks=("click", "order"), n_positions=3,
+    )  # fmt: skip
+    batch = Batch(
+        torch.randint(9, (5, 1)), torch.randn(5, 1), {}, torch.randint(2, (5,)), torch.randint(4, (5,)),
+        torch.zeros(5, 2), torch.ones(5, 2),
+    )  # fmt: skip
+    assert {"quick", "paper"} <= set(module.PRESETS)
+    assert module.build(spec, module.PRESETS["quick"])(batch).shape == (5, 2)
+
+
+def test_the_metric_registers_itself(monkeypatch):
+    (source,) = examples("A metric", "python")
+    monkeypatch.setattr(metrics, "METRICS", dict(metrics.METRICS))
+    exec(source, vars(metrics).copy())
+    value = metrics.METRICS["brier"].compute(np.zeros(4), np.array([0.0, 1, 1, 0]), np.ones((4, 1)))
+    assert value.tolist() == [0.25]
+
+
+def test_the_files_that_the_page_names_exist():
+    for path in re.findall(r"`((?:hinet_core|tests|docs)/[\w/]+\.(?:py|md))`", PAGE):
+        assert (Path(__file__).parents[1] / path).exists(), path
