@@ -46,9 +46,7 @@ TABLES = (
     Table(
         "table_manifest",
         ("table_name",),
-        _columns(
-            "table_name VARCHAR, n_rows BIGINT, content_hash VARCHAR, source_table VARCHAR, max_day DATE"
-        ),
+        _columns("table_name VARCHAR, n_rows BIGINT, content_hash VARCHAR, source_table VARCHAR, max_day DATE"),
     ),
     Table(
         "scenarios",
@@ -66,9 +64,7 @@ TABLES = (
     Table(
         "metrics",
         ("metric",),
-        _columns(
-            "metric VARCHAR, name VARCHAR, description VARCHAR, unit VARCHAR, better VARCHAR, sort_order INTEGER"
-        ),
+        _columns("metric VARCHAR, name VARCHAR, description VARCHAR, unit VARCHAR, better VARCHAR, sort_order INTEGER"),
         rules=_one_of("better", "higher", "lower", "near 1", "unknown"),
     ),
     Table(
@@ -151,9 +147,7 @@ TABLES = (
         ),
         source="ingest_files",
         rules=_one_of("status", "committed", "blocked", "gap")
-        | {
-            "rows read = kept + duplicate + quarantined": "rows_read <> rows_kept + rows_duplicate + rows_quarantined"
-        },
+        | {"rows read = kept + duplicate + quarantined": "rows_read <> rows_kept + rows_duplicate + rows_quarantined"},
     ),
     Table(
         "ingest_counters",
@@ -172,7 +166,7 @@ TABLES = (
     ),
     Table(
         "lift",
-        ("kind", "metric", "scope", "scenario_id", "as_of", "model_a", "model_b", "estimator", "seed"),
+        ("kind", "metric", "scope", "scenario_id", "as_of", "model_a", "model_b", "estimator"),
         _columns(
             """kind VARCHAR, metric VARCHAR, scope VARCHAR, scenario_id VARCHAR, as_of DATE, model_a VARCHAR,
             model_b VARCHAR, estimator VARCHAR, status VARCHAR, reason VARCHAR, lift DOUBLE, low DOUBLE, high DOUBLE,
