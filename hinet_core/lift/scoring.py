@@ -1,0 +1,58 @@
+"""Scores of trained models on candidates, from the same features that logged rows get. The only torch of lift."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hinet_core.contract import Contract
+from hinet_core.dataset import Dataset
+from hinet_core.features.examples import examples
+from hinet_core.lake import Lake
+from hinet_core.training.checkpoint import load
+from hinet_core.training.loop import predict
+
+BATCH = 8192
+
+
+class ModelRankers:
+    """The two frozen models as `Rankers`: a candidate's score is its logit of the funnel's last task in slot 1."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, folders: Mapping[str, Path]
+    ) -> None:
+        self.con, self.contract, self.lake = con, contract, lake
+        self.bundles: dict[str, Any] = {name: load(folder) for name, folder in folders.items()}
+
+    def __call__(self, candidates: pa.Table, day: date) -> dict[str, NDArray[np.floating]]:
+        self.con.register("candidates", candidates)
+        rows = examples(self.con, self.contract, self.con.table("candidates"), day, self.lake)
+        # Computed once for all models.
+        found = rows.order("record_number").to_arrow_table()
+        self.con.register("candidate_examples", found)
+        relation = self.con.table("candidate_examples")
+        return {name: self._score(bundle, relation, candidates, day) for name, bundle in self.bundles.items()}
+
+    def _score(
+        self, bundle: Any, relation: duckdb.DuckDBPyRelation, candidates: pa.Table, day: date
+    ) -> NDArray[np.floating]:
+        data: Dataset = bundle.encoder.transform(self.con, relation, day).at_first_slot()
+        require_same_rows(data, candidates, bundle.spec.scenarios)
+        return predict(bundle.model, data, BATCH)[:, -1]
+
+
+def require_same_rows(data: Dataset, candidates: pa.Table, scenarios: tuple[str, ...]) -> None:
+    """Row n of the dataset must be candidate n: a score on another row would be a wrong lift, silently."""
+    expected = np.array([scenarios.index(one) for one in candidates["scenario_id"].to_pylist()])
+    found = data.scenario_N.numpy()
+    numbered = np.array_equal(candidates["record_number"].to_numpy(), np.arange(len(expected)))
+    if not numbered or not np.array_equal(found, expected):
+        raise ValueError(
+            f"expected {len(expected)} candidates in their order after encoding, found {len(found)} rows in another "
+            "order; number the candidates from 0, and let features and encoder keep every row"
+        )

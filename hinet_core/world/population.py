@@ -1,0 +1,90 @@
+"""Users and shops of the world: what drives them (latent) and what the log may show of it (observed)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_core.world.config import WorldConfig
+
+Floats = NDArray[np.float32]
+
+ACTIVITY_BUCKETS = 5
+
+
+@dataclass(frozen=True)
+class Users:
+    """Latent: taste_UJ z, price_ideal_U y, propensity_UK r (click, order), place_U2 in the unit square,
+    activity_U (a distribution). `seen_*` are the same with noise: all that a log may carry."""
+
+    taste_UJ: Floats
+    price_ideal_U: Floats
+    propensity_UK: Floats
+    place_U2: Floats
+    activity_U: NDArray[np.float64]
+    seen_taste_UJ: Floats
+    seen_price_ideal_U: Floats
+    seen_propensity_U: Floats
+    activity_bucket_U: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Items:
+    """Shops, most popular first: trait_IJ v (mean 0, variance 1 per dimension), quality q, price p."""
+
+    trait_IJ: Floats
+    category_I: NDArray[np.int16]
+    quality_I: Floats
+    price_I: Floats
+    place_I2: Floats
+    popularity_I: NDArray[np.float64]
+
+
+def draw_users(config: WorldConfig) -> Users:
+    rng = np.random.default_rng([config.seed, 201])
+    n_users, noise = config.users, config.observation_noise
+    taste = rng.standard_normal((n_users, config.dimensions))
+    price_ideal = 0.8 * rng.standard_normal(n_users)
+    click = 0.4 * rng.standard_normal(n_users)
+    order = 0.375 * click + 0.5 * rng.standard_normal(n_users)
+    place = rng.random((n_users, 2))
+    activity = rng.gamma(0.8, 1 / 0.8, n_users) + 1e-6
+    activity /= activity.sum()
+    seen_taste = taste + noise * rng.standard_normal(taste.shape)
+    seen_price_ideal = price_ideal + 0.8 * noise * rng.standard_normal(n_users)
+    seen_propensity = click + 0.4 * noise * rng.standard_normal(n_users)
+    rank = np.argsort(np.argsort(activity, kind="stable"), kind="stable")
+    return Users(
+        taste.astype(np.float32),
+        price_ideal.astype(np.float32),
+        np.stack([click, order], axis=1).astype(np.float32),
+        place.astype(np.float32),
+        activity,
+        seen_taste.astype(np.float32),
+        seen_price_ideal.astype(np.float32),
+        seen_propensity.astype(np.float32),
+        (rank * ACTIVITY_BUCKETS // n_users + 1).astype(np.int8),
+    )
+
+
+def draw_items(config: WorldConfig) -> Items:
+    rng = np.random.default_rng([config.seed, 301])
+    n_items = config.items
+    category = rng.choice(config.categories, n_items, p=_power_law(config.categories, 0.7))
+    centre = rng.standard_normal((config.categories, config.dimensions))
+    trait = np.sqrt(0.5) * (centre[category] + rng.standard_normal((n_items, config.dimensions)))
+    spread = trait.std(axis=0)
+    trait = (trait - trait.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return Items(
+        trait.astype(np.float32),
+        (category + 1).astype(np.int16),
+        rng.standard_normal(n_items).astype(np.float32),
+        rng.standard_normal(n_items).astype(np.float32),
+        rng.random((n_items, 2)).astype(np.float32),
+        _power_law(n_items, 0.6),
+    )
+
+
+def _power_law(count: int, exponent: float) -> NDArray[np.float64]:
+    mass = np.arange(1, count + 1, dtype=np.float64) ** -exponent
+    return mass / mass.sum()

@@ -1,0 +1,108 @@
+"""Committing the table `lift`: refusals, missing history, and two trained models end to end."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hinet_core.contract import load_contract
+from hinet_core.evaluation.run import NotMatureYet, trained_runs
+from hinet_core.features.daily import write_daily_range
+from hinet_core.features.examples import write_examples_range
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index
+from hinet_core.lake import Lake, connect
+from hinet_core.lift.run import estimate
+from hinet_core.lift.scoring import ModelRankers
+from hinet_core.lift.tables import LIFT
+from hinet_core.settings import Paths
+from hinet_core.training.run import train
+from hinet_core.world.load import load
+from hinet_core.world.log import write_log
+from hinet_core.world.observed import candidate_table
+
+
+def test_a_log_without_propensity_or_world_is_refused_with_a_sentence(tmp_path):
+    contract, lake, as_of = load_contract("kuairand"), Lake(tmp_path / "lake"), date(2022, 5, 6)
+    rows = estimate(contract, lake, tmp_path / "models", as_of)
+    assert [row["scenario_id"] for row in rows] == ["", "0", "1", "2", "4", "6"]
+    assert rows[0]["scope"] == "pooled"
+    for row in rows:
+        assert row["status"] == "not_estimable"
+        assert row["reason"].startswith("the log has neither propensities nor a simulated world: ")
+        assert row["lift"] is None
+        assert (row["model_a"], row["model_b"]) == ("shared_bottom", "hinet")
+    committed = lake.scan(connect(), "lift", [as_of]).to_arrow_table()
+    assert committed.schema.names == LIFT.names
+    assert committed.to_pylist() == rows
+
+
+def test_a_log_with_propensities_is_refused_with_another_sentence(tmp_path):
+    contract = load_contract("kuairand")
+    shown = contract.columns[3].model_copy(update={"name": "chance", "role": "propensity", "type": "float64"})
+    contract = contract.model_copy(update={"columns": (*contract.columns, shown)})
+    row = estimate(contract, Lake(tmp_path / "lake"), tmp_path / "models", date(2022, 5, 6))[0]
+    assert "has propensities but no simulated world" in row["reason"]
+
+
+def test_days_without_history_are_named_and_nothing_is_committed(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    with pytest.raises(NotMatureYet, match="missing 2025-03-20, 2025-03-21"):
+        estimate(load_contract("meishi"), lake, tmp_path / "models", date(2025, 3, 21))
+    assert lake.manifest("lift", date(2025, 3, 21)) is None
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small world, its log, features, and both models of the lift, trained as of a day in it."""
+    world = {"users": 300, "items": 120, "requests_per_day": 120, "days": 9, "calibration_requests": 500}
+    contract = load_contract("meishi")
+    contract = contract.model_copy(update={"world": {**contract.world, **world}})
+    paths = Paths(tmp_path_factory.mktemp("home"))
+    lake, as_of = Lake(paths.lake), date(2025, 3, 9)
+    write_log(contract, paths.landing)
+    days = [date(2025, 3, number) for number in range(3, 12)]
+    assert all(one.manifest for one in ingest_days(contract, lake, index(contract, paths), days))
+    con = connect()
+    write_daily_range(con, contract, lake, days)
+    write_examples_range(con, contract, lake, days)
+    for name in (contract.lift.baseline, contract.lift.challenger):
+        train(contract, lake, paths.models, as_of, name, device="cpu")
+    return contract, lake, paths.models, as_of
+
+
+@pytest.mark.slow
+def test_two_trained_models_end_to_end(trained):
+    contract, lake, models, as_of = trained
+    rows = estimate(contract, lake, models, as_of, requests_per_scenario=40)
+    assert len({(row["scope"], row["scenario_id"]) for row in rows}) == len(rows) == 7
+    assert {row["status"] for row in rows} == {"estimated"}
+    for row in rows:
+        assert row["low"] <= row["lift"] <= row["high"]
+        assert row["lift"] <= row["oracle_lift"]
+        assert row["random_lift"] < row["oracle_lift"]
+        assert row["world_hash"] == load(contract).hash
+    # Even models of two days' data rank better than chance.
+    assert rows[0]["random_lift"] < -0.2
+    committed = lake.scan(connect(), "lift", [as_of]).to_arrow_table()
+    assert committed.to_pylist() == rows
+    first = lake.manifest("lift", as_of)
+    assert estimate(contract, lake, models, as_of, requests_per_scenario=40) == rows
+    assert lake.manifest("lift", as_of).content_hash == first.content_hash
+    other = estimate(contract, lake, models, as_of, requests_per_scenario=40, seed=1)
+    assert all(a["lift"] != b["lift"] for a, b in zip(rows, other, strict=True))
+
+
+@pytest.mark.slow
+def test_candidates_that_come_back_in_another_order_are_refused(trained):
+    contract, lake, models, as_of = trained
+    world = load(contract)
+    con = connect()
+    runs = trained_runs(con, contract, lake, as_of, [contract.lift.challenger])
+    rankers = ModelRankers(con, contract, lake, {"hinet": models / runs[0]["version"]})
+    table = candidate_table(world, contract, world.requests(as_of, 2))
+    assert np.isfinite(rankers(table, as_of)["hinet"]).all()
+    shuffled = table.take(pa.array(np.random.default_rng(0).permutation(table.num_rows)))
+    with pytest.raises(ValueError, match="candidates in their order"):
+        rankers(shuffled, as_of)

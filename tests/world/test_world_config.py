@@ -1,0 +1,42 @@
+"""Mistakes in a [world] section name their key, what was found and what is allowed."""
+
+import pytest
+from small_world import small_contract
+
+from hinet_core.contract import load_contract
+from hinet_core.world.config import read_config
+from hinet_core.world.load import load
+
+SCENARIOS = load_contract("meishi").world["scenarios"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sed": 3}, "world.sed"),
+        ({"users": 0}, "world.users"),
+        ({"slots": 60}, "slots <= candidates <= items, found 60, 50, 200"),
+        ({"candidates": 300}, "found 10, 300, 200"),
+        ({"dimensions": 12}, "at least 24 dimensions, found 12"),
+        ({"variance": {"shared": 0.9}}, "sum to 1, found 1.5"),
+        ({"scenarios": {}}, "at least one scenario"),
+        ({"scenarios": {"home_feed": SCENARIOS["home_feed"]}}, "expected world.scenarios"),
+        ({"scenarios": SCENARIOS | {"deals": SCENARIOS["deals"] | {"ctcvr": 0.2}}}, "ctcvr below ctr"),
+        ({"scenarios": SCENARIOS | {"deals": SCENARIOS["deals"] | {"loading": [1, 1, 0]}}}, "length 1, found 1.4"),
+        ({"scenarios": SCENARIOS | {"deals": SCENARIOS["deals"] | {"share": 0.5}}}, "shares that sum to 1"),
+    ],
+)
+def test_mistakes_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        read_config(small_contract(**settings))
+
+
+def test_a_rate_that_no_world_reaches_is_refused():
+    high = SCENARIOS | {"nearby": SCENARIOS["nearby"] | {"ctr": 0.9}}
+    with pytest.raises(ValueError, match="target rate below"):
+        load(small_contract(scenarios=high))
+
+
+def test_a_contract_without_a_world_is_refused():
+    with pytest.raises(ValueError, match=r"kuairand: expected a \[world\] section"):
+        load(load_contract("kuairand"))
