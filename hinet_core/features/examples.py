@@ -1,0 +1,144 @@
+"""`examples`: what was known about a row when its day began, beside the row's own columns and labels.
+
+`examples` takes any relation with the contract's keys, so logged rows, candidates and a scoring file get equal
+features by construction. Features come from days before `day`; the row's own day never enters.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import date
+
+import duckdb
+
+from hinet_core.contract import Column, Contract, known_us_column, label_column
+from hinet_core.features.daily import STEP as DAILY
+from hinet_core.features.daily import HistoryError, as_view, daily_schema, day_number, step_hashes
+from hinet_core.features.windows import computed_features, feature_sql, history_days, joined_sql, sums_sql
+from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
+from hinet_core.progress import track
+
+log = logging.getLogger(__name__)
+
+STEP = "examples"
+SYSTEM_TYPES = {"hour": "TINYINT", "exposed_us": "BIGINT", "record_number": "BIGINT", "scenario_id": "STRING"}
+CARRIED_ROLES = ("request", "user", "item", "position", "propensity")
+
+
+def carried_columns(contract: Contract) -> list[Column]:
+    """The log's own columns in `examples`: identity and position first, then what models may read."""
+    roles = [column for role in CARRIED_ROLES if (column := contract.column_for(role)) is not None]  # type: ignore[arg-type]
+    return roles + [column for column in contract.inputs if column not in roles]
+
+
+def required_columns(contract: Contract) -> list[str]:
+    """What a relation must have to be turned into examples."""
+    keys = [key for entity in contract.features.entities for key in entity.keys]
+    inputs = [column.name for column in contract.inputs]
+    return list(dict.fromkeys([*SYSTEM_TYPES, contract.name_of("user"), contract.name_of("item"), *keys, *inputs]))
+
+
+def examples(
+    con: duckdb.DuckDBPyConnection, contract: Contract, rows: duckdb.DuckDBPyRelation, day: date, lake: Lake
+) -> duckdb.DuckDBPyRelation:
+    """Rows shown on `day` with their features as of the start of that day; columns as in docs, order not fixed.
+
+    `rows` belongs to `con`. Position, propensity, request, source_file and labels may be absent (NULL, '' for the
+    file); record_number may not: with day and file it is the row's identity and order.
+    """
+    check_columns(contract, rows)
+    history = lake.scan(con, DAILY, history_days(contract, day), schema=daily_schema(contract))
+    text = examples_sql(contract, as_view(con, rows, "rows"), rows.columns, as_view(con, history, "history"), day)
+    return con.sql(text)
+
+
+def check_columns(contract: Contract, rows: duckdb.DuckDBPyRelation) -> None:
+    missing = [name for name in required_columns(contract) if name not in rows.columns]
+    if missing:
+        raise HistoryError(
+            f"rows for examples lack {', '.join(missing)}; found {', '.join(rows.columns)}. "
+            f"Give them under the names of contract {contract.name!r}."
+        )
+    names = {column.name for column in contract.columns}
+    taken = sorted(names & {"weekday", *(feature.name for feature in computed_features(contract))})
+    if taken:
+        raise HistoryError(
+            f"columns {', '.join(taken)} bear the names of computed features; rename them in the contract"
+        )
+
+
+def examples_sql(contract: Contract, rows: str, present: list[str], history: str, day: date) -> str:
+    """The definition of a day's examples over a view of rows and a view of `entity_daily`."""
+    selected = [
+        f"CAST('{day.isoformat()}' AS DATE) AS day",
+        f"CAST({day_number(day)} AS INTEGER) AS day_number",
+        "CAST(r.hour AS TINYINT) AS hour",
+        "CAST(r.exposed_us AS BIGINT) AS exposed_us",
+        f"{own('source_file', 'STRING', present, quote_literal(''))} AS source_file",
+        "CAST(r.record_number AS BIGINT) AS record_number",
+        "CAST(r.scenario_id AS STRING) AS scenario_id",
+    ]
+    selected += [
+        f"{own(column.name, column.duckdb_type, present)} AS {quote_identifier(column.name)}"
+        for column in carried_columns(contract)
+    ]
+    selected += [
+        f"{feature_sql(contract, one, day)} AS {quote_identifier(one.name)}" for one in computed_features(contract)
+    ]
+    for task in contract.tasks:
+        label, known = label_column(task.name), known_us_column(task.name)
+        selected.append(f"{own(label, 'TINYINT', present)} AS {quote_identifier(label)}")
+        selected.append(f"{own(known, 'BIGINT', present)} AS {quote_identifier(known)}")
+    sums = sums_sql(contract, history, day)
+    return f"WITH sums AS ({sums})\nSELECT {', '.join(selected)}\n{joined_sql(contract, rows)}"
+
+
+def own(name: str, kind: str, present: list[str], default: str = "NULL") -> str:
+    """A column of the rows in the contract's type, or the default where the rows lack it."""
+    value = f"r.{quote_identifier(name)}" if name in present else default
+    return f"CAST({value} AS {kind})"
+
+
+def write_examples(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> Manifest:
+    """Compute and commit the examples of one ingested day, modelled scenarios only."""
+    if lake.manifest("ingest", day) is None:
+        raise HistoryError(f"examples of {day}: the day has no committed impressions; ingest it first")
+    modelled = ", ".join(quote_literal(one.id) for one in contract.modelled)
+    rows = lake.scan(con, "impressions", [day]).filter(f"scenario_id IN ({modelled})")
+    order = ["scenario_id", contract.name_of("user"), "exposed_us", "source_file", "record_number"]
+    by = ", ".join(f"{quote_identifier(name)} NULLS LAST" for name in order)
+    with lake.begin(STEP, day) as draft:
+        found = as_view(con, examples(con, contract, rows, day, lake), "examples")
+        draft.write(STEP, f"SELECT * FROM {found} ORDER BY {by}", con)
+        return draft.commit(lineage(contract, lake, day))
+
+
+def lineage(contract: Contract, lake: Lake, day: date) -> dict[str, object]:
+    """What a day's examples were made from, and how many days of each window had data."""
+    inputs = step_hashes(lake, DAILY, history_days(contract, day))
+    held = {
+        str(days): sum(one.isoformat() in inputs for one in history_days(contract, day)[-days:])
+        for days in contract.features.windows_days
+    }
+    return {
+        "data_fingerprint": contract.data_fingerprint,
+        "inputs": {"ingest": step_hashes(lake, "ingest", [day]), DAILY: inputs},
+        "window_days_held": held,
+    }
+
+
+def write_examples_range(
+    con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, days: Iterable[date]
+) -> list[Manifest]:
+    """Commit several days, oldest first; windows that the whole log cannot fill are named once."""
+    wanted = sorted(set(days))
+    for window in unfilled_windows(contract, lake):
+        held = len(lake.days("ingest"))
+        log.warning("%s: a window of %d days is longer than the log (%d days)", contract.name, window, held)
+    return [write_examples(con, contract, lake, day) for day in track(wanted, "examples", total=len(wanted))]
+
+
+def unfilled_windows(contract: Contract, lake: Lake) -> list[int]:
+    """The windows that no day of the log can fill: the span of committed days is too short."""
+    days = lake.days("ingest")
+    span = (days[-1] - days[0]).days if days else 0
+    return [window for window in contract.features.windows_days if window > span]

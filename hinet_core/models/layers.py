@@ -1,0 +1,182 @@
+"""Layers that every model shares.
+
+B batch, D width of x, E experts, H hidden, I input, L list length, O output, P positions, S scenarios, T tasks.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hinet_core.dataset import Batch, FeatureSpec
+
+
+class FieldEmbedding(nn.Module):
+    """Batch -> x_BD: embeddings of the id fields, mean-pooled lists, raw numbers, side by side.
+
+    One table holds the rows of all fields, each at its own offset: one lookup and one optimizer state. Only
+    features with `in_x` enter. Row 0 of an id field is learned ("missing" may tell something); id 0 of a
+    list is padding and never counts, and an empty list is all zeros.
+    """
+
+    offsets_F: Tensor
+
+    def __init__(self, spec: FeatureSpec, width: int, scenario_in_x: bool = False) -> None:
+        super().__init__()
+        self.scenario_in_x = scenario_in_x
+        self.id_columns = [i for i, field in enumerate(spec.fields) if field.in_x]
+        self.number_columns = [i for i, field in enumerate(spec.numbers) if field.in_x]
+        self.all_numbers = len(self.number_columns) == len(spec.numbers)
+        list_fields = [field for field in spec.lists if field.in_x]
+        rows = [spec.fields[i].width for i in self.id_columns]
+        rows += [len(spec.scenarios)] if scenario_in_x else []
+        offsets = [sum(rows[:i]) for i in range(len(rows))]
+        self.list_offsets: dict[str, int] = {}
+        for field in list_fields:
+            self.list_offsets[field.name] = sum(rows)
+            rows.append(field.width)
+        self.register_buffer("offsets_F", torch.tensor(offsets, dtype=torch.int64), persistent=False)
+        self.table = nn.Parameter(torch.empty(sum(rows), width))
+        # Small rows: a token seen once must not shout before it has learned anything.
+        nn.init.normal_(self.table, std=0.05)
+        self.width = len(rows) * width + len(self.number_columns)
+        if self.width == 0:
+            raise ValueError("no feature enters x: expected at least one field, number or list with in_x = true")
+
+    def forward(self, batch: Batch) -> Tensor:
+        """-> x_BD"""
+        parts: list[Tensor] = []
+        if len(self.offsets_F):
+            rows_BF = self._ids(batch) + self.offsets_F
+            parts.append(functional.embedding(rows_BF, self.table).flatten(1))
+        parts += [self._pooled(batch.lists[name], offset) for name, offset in self.list_offsets.items()]
+        if self.number_columns:
+            numbers = batch.numbers_BN
+            parts.append(numbers if self.all_numbers else numbers[:, self.number_columns])
+        return torch.cat(parts, dim=1)
+
+    def _ids(self, batch: Batch) -> Tensor:
+        ids_BF = batch.fields_BF
+        if len(self.id_columns) != ids_BF.shape[1]:
+            ids_BF = ids_BF[:, self.id_columns]
+        return torch.cat([ids_BF, batch.scenario_B[:, None]], dim=1) if self.scenario_in_x else ids_BF
+
+    def _pooled(self, ids_BL: Tensor, offset: int) -> Tensor:
+        """Mean over the entries that are not padding -> (B, width)."""
+        present_BL = (ids_BL > 0).to(self.table.dtype)
+        vectors_BLD = functional.embedding(ids_BL + offset, self.table)
+        total_BD = (vectors_BLD * present_BL[..., None]).sum(dim=1)
+        return total_BD / present_BL.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class Experts(nn.Module):
+    """E independent ReLU networks of equal shape on one input: x_BI -> expert outputs (E, B, H).
+
+    The weights are stacked (E, I, O), so a layer is one product for all experts; expert e is row e of every
+    parameter. The last layer has its ReLU too, as in the authors' code.
+    """
+
+    def __init__(self, n_experts: int, n_in: int, widths: Sequence[int], dropout: float = 0.0) -> None:
+        super().__init__()
+        sizes = [n_in, *widths]
+        self.dropout = dropout
+        self.weights = nn.ParameterList(xavier(n_experts, n_in, n_out) for n_in, n_out in pairwise(sizes))
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(n_experts, n_out)) for n_out in widths)
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        """-> (E, B, H)"""
+        first_EIO, first_bias_EO = self.weights[0], self.biases[0]
+        n_experts, n_in, n_out = first_EIO.shape
+        # All experts read the same x: their first layers are one wide product.
+        wide_IW = first_EIO.transpose(0, 1).reshape(n_in, n_experts * n_out)
+        hidden_BW = self._activate(torch.addmm(first_bias_EO.flatten(), x_BI, wide_IW))
+        hidden_EBH = hidden_BW.view(-1, n_experts, n_out).transpose(0, 1)
+        for weight_EIO, bias_EO in zip(self.weights[1:], self.biases[1:], strict=True):
+            hidden_EBH = self._activate(torch.baddbmm(bias_EO[:, None], hidden_EBH, weight_EIO))
+        return hidden_EBH
+
+    def _activate(self, hidden: Tensor) -> Tensor:
+        return dropout(functional.relu(hidden), self.dropout, self.training)
+
+
+class MLP(nn.Module):
+    """ReLU layers, then (with `n_out`) a linear one: (B, I) -> (B, n_out or the last width)."""
+
+    def __init__(self, n_in: int, widths: Sequence[int], n_out: int | None = None, dropout: float = 0.0) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in widths:
+            layers += [linear(n_in, width), nn.ReLU()] + ([Dropout(dropout)] if dropout else [])
+            n_in = width
+        self.layers = nn.Sequential(*layers, *([linear(n_in, n_out)] if n_out else []))
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        """-> (B, O)"""
+        return self.layers(x_BI)
+
+
+class PositionTerm(nn.Module):
+    """What the slot adds to the logit, per scenario and task: (scenario_B, position_B) -> (B, T).
+
+    Starts at zero and stands outside x, so that a ranking at slot 1 never sees where the log showed the item.
+    Slot 0 (unknown) adds exactly 0. A log without positions has no parameters here.
+    """
+
+    def __init__(self, n_scenarios: int, n_positions: int, n_tasks: int) -> None:
+        super().__init__()
+        self.slots_SPT = nn.Parameter(torch.zeros(n_scenarios, n_positions, n_tasks)) if n_positions else None
+
+    def forward(self, scenario_B: Tensor, position_B: Tensor) -> Tensor | float:
+        """-> (B, T), or 0.0 where the log has no positions"""
+        if self.slots_SPT is None:
+            return 0.0
+        with_unknown_SPT = functional.pad(self.slots_SPT, (0, 0, 1, 0))
+        return with_unknown_SPT[scenario_B, position_B]
+
+
+class Dropout(nn.Module):
+    """`dropout` as a layer."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout is {rate}, expected 0 <= rate < 1")
+        self.rate = rate
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Any shape -> the same shape"""
+        return dropout(hidden, self.rate, self.training)
+
+
+def dropout(hidden: Tensor, rate: float, training: bool) -> Tensor:
+    """Zero a share `rate` of the entries and scale up the rest. On a CPU `rate` is rounded to 1/256.
+
+    One random byte decides an entry there: torch's own draw costs eight times as much, and was 60 % of a
+    HiNet step.
+    """
+    if not training or rate == 0:
+        return hidden
+    if hidden.device.type != "cpu":
+        return functional.dropout(hidden, rate)
+    dropped = round(rate * 256)
+    n = hidden.numel()
+    words = torch.empty(n // 8 + 1, dtype=torch.int64).random_(-(2**63), None)
+    keep = (words.view(torch.uint8)[:n] >= dropped).view(hidden.shape)
+    return hidden * (keep.to(hidden.dtype) * (256 / (256 - dropped)))
+
+
+def linear(n_in: int, n_out: int) -> nn.Linear:
+    """Xavier weights and zero bias, as in the authors' code."""
+    layer = nn.Linear(n_in, n_out)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def xavier(n_stack: int, n_in: int, n_out: int) -> nn.Parameter:
+    """A stack of (n_in, n_out) matrices, each initialised as one layer of its own."""
+    bound = math.sqrt(6 / (n_in + n_out))
+    return nn.Parameter(torch.empty(n_stack, n_in, n_out).uniform_(-bound, bound))

@@ -1,0 +1,60 @@
+"""MMoE: experts shared by all scenarios, mixed by one gate per task (Ma et al., KDD 2018).
+
+B batch, D width of x, E experts, H hidden, T tasks.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hinet_core.dataset import Batch, FeatureSpec
+from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, PositionTerm, linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The scenario reaches experts and gates as one more id in x."""
+
+    embedding: int = 8  # width of every field's embedding
+    experts: int = 8
+    expert_widths: tuple[int, ...] = (64, 32)
+    tower_widths: tuple[int, ...] = (32,)
+    input_dropout: float = 0.0
+    dropout: float = 0.0  # after each expert layer
+    scenario_in_x: bool = True
+
+
+PRESETS = {
+    "quick": Config(input_dropout=0.1, dropout=0.3),
+    "paper": Config(embedding=16, expert_widths=(128, 64), tower_widths=(128, 64), dropout=0.3),
+}
+
+
+class MMoE(nn.Module):
+    """Batch -> logits_BT"""
+
+    def __init__(self, spec: FeatureSpec, config: Config | None = None) -> None:
+        super().__init__()
+        c = self.config = config or Config()
+        self.shape_TE = (len(spec.tasks), c.experts)
+        self.fields = FieldEmbedding(spec, c.embedding, c.scenario_in_x)
+        self.input_dropout = Dropout(c.input_dropout)
+        self.experts = Experts(c.experts, self.fields.width, c.expert_widths, c.dropout)
+        self.gate = linear(self.fields.width, len(spec.tasks) * c.experts)
+        self.towers = nn.ModuleList(MLP(c.expert_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
+        self.position = PositionTerm(len(spec.scenarios), spec.n_positions, len(spec.tasks))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """-> logits_BT"""
+        x_BD = self.input_dropout(self.fields(batch))
+        experts_EBH = self.experts(x_BD)
+        gate_TEB = self.gate(x_BD).unflatten(1, self.shape_TE).softmax(dim=2).permute(1, 2, 0)
+        # f_t(x) = sum_e softmax(W_t x)_e f_e(x), equations 6 and 7 of the paper
+        mixed = [(gate_EB[..., None] * experts_EBH).sum(dim=0) for gate_EB in gate_TEB]
+        logits_BT = torch.cat([tower(task_BH) for tower, task_BH in zip(self.towers, mixed, strict=True)], dim=1)
+        return logits_BT + self.position(batch.scenario_B, batch.position_B)
+
+
+def build(spec: FeatureSpec, config: Config) -> MMoE:
+    return MMoE(spec, config)

@@ -1,0 +1,53 @@
+"""Shared bottom: one network for all scenarios and tasks, one tower per task. The baseline of the comparison.
+
+B batch, D width of x, H hidden, T tasks.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hinet_core.dataset import Batch, FeatureSpec
+from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, PositionTerm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The scenario reaches this model as one more id in x, as usual for it."""
+
+    embedding: int = 8  # width of every field's embedding
+    bottom_widths: tuple[int, ...] = (128, 64)
+    tower_widths: tuple[int, ...] = (32,)
+    input_dropout: float = 0.0
+    dropout: float = 0.0  # after each bottom layer
+    scenario_in_x: bool = True
+
+
+PRESETS = {
+    "quick": Config(input_dropout=0.1, dropout=0.3),
+    "paper": Config(embedding=16, bottom_widths=(256, 128), tower_widths=(128, 64), dropout=0.3),
+}
+
+
+class SharedBottom(nn.Module):
+    """Batch -> logits_BT"""
+
+    def __init__(self, spec: FeatureSpec, config: Config | None = None) -> None:
+        super().__init__()
+        c = self.config = config or Config()
+        self.fields = FieldEmbedding(spec, c.embedding, c.scenario_in_x)
+        self.input_dropout = Dropout(c.input_dropout)
+        self.bottom = MLP(self.fields.width, c.bottom_widths, dropout=c.dropout)
+        self.towers = nn.ModuleList(MLP(c.bottom_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
+        self.position = PositionTerm(len(spec.scenarios), spec.n_positions, len(spec.tasks))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """-> logits_BT"""
+        bottom_BH = self.bottom(self.input_dropout(self.fields(batch)))
+        logits_BT = torch.cat([tower(bottom_BH) for tower in self.towers], dim=1)
+        return logits_BT + self.position(batch.scenario_B, batch.position_B)
+
+
+def build(spec: FeatureSpec, config: Config) -> SharedBottom:
+    return SharedBottom(spec, config)

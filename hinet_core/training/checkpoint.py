@@ -1,0 +1,154 @@
+"""A trained model as a folder: weights.safetensors, model.json and the encoder's own folder. Nothing is pickled.
+
+The folder appears whole, by one rename, or not at all; a finished folder is never changed.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hinet_core import models
+from hinet_core.dataset import Encoder, FeatureSpec
+from hinet_core.training.loop import device_of
+
+WEIGHTS, DESCRIPTION, ENCODER = "weights.safetensors", "model.json", "encoder"
+FORMAT = 1
+
+
+class StoredEncoder(Protocol):
+    """Anything that can write itself into a folder."""
+
+    def to_folder(self, folder: Path) -> Any: ...
+
+
+class CheckpointError(ValueError):
+    """The folder is not a model that this code can load."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model ready to predict, with everything needed to encode its input."""
+
+    model: nn.Module
+    encoder: Any
+    spec: FeatureSpec
+    meta: dict[str, Any]
+    name: str
+
+
+def save(
+    folder: Path,
+    model: nn.Module,
+    name: str,
+    config: Any,
+    spec: FeatureSpec,
+    encoder: StoredEncoder | None,
+    meta: dict[str, Any],
+) -> Path:
+    """Write the folder; `config` is the model's Config, `meta` any JSON values. -> folder
+
+    Raises CheckpointError if the folder exists: a version's content never changes.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder} exists already: a finished model is never overwritten, use a new version")
+    # The name is fixed, so that what a killed save left behind is cleared by the next one.
+    partial = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+        save_file(weights, partial / WEIGHTS)
+        (partial / DESCRIPTION).write_text(_description(name, config, spec, encoder, meta), encoding="utf-8")
+        if encoder is not None:
+            encoder.to_folder(partial / ENCODER)
+        _fsync_all(partial)
+        partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _fsync(folder.parent)
+    return folder
+
+
+def load(folder: Path, device: str = "cpu", read_encoder: Callable[[Path], Any] | None = None) -> Bundle:
+    """Rebuild the model, in eval mode. `read_encoder` defaults to `dataset.Encoder.from_folder`.
+
+    Raises CheckpointError, saying what is missing, for a folder that is no model of this code.
+    """
+    description = _read_description(folder)
+    spec = FeatureSpec.from_json(description["spec"])
+    model = models.restore(description["name"], spec, description["config"])
+    _load_weights(model, folder / WEIGHTS)
+    encoder = None
+    if description["has_encoder"]:
+        encoder = (read_encoder or Encoder.from_folder)(folder / ENCODER)
+    return Bundle(model.to(device_of(device)).eval(), encoder, spec, description["meta"], description["name"])
+
+
+def _description(name: str, config: Any, spec: FeatureSpec, encoder: StoredEncoder | None, meta: dict[str, Any]) -> str:
+    content = {
+        "format": FORMAT,
+        "name": name,
+        "config": asdict(config) if is_dataclass(config) and not isinstance(config, type) else dict(config),
+        "spec": spec.to_json(),
+        "has_encoder": encoder is not None,
+        "meta": meta,
+    }
+    return json.dumps(content, indent=1, sort_keys=True)
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is no model folder: expected {DESCRIPTION} in it")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is not JSON ({error}): train this version again") from error
+    if description.get("format") != FORMAT:
+        raise CheckpointError(f"{path} has format {description.get('format')!r}, expected {FORMAT}: train it again")
+    return description
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read the weights {path} ({error}): train this version again") from error
+    if problems := _differences(model.state_dict(), found):
+        raise CheckpointError(f"{path} does not fit the model described beside it: " + "; ".join(problems))
+    model.load_state_dict(found)
+
+
+def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
+    problems = [f"{key} is missing" for key in sorted(expected.keys() - found.keys())]
+    problems += [f"{key} is unknown" for key in sorted(found.keys() - expected.keys())]
+    for key in sorted(expected.keys() & found.keys()):
+        if expected[key].shape != found[key].shape:
+            problems.append(f"{key} is {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}")
+        elif not bool(torch.isfinite(found[key]).all()):
+            problems.append(f"{key} holds NaN or infinity")
+    return problems
+
+
+def _fsync_all(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _fsync(path)
+    _fsync(folder)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,246 @@
+"""From committed examples to a stored model: the window, the encoder, the fit, the folder, the commit.
+
+A version is named by its inputs, so the same inputs are never trained twice, and a run that was cut off between the
+folder and the commit is finished from the folder with the very rows that it would have written.
+"""
+
+import hashlib
+import importlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from hinet_core import models
+from hinet_core.contract import Contract
+from hinet_core.dataset import Dataset, Encoder, Window, window
+from hinet_core.features.daily import step_hashes
+from hinet_core.lake import Lake, connect
+from hinet_core.training import checkpoint
+from hinet_core.training.loop import TRAIN_PRESETS, History, TrainConfig, device_of, fit
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = "examples"
+CODE_ROOMS = ("features", "dataset", "models", "training")
+RUN_SCHEMA = pa.schema(
+    [("run_id", pa.string()), ("model", pa.string()), ("as_of", pa.date32()), ("seed", pa.int64()),
+     ("status", pa.string()), ("started_at", pa.timestamp("us")), ("finished_at", pa.timestamp("us")),
+     ("duration_s", pa.float64()), ("device", pa.string()), ("n_params", pa.int64()), ("n_train", pa.int64()),
+     ("best_epoch", pa.int64()), ("preset", pa.string()), ("params_hash", pa.string()), ("code_version", pa.string()),
+     ("data_fingerprint", pa.string()), ("full_fingerprint", pa.string()), ("train_from", pa.date32()),
+     ("train_to", pa.date32()), ("valid_day", pa.date32()), ("version", pa.string())]
+)  # fmt: skip
+PARAM_SCHEMA = pa.schema([("run_id", pa.string()), ("key", pa.string()), ("value", pa.string())])
+CURVE_SCHEMA = pa.schema(
+    [("run_id", pa.string()), ("task", pa.string()), ("split", pa.string()), ("metric", pa.string()),
+     ("epoch", pa.float64()), ("step", pa.int64()), ("wall_s", pa.float64()), ("value", pa.float64())]
+)  # fmt: skip
+DATES = ("as_of", "train_from", "train_to", "valid_day")
+TIMES = ("started_at", "finished_at")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One version of a model; `reused` when it had been trained before from the same inputs."""
+
+    model: str
+    version: str
+    run_id: str
+    folder: Path
+    as_of: date
+    n_train: int
+    n_params: int
+    best_epoch: int
+    duration_s: float
+    window: Window
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """What decides a version: nothing else may change what is learned, but the device's arithmetic."""
+
+    contract: Contract
+    model_name: str
+    preset: str
+    seed: int
+    window: Window
+    model_config: Mapping[str, Any]
+    train_config: TrainConfig
+    examples: Mapping[str, str]
+    code_version: str
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Settings as flat keys, for `run_params`."""
+        sizes = {f"model.{key}": value for key, value in self.model_config.items()}
+        return sizes | {f"train.{key}": value for key, value in asdict(self.train_config).items()}
+
+    @property
+    def params_hash(self) -> str:
+        return short_hash({"model": self.model_name, "preset": self.preset, "params": self.params})
+
+    @property
+    def version(self) -> str:
+        inputs = {
+            "params": self.params_hash,
+            "seed": self.seed,
+            "contract": self.contract.data_fingerprint,
+            "train_days": self.contract.split.train_days,
+            "examples": dict(self.examples),
+            "code": self.code_version,
+        }
+        return f"{self.model_name}-{self.window.as_of.isoformat()}-{short_hash(inputs)[:8]}"
+
+
+def train(
+    contract: Contract,
+    lake: Lake,
+    models_root: Path,
+    as_of: date,
+    model_name: str,
+    preset: str = "quick",
+    seed: int = 0,
+    device: str = "auto",
+) -> TrainedModel:
+    """Train a model as of a day from what is committed, store it as `models_root/<version>` and commit its run.
+
+    Raises NotEnoughDays when the committed days do not reach, ValueError for an unknown model or preset.
+    """
+    job = plan_job(contract, lake, as_of, model_name, preset, seed)
+    folder = models_root / job.version
+    reused = folder.exists()
+    if not reused:
+        models_root.mkdir(parents=True, exist_ok=True)
+        train_to_folder(job, lake, folder, device)
+    meta = checkpoint.load(folder).meta
+    commit_run(lake, job, meta)
+    run = meta["run"]
+    log.info(
+        "%s %s: %s rows, best epoch %s",
+        job.version,
+        "reused" if reused else "trained",
+        run["n_train"],
+        run["best_epoch"],
+    )
+    return TrainedModel(
+        model_name, job.version, run["run_id"], folder, as_of, run["n_train"], run["n_params"], run["best_epoch"],
+        run["duration_s"], job.window, reused,
+    )  # fmt: skip
+
+
+def plan_job(contract: Contract, lake: Lake, as_of: date, model_name: str, preset: str, seed: int) -> Job:
+    """Everything that decides the version, read before any work is done."""
+    if preset not in models.presets(model_name):
+        raise ValueError(f"preset is {preset!r}, expected one of {', '.join(models.presets(model_name))}")
+    days = window(contract, lake.days(EXAMPLES), as_of)
+    config = asdict(importlib.import_module(f"hinet_core.models.{model_name}").PRESETS[preset])
+    read = step_hashes(lake, EXAMPLES, (*days.fitted_days, days.valid_day))
+    return Job(contract, model_name, preset, seed, days, config, TRAIN_PRESETS[preset], read, code_version())
+
+
+def train_to_folder(job: Job, lake: Lake, folder: Path, device: str) -> None:
+    """Encode, fit and save; the folder appears whole or not at all."""
+    started, clock = datetime.now(UTC), perf_counter()
+    con = connect()
+    try:
+        encoder, train_set, valid_set = encode(con, job, lake)
+    finally:
+        con.close()
+    model = models.build(job.model_name, encoder.spec, job.preset, seed=job.seed)
+    history = fit(model, train_set, valid_set, job.train_config, job.seed, device)
+    n_params = sum(one.numel() for one in model.parameters())
+    run = run_row(job, history, started, perf_counter() - clock, str(device_of(device)), n_params, len(train_set))
+    checkpoint.save(folder, model, job.model_name, job.model_config, encoder.spec, encoder, meta_of(job, run, history))
+
+
+def encode(con: duckdb.DuckDBPyConnection, job: Job, lake: Lake) -> tuple[Encoder, Dataset, Dataset]:
+    """The encoder of the training rows, these rows and the validation day's, labels as known at as_of."""
+    fitted = lake.scan(con, EXAMPLES, job.window.fitted_days)
+    encoder = Encoder.fit(con, job.contract, fitted)
+    valid = lake.scan(con, EXAMPLES, [job.window.valid_day])
+    as_of = job.window.as_of
+    return encoder, encoder.transform(con, fitted, as_of), encoder.transform(con, valid, as_of)
+
+
+def run_row(
+    job: Job, history: History, started: datetime, duration_s: float, device: str, n_params: int, n_train: int
+) -> dict[str, Any]:
+    """The row of `runs`, in JSON values."""
+    days = job.window
+    return {
+        "run_id": job.version, "model": job.model_name, "as_of": days.as_of.isoformat(), "seed": job.seed,
+        "status": "finished", "started_at": started.isoformat(), "finished_at": datetime.now(UTC).isoformat(),
+        "duration_s": round(duration_s, 3), "device": device, "n_params": n_params, "n_train": n_train,
+        "best_epoch": history.best_epoch, "preset": job.preset, "params_hash": job.params_hash,
+        "code_version": job.code_version, "data_fingerprint": job.contract.data_fingerprint,
+        "full_fingerprint": job.contract.full_fingerprint, "train_from": days.train_days[0].isoformat(),
+        "train_to": days.fitted_days[-1].isoformat(), "valid_day": days.valid_day.isoformat(), "version": job.version,
+    }  # fmt: skip
+
+
+def meta_of(job: Job, run: dict[str, Any], history: History) -> dict[str, Any]:
+    """What the folder says of its origin: enough to commit the run again."""
+    names = [task.name for task in job.contract.tasks]
+    curves = [
+        {**row, "run_id": job.version, "task": "all" if row["task"] is None else names[row["task"]]}
+        for row in history.rows
+    ]
+    days = job.window
+    return {
+        "run": run,
+        "params": job.params,
+        "curves": curves,
+        "days": {
+            "train": texts(days.train_days),
+            "fresh": texts(days.fresh_days),
+            "valid": days.valid_day.isoformat(),
+            "missing": texts(days.missing_days),
+        },
+        "examples": dict(job.examples),
+        "time_zone": job.contract.time_zone,
+    }
+
+
+def commit_run(lake: Lake, job: Job, meta: dict[str, Any]) -> None:
+    """Commit the rows of a stored version as the run of its model and as_of, unless they are committed already."""
+    step, as_of = f"train/{job.model_name}", job.window.as_of
+    present = lake.manifest(step, as_of)
+    if present is not None and present.info.get("version") == job.version:
+        return
+    run = dict(meta["run"])
+    run |= {key: date.fromisoformat(run[key]) for key in DATES}
+    run |= {key: datetime.fromisoformat(run[key]).replace(tzinfo=None) for key in TIMES}
+    params = [{"run_id": job.version, "key": key, "value": str(value)} for key, value in sorted(meta["params"].items())]
+    with lake.begin(step, as_of) as draft:
+        draft.write_rows("runs", [run], RUN_SCHEMA)
+        draft.write_rows("run_params", params, PARAM_SCHEMA)
+        draft.write_rows("train_curves", meta["curves"], CURVE_SCHEMA)
+        draft.commit({key: meta[key] for key in ("days", "examples")} | {"version": job.version})
+
+
+def code_version() -> str:
+    """A hash of the source of the rooms that decide what is learned."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for room in CODE_ROOMS:
+        for path in sorted((root / room).glob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def short_hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def texts(days: Iterable[date]) -> list[str]:
+    return [day.isoformat() for day in days]

@@ -1,0 +1,131 @@
+"""How a validation day is scored during training, and the averaged weights that are scored.
+
+N rows, T tasks.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from hinet_core.dataset import Dataset
+
+MIN_PER_CLASS = 50  # fewer positives or negatives than this make a scenario's AUC too noisy to stop on
+WARM_UP = 3  # until its decay is reached, the average covers about the last third of the steps taken
+
+
+def auc(label_N: np.ndarray, score_N: np.ndarray) -> float:
+    """Chance that a positive scores above a negative, ties counting half; NaN unless both classes occur."""
+    positive_N = label_N > 0.5
+    n_positive = int(positive_N.sum())
+    n_negative = len(positive_N) - n_positive
+    if n_positive == 0 or n_negative == 0:
+        return float("nan")
+    _, inverse_N, count = np.unique(score_N, return_inverse=True, return_counts=True)
+    rank_N = (np.cumsum(count) - (count - 1) / 2)[inverse_N]
+    return float((rank_N[positive_N].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One scenario and task of the validation day: the rows that count."""
+
+    scenario: int
+    task: int
+    rows: np.ndarray
+    n_smaller_class: int
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The stopping rule, fixed before the first epoch: labels decide which cells count, never the scores.
+
+    `rule` is 'macro_auc' over cells with enough of both classes, else over any with both classes, else
+    'logloss' (negated, so that more is better), else 'none'.
+    """
+
+    rule: str
+    cells: tuple[Cell, ...]
+    labels_NT: np.ndarray
+    mask_NT: np.ndarray
+
+    @classmethod
+    def of(cls, valid: Dataset, min_per_class: int = MIN_PER_CLASS) -> "Scorer":
+        labels_NT, mask_NT = valid.labels_NT.cpu().numpy(), valid.label_mask_NT.cpu().numpy() > 0
+        cells = list(_cells(valid.scenario_N.cpu().numpy(), labels_NT, mask_NT))
+        enough = [cell for cell in cells if cell.n_smaller_class >= min_per_class]
+        usable = enough or [cell for cell in cells if cell.n_smaller_class > 0]
+        rule = "macro_auc" if usable else "logloss" if mask_NT.any() else "none"
+        return cls(rule, tuple(usable), labels_NT, mask_NT)
+
+    def auc_per_task(self, logits_NT: np.ndarray) -> dict[int, float]:
+        """Mean AUC over the scenarios that count, per task; tasks without such a scenario are left out."""
+        found: dict[int, list[float]] = {}
+        for cell in self.cells:
+            value = auc(self.labels_NT[cell.rows, cell.task], logits_NT[cell.rows, cell.task])
+            found.setdefault(cell.task, []).append(value)
+        return {task: float(np.mean(values)) for task, values in found.items()}
+
+    def logloss_per_task(self, logits_NT: np.ndarray) -> dict[int, float]:
+        """Mean cross-entropy over the known labels, per task; tasks without one are left out."""
+        result = {}
+        for task in range(logits_NT.shape[1]):
+            rows = self.mask_NT[:, task]
+            if rows.any():
+                z, y = logits_NT[rows, task].astype(np.float64), self.labels_NT[rows, task]
+                result[task] = float(np.mean(np.logaddexp(0.0, z) - z * y))
+        return result
+
+    def score(self, aucs: dict[int, float], loglosses: dict[int, float]) -> float | None:
+        """One number, more is better: every task weighs the same."""
+        if self.rule == "none":
+            return None
+        return float(np.mean(list(aucs.values()))) if self.rule == "macro_auc" else -sum(loglosses.values())
+
+
+def _cells(scenario_N: np.ndarray, labels_NT: np.ndarray, mask_NT: np.ndarray) -> Iterator[Cell]:
+    for task in range(labels_NT.shape[1]):
+        for scenario in np.unique(scenario_N):
+            rows = np.flatnonzero((scenario_N == scenario) & mask_NT[:, task])
+            positives = int((labels_NT[rows, task] > 0.5).sum())
+            yield Cell(int(scenario), task, rows, min(positives, len(rows) - positives))
+
+
+class AveragedWeights:
+    """Exponential moving average of a model's parameters; `decay` 0 keeps the last step's.
+
+    The decay grows from 0 with the steps taken, so that the random start is forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema_decay is {decay}, expected 0 <= decay < 1")
+        self.decay = decay
+        self.steps = 0
+        self.live = list(model.parameters())
+        self.average = [parameter.detach().clone() for parameter in self.live]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.steps += 1
+        decay = min(self.decay, self.steps / (WARM_UP + self.steps)) if self.decay else 0.0
+        for average, live in zip(self.average, self.live, strict=True):
+            average.lerp_(live, 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside, the model holds the averaged weights."""
+        live = [parameter.detach().clone() for parameter in self.live]
+        self.load(self.average)
+        try:
+            yield
+        finally:
+            self.load(live)
+
+    @torch.no_grad()
+    def load(self, weights: list[torch.Tensor]) -> None:
+        for parameter, weight in zip(self.live, weights, strict=True):
+            parameter.copy_(weight)

@@ -1,0 +1,250 @@
+"""Encoding, worked out by hand: ids, missing and unseen, numbers, lists, slots, and labels as of a day."""
+
+import math
+import random
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+import torch
+from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_contract
+
+from hinet_core.contract import Contract, ContractError, load_contract
+from hinet_core.dataset import Dataset, Encoder, EncodingError
+from hinet_core.features.examples import examples
+from hinet_core.lake import Lake
+
+DAY = date(2024, 3, 6)
+START = midnight_us(DAY, "UTC")
+SETTLED = date(2024, 3, 20)
+
+
+def plain(**features: object) -> Contract:
+    """A contract without computed features, so that every number is one of the log's."""
+    return tiny_contract(features={"windows_days": [1], "min_token_count": 2} | features)
+
+
+def relation_of(
+    con: duckdb.DuckDBPyConnection, contract: Contract, root: Path, rows: Iterable[Row]
+) -> duckdb.DuckDBPyRelation:
+    """The rows as examples of one day, whatever day they were shown."""
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    return examples(con, contract, con.from_arrow(table), DAY, Lake(root))
+
+
+def shown(n: int, **columns: list[object]) -> list[Row]:
+    """n rows of one day, record 0 first, with these values."""
+    return [row("UTC", START + i, i, **{name: values[i] for name, values in columns.items()}) for i in range(n)]
+
+
+def field(encoder: Encoder, dataset: Dataset, name: str) -> list[int]:
+    index = [one.name for one in encoder.spec.fields].index(name)
+    return dataset.fields_NF[:, index].tolist()
+
+
+def number(encoder: Encoder, dataset: Dataset, name: str) -> list[float]:
+    index = [one.name for one in encoder.spec.numbers].index(name)
+    return dataset.numbers_NK[:, index].tolist()
+
+
+def same(left: Dataset, right: Dataset) -> bool:
+    pairs = [(getattr(left, name), getattr(right, name)) for name in vars(left) if name != "lists"]
+    pairs += [(left.lists[name], right.lists[name]) for name in left.lists]
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_ids_by_falling_count_then_token(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    cities = ["b", "a", "c", "c", "c", "b", "a", "rare", None]
+    rows = relation_of(con, contract, tmp_path, shown(9, city=cities))
+    encoder = Encoder.fit(con, contract, rows)
+    # c is seen most, a and b tie, the rare one shares the unseen id, the missing value is a token of its own.
+    assert field(encoder, encoder.transform(con, rows, SETTLED), "city") == [4, 3, 2, 2, 2, 4, 3, 1, 5]
+    other = relation_of(con, contract, tmp_path, shown(3, city=["never seen", None, "c"]))
+    assert field(encoder, encoder.transform(con, other, SETTLED), "city") == [1, 5, 2]
+    assert {one.name: one.width for one in encoder.spec.fields}["city"] == 6
+
+
+def test_missing_is_unseen_where_the_window_had_none(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    encoder = Encoder.fit(con, contract, relation_of(con, contract, tmp_path, shown(2, city=["a", "a"])))
+    later = relation_of(con, contract, tmp_path, shown(1, city=[None]))
+    assert field(encoder, encoder.transform(con, later, SETTLED), "city") == [1]
+
+
+def test_hour_and_weekday_are_fields_and_the_user_is_not(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    rows = [row("UTC", START + hour * HOUR_US, hour) for hour in (0, 0, 5, 5, 5)]
+    encoder = Encoder.fit(con, contract, relation_of(con, contract, tmp_path, rows))
+    assert [one.name for one in encoder.spec.fields] == ["shop", "city", "hour", "weekday"]
+    tokens = [(one["field"], one["token"]) for one in encoder.vocabulary.to_pylist()]
+    calendar = [one for one in tokens if one[0] in ("hour", "weekday")]
+    assert calendar == [("hour", "5"), ("hour", "0"), ("weekday", "2")]  # 6 March 2024 is a Wednesday
+
+
+def test_numbers_are_centred_scaled_and_clipped(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    prices = [-1.0, 1.0, 3.0, None, math.nan]
+    rows = relation_of(con, contract, tmp_path, shown(5, price=prices))
+    encoder = Encoder.fit(con, contract, rows)
+    dataset = encoder.transform(con, rows, SETTLED)
+    scale = math.sqrt(8 / 3)
+    expected = [-2 / scale, 0, 2 / scale, 0, 0]
+    assert number(encoder, dataset, "price") == pytest.approx(expected, abs=1e-5)
+    assert number(encoder, dataset, "price_missing") == [0, 0, 0, 1, 1]
+    far = relation_of(con, contract, tmp_path, shown(2, price=[1e9, -1e9]))
+    assert number(encoder, encoder.transform(con, far, SETTLED), "price") == [4, -4]
+
+
+def test_heavy_numbers_are_taken_by_logarithm(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    prices = [0.0, 1.0, 2.0, 5000.0]
+    rows = relation_of(con, contract, tmp_path, shown(4, price=prices))
+    encoder = Encoder.fit(con, contract, rows)
+    logs = torch.log1p(torch.tensor(prices, dtype=torch.float64))
+    expected = ((logs - logs.mean()) / logs.std(correction=0)).tolist()
+    assert number(encoder, encoder.transform(con, rows, SETTLED), "price") == pytest.approx(expected, abs=1e-5)
+    assert [one.transform for one in encoder.numbers] == ["log1p"]
+    below = relation_of(con, contract, tmp_path, shown(1, price=[-7.0]))
+    assert number(encoder, encoder.transform(con, below, SETTLED), "price") == pytest.approx(expected[:1], abs=1e-5)
+
+
+def test_a_constant_number_says_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    rows = relation_of(con, contract, tmp_path, shown(3, price=[0.1, 0.1, 0.1]))
+    encoder = Encoder.fit(con, contract, rows)
+    assert number(encoder, encoder.transform(con, rows, SETTLED), "price") == [0, 0, 0]
+
+
+def test_lists_are_padded_and_cut(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    lists = [["a", "b"], ["b", None, "x"], [], None, ["b"] * 20, ["a"]]
+    rows = relation_of(con, contract, tmp_path, shown(6, tags=lists))
+    encoder = Encoder.fit(con, contract, rows)
+    found = encoder.transform(con, rows, SETTLED).lists["tags"].tolist()
+    empty = [0] * 8
+    assert found == [[3, 2, *empty[2:]], [2, 1, *empty[2:]], empty, empty, [2] * 8, [3, *empty[1:]]]
+    assert encoder.spec.lists[0].width == 4
+    assert encoder.spec.lists[0].max_length == 8
+
+
+def test_slots_count_from_the_first_and_unknown_is_none(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    encoder = Encoder.fit(con, contract, relation_of(con, contract, tmp_path, shown(3, slot=[1, 2, 3])))
+    assert encoder.spec.n_positions == 3
+    later = relation_of(con, contract, tmp_path, shown(4, slot=[3, 9, None, -1]))
+    assert encoder.transform(con, later, SETTLED).position_N.tolist() == [3, 3, 0, 0]
+
+
+@pytest.mark.parametrize("as_of", [date(2024, 3, 7), date(2024, 3, 8), date(2024, 3, 9)])
+def test_labels_as_they_were_known_at_the_cutoff(con: duckdb.DuckDBPyConnection, tmp_path: Path, as_of: date) -> None:
+    """Orders settle 24 hours after the impression; the mask asks the clock, never the label."""
+    contract = plain()
+    noon = START + 12 * HOUR_US
+    rows = [
+        row("UTC", START, 0, order_us=START + HOUR_US),  # settled exactly at the first cutoff
+        row("UTC", START + 1, 1, order_us=START + HOUR_US),  # ordered at once, but not settled for a microsecond
+        row("UTC", noon, 2, order_us=noon + 14 * HOUR_US),  # the order is news of the 7th
+        row("UTC", noon, 3),  # no order
+        row("UTC", START + 25 * HOUR_US, 4, click=1),  # shown on the 7th
+        row("UTC", noon, 5) | {"label_order": None},  # never observed
+    ]
+    dataset_rows = relation_of(con, contract, tmp_path, rows)
+    encoder = Encoder.fit(con, contract, dataset_rows)
+    dataset = encoder.transform(con, dataset_rows, as_of)
+    known = {
+        date(2024, 3, 7): ([1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]),
+        date(2024, 3, 8): ([1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0]),
+        date(2024, 3, 9): ([1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]),
+    }
+    labels, mask = known[as_of]
+    assert dataset.labels_NT[:, 1].tolist() == labels
+    assert dataset.label_mask_NT[:, 1].tolist() == mask
+    assert dataset.label_mask_NT[:, 0].tolist() == [1, 1, 1, 1, float(as_of > date(2024, 3, 7)), 1]
+
+
+def test_a_late_outcome_beyond_its_promise_stays_unknown(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Known only 60 hours later: settled as absent on the 8th, present from the 9th on."""
+    contract = plain()
+    rows = relation_of(con, contract, tmp_path, [row("UTC", START, 0, order_us=START + 60 * HOUR_US)])
+    encoder = Encoder.fit(con, contract, rows)
+    found = [encoder.transform(con, rows, date(2024, 3, day)) for day in (7, 8, 9)]
+    assert [one.label_mask_NT[0, 1].item() for one in found] == [1, 1, 1]
+    assert [one.labels_NT[0, 1].item() for one in found] == [0, 0, 1]
+
+
+def test_a_pure_function_of_the_rows_whatever_their_order(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = tiny_contract()
+    rows = random_rows(0, "UTC", DAY, n_days=4, n=400)
+    rows = [one for one in rows if one["scenario_id"] != "other"]
+    left = relation_of(con, contract, tmp_path, rows)
+    right = relation_of(con, contract, tmp_path, random.Random(1).sample(rows, len(rows)))
+    one, other = Encoder.fit(con, contract, left), Encoder.fit(con, contract, right)
+    assert one.vocabulary.equals(other.vocabulary)
+    assert one.numbers == other.numbers
+    dataset = one.transform(con, left, SETTLED)
+    assert same(dataset, other.transform(con, right, SETTLED))
+    assert dataset.fields_NF.is_contiguous()
+    assert dataset.numbers_NK.is_contiguous()
+    users = sorted({row["user"] for row in rows})
+    by_record = [users.index(one["user"]) for one in sorted(rows, key=lambda one: one["record_number"])]
+    assert dataset.user_N.tolist() == by_record
+
+
+def test_outcomes_never_reach_the_inputs(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    rows = shown(6, city=["a", "b"] * 3, price=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    changed = [one | {"clicked": 1, "label_click": 1, "label_order": 1, "ordered": 1} for one in rows]
+    left, right = (relation_of(con, contract, tmp_path, one) for one in (rows, changed))
+    one, other = (Encoder.fit(con, contract, each) for each in (left, right))
+    before, after = one.transform(con, left, SETTLED), other.transform(con, right, SETTLED)
+    assert torch.equal(before.fields_NF, after.fields_NF)
+    assert torch.equal(before.numbers_NK, after.numbers_NK)
+    assert not torch.equal(before.labels_NT, after.labels_NT)
+    columns = [*contract.model_dump(mode="json", by_alias=True)["columns"]]
+    columns[8] |= {"encode": "number"}
+    with pytest.raises(ContractError, match="can never be an input"):
+        tiny_contract(columns=columns)
+
+
+def test_no_outcome_of_kuairand_is_in_its_plan() -> None:
+    from hinet_core.dataset.encoder import Plan
+
+    contract = load_contract("kuairand")
+    plan = Plan.of(contract)
+    outcomes = {one.name for role in ("outcome", "known_at") for one in contract.columns_with(role)}
+    assert outcomes
+    assert not outcomes & {*plan.fields, *plan.numbers, *plan.lists}
+    assert "user_id" not in plan.fields
+
+
+def test_a_stored_encoder_is_the_same_encoder(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = tiny_contract()
+    rows = [one for one in random_rows(2, "UTC", DAY, n_days=3) if one["scenario_id"] != "other"]
+    relation = relation_of(con, contract, tmp_path, rows)
+    encoder = Encoder.fit(con, contract, relation)
+    encoder.to_folder(tmp_path / "encoder")
+    restored = Encoder.from_folder(tmp_path / "encoder")
+    assert sorted(path.name for path in (tmp_path / "encoder").iterdir()) == ["encoder.json", "vocabulary.parquet"]
+    assert restored.spec == encoder.spec
+    assert restored.plan == encoder.plan
+    assert same(restored.transform(con, relation, SETTLED), encoder.transform(con, relation, SETTLED))
+    (tmp_path / "encoder" / "encoder.json").unlink()
+    with pytest.raises(EncodingError, match="holds no readable encoder .* train this model again"):
+        Encoder.from_folder(tmp_path / "encoder")
+
+
+def test_what_does_not_fit_is_refused(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    rows = relation_of(con, contract, tmp_path, shown(1))
+    encoder = Encoder.fit(con, contract, rows)
+    with pytest.raises(EncodingError, match="rows of scenario other, which this encoder does not model"):
+        encoder.transform(con, relation_of(con, contract, tmp_path, shown(1, place=["other"])), SETTLED)
+    with pytest.raises(EncodingError, match="examples lack city"):
+        encoder.transform(con, rows.project("* EXCLUDE (city)"), SETTLED)
+    with pytest.raises(EncodingError, match="no row of a modelled scenario"):
+        Encoder.fit(con, contract, rows.filter("false"))
+    assert len(encoder.transform(con, rows.filter("false"), SETTLED)) == 0

@@ -1,0 +1,214 @@
+"""Features see days before their own, outcomes count when they became known, and nothing else moves them."""
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from slow_features import slow_features
+from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_contract, write_ingest
+
+from hinet_core.contract import Contract
+from hinet_core.features.daily import HistoryError, write_daily, write_daily_range
+from hinet_core.features.examples import examples, write_examples, write_examples_range
+from hinet_core.features.windows import computed_features
+from hinet_core.lake import Lake
+
+# The clocks of New York jump inside both spans.
+ZONES = [("UTC", date(2024, 3, 6)), ("America/New_York", date(2024, 3, 8)), ("America/New_York", date(2024, 11, 1))]
+ROW_ID = "record_number"
+
+
+def built(con: duckdb.DuckDBPyConnection, contract: Contract, root: Path, rows: list[Row]) -> Lake:
+    lake = write_ingest(root, rows)
+    write_daily_range(con, contract, lake, lake.days("ingest"))
+    write_examples_range(con, contract, lake, lake.days("ingest"))
+    return lake
+
+
+def read(con: duckdb.DuckDBPyConnection, lake: Lake, days: list[date] | None = None) -> dict[int, dict[str, Any]]:
+    found = lake.scan(con, "examples", days).to_arrow_table().to_pylist()
+    return {one[ROW_ID]: one for one in found}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("zone", "first"), ZONES)
+def test_equals_the_slow_definition(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, zone: str, first: date, seed: int
+) -> None:
+    contract = tiny_contract(time_zone=zone)
+    rows = random_rows(seed, zone, first, n_days=6)
+    found = read(con, built(con, contract, tmp_path, rows))
+    modelled = [one for one in rows if one["scenario_id"] != "other"]
+    assert sorted(found) == sorted(one[ROW_ID] for one in modelled)
+    for one in modelled:
+        for name, value in slow_features(contract, rows, one).items():
+            assert found[one[ROW_ID]][name] == pytest.approx(value, abs=1e-12), (one[ROW_ID], name)
+
+
+def test_outcomes_count_on_the_day_they_became_known(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    """Shown and clicked on the 6th at 20:00, ordered on the 7th at 10:00: the order is news on the 8th, not before."""
+    first = midnight_us(date(2024, 3, 6), "UTC")
+    shown = first + 20 * HOUR_US
+    rows = [row("UTC", shown, 0, order_us=shown + 14 * HOUR_US)]
+    rows += [row("UTC", first + day * 24 * HOUR_US, day) for day in (1, 2)]
+    found = read(con, built(con, tiny_contract(), tmp_path, rows))
+    base = (0 + 0.1) / (1 + 1.0)
+    # prior 2, one impression, base of the scenario (0 + 2·base) / (1 + 2): nothing ordered yet on the 7th
+    assert found[1]["user_order_rate_1d"] == pytest.approx(2 * (2 * base / 3) / 3)
+    assert found[1]["user_click_rate_1d"] > 0.5
+    # On the 8th the last day holds one impression (of the 7th) and one order (known on the 7th).
+    base = (1 + 0.1) / (1 + 1.0)
+    assert found[2]["user_order_rate_1d"] == pytest.approx((1 + 2 * ((1 + 2 * base) / 3)) / 3)
+    assert found[2]["user_impressions_1d"] == 1
+
+
+def test_rates_stay_rates_when_the_counts_belong_to_different_days(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection
+) -> None:
+    start = midnight_us(date(2024, 3, 6), "UTC")
+    rows = [row("UTC", start + 20 * HOUR_US, i, order_us=start + 30 * HOUR_US) for i in range(50)]
+    rows += [row("UTC", start + 24 * HOUR_US, 50), row("UTC", start + 48 * HOUR_US, 51)]
+    found = read(con, built(con, tiny_contract(), tmp_path, rows))
+    assert found[51]["user_order_rate_1d"] == 1.0  # 50 orders known on a day with one impression
+
+
+def test_what_happens_from_a_day_on_leaves_earlier_days_as_they_are(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection
+) -> None:
+    rows = random_rows(7, "UTC", date(2024, 3, 6), n_days=6)
+    before = built(con, tiny_contract(), tmp_path / "a", rows)
+    changed_from = date(2024, 3, 9)
+    cut = number_of(changed_from)
+    changed = [
+        one
+        if one["known_day_order"] < cut and one["day_number"] < cut
+        else one | {"label_order": 1 - one["label_order"]}
+        for one in rows
+    ]
+    extra = random_rows(8, "UTC", changed_from, n_days=3)
+    changed += [one | {ROW_ID: 1000 + one[ROW_ID]} for one in extra]
+    after = built(con, tiny_contract(), tmp_path / "b", changed)
+    computed = [one.name for one in computed_features(tiny_contract())]
+    early = [day for day in before.days("examples") if day <= changed_from]
+    left, right = read(con, before, early), read(con, after, early)
+    for record, one in left.items():
+        assert {name: one[name] for name in computed} == {name: right[record][name] for name in computed}
+    late = [day for day in before.days("examples") if day > changed_from]
+    assert any(read(con, before, late)[i] != read(con, after, late)[i] for i in read(con, before, late))
+
+
+def number_of(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+def test_any_order_of_days_gives_the_same_files(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    contract = tiny_contract()
+    rows = random_rows(3, "UTC", date(2024, 3, 6), n_days=6)
+    full = built(con, contract, tmp_path / "full", rows)
+    lake = write_ingest(tmp_path / "steps", random.Random(0).sample(rows, len(rows)))
+    days = lake.days("ingest")
+    for day in random.Random(1).sample(days, len(days)) + days[:2]:
+        write_daily(con, contract, lake, day)
+    for day in random.Random(2).sample(days, len(days)) + days[:2]:
+        write_examples(con, contract, lake, day)
+    for step in ("entity_daily", "examples"):
+        for day in days:
+            assert lake.manifest(step, day).content_hash == full.manifest(step, day).content_hash
+
+
+@pytest.mark.parametrize("without_labels", [False, True])
+def test_any_relation_gets_the_features_of_the_logged_row(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, without_labels: bool
+) -> None:
+    """Other integer widths, another order, no labels, no file: the same features."""
+    contract = tiny_contract()
+    rows = random_rows(5, "UTC", date(2024, 3, 6), n_days=6)
+    lake = built(con, contract, tmp_path, rows)
+    day = date(2024, 3, 10)
+    logged = read(con, lake, [day])
+    table = pa.Table.from_pylist([one for one in reversed(rows) if one[ROW_ID] in logged], schema=SCHEMA)
+    table = table.set_column(1, "shop", table["shop"].cast(pa.int32()))
+    if without_labels:
+        dropped = [name for name in table.schema.names if name.startswith(("label", "known"))]
+        table = table.drop_columns([*dropped, "source_file", "slot", "clicked", "ordered", "ordered_at"])
+    relation = examples(con, contract, con.from_arrow(table), day, lake)
+    assert relation.columns == lake.scan(con, "examples", [day]).columns
+    assert relation.types == lake.scan(con, "examples", [day]).types
+    compared = [one.name for one in computed_features(contract)] + ["shop", "city", "price", "tags", "hour", "day"]
+    for one in relation.to_arrow_table().to_pylist():
+        assert {name: one[name] for name in compared} == {name: logged[one[ROW_ID]][name] for name in compared}
+        assert one["label_click"] is None if without_labels else one == logged[one[ROW_ID]]
+
+
+def test_keys_with_the_separator_stay_apart(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    entities = [{"name": "both", "keys": ["user", "city"]}]
+    contract = tiny_contract(features={"windows_days": [1], "entities": entities})
+    start = midnight_us(date(2024, 3, 6), "UTC")
+    pairs = [("a|b", "c"), ("a", "b|c"), ("a~1b", "c"), ("a~", "1b|c"), ("a", None)]
+    rows = [row("UTC", start, i, user=user, city=city) for i, (user, city) in enumerate(pairs)]
+    lake = built(con, contract, tmp_path, rows)
+    counted = lake.scan(con, "entity_daily").filter("entity = 'both'").fetchall()
+    assert len(counted) == 4  # the pair with a missing part is skipped
+    assert {one[4] for one in counted} == {1}
+
+
+def test_daily_counts_every_kept_row_but_examples_only_modelled_scenarios(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection
+) -> None:
+    rows = random_rows(1, "UTC", date(2024, 3, 6), n_days=3)
+    lake = built(con, tiny_contract(), tmp_path, rows)
+    shown = lake.scan(con, "entity_daily").filter("entity = 'user'").aggregate("SUM(impressions)").fetchone()
+    assert shown == (len(rows),)
+    assert {one["scenario_id"] for one in read(con, lake).values()} == {"home", "map"}
+    counter_types = {str(kind) for kind in lake.scan(con, "entity_daily").types[4:]}
+    assert counter_types == {"BIGINT"}
+
+
+def test_a_gap_is_simply_absent(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    contract = tiny_contract()
+    rows = random_rows(2, "UTC", date(2024, 3, 6), n_days=6)
+    gap = date(2024, 3, 8)
+    kept = [one for one in rows if one["day"] != gap]
+    found = read(con, built(con, contract, tmp_path, kept))
+    # What became known on the gap is lost with it: it belongs to no committed day.
+    gone = number_of(gap)
+    counted = [one | {"label_order": 0} if one["known_day_order"] == gone else one for one in kept]
+    for one in kept:
+        if one["scenario_id"] != "other":
+            expected = slow_features(contract, counted, one)
+            assert {name: found[one[ROW_ID]][name] for name in expected} == pytest.approx(expected)
+    with pytest.raises(HistoryError, match="2024-03-08: the day has no committed impressions; ingest it first"):
+        write_daily(con, contract, Lake(tmp_path), gap)
+    with pytest.raises(HistoryError, match="no committed impressions"):
+        write_examples(con, contract, Lake(tmp_path), gap)
+
+
+def test_the_commit_says_what_it_was_made_from(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    contract = tiny_contract(features={"windows_days": [1, 30], "entities": [{"name": "user", "keys": ["user"]}]})
+    lake = built(con, contract, tmp_path, random_rows(0, "UTC", date(2024, 3, 6), n_days=3))
+    assert "a window of 30 days is longer than the log (3 days)" in caplog.text
+    info = lake.manifest("examples", date(2024, 3, 8)).info
+    assert info["window_days_held"] == {"1": 1, "30": 2}
+    assert list(info["inputs"]["entity_daily"]) == ["2024-03-06", "2024-03-07"]
+    assert set(lake.manifest("entity_daily", date(2024, 3, 8)).info["inputs"]) == {
+        (date(2024, 3, 6) + timedelta(days=back)).isoformat() for back in range(3)
+    }
+
+
+def test_rows_that_cannot_become_examples_are_refused(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    lake = Lake(tmp_path)
+    with pytest.raises(HistoryError, match="lack record_number, shop, city"):
+        rows = con.sql("SELECT 0 AS hour, 0 AS exposed_us, 'home' AS scenario_id, 'u' AS \"user\"")
+        examples(con, tiny_contract(), rows, date(2024, 3, 6), lake)
+    columns = [*tiny_contract().model_dump(mode="json", by_alias=True)["columns"]]
+    columns.append({"name": "user_recency_days", "type": "int64", "role": "plain"})
+    contract = tiny_contract(columns=columns)
+    table = pa.Table.from_pylist([row("UTC", 0, 0)], schema=SCHEMA)
+    with pytest.raises(HistoryError, match="user_recency_days bear the names of computed features"):
+        examples(con, contract, con.from_arrow(table), date(2024, 3, 6), lake)

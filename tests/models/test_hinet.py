@@ -1,0 +1,205 @@
+"""HiNet against its formulas: a row-by-row NumPy forward, and the properties the architecture promises."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from model_rows import make_rows, make_spec
+from numpy_hinet import logits as slow_logits
+
+from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
+from hinet_core.models.hinet import Config, HiNet, ScenarioAwareAttention
+
+SIZES = dict(
+    embedding=3,
+    scenario_embedding=4,
+    sub_experts=3,
+    sub_expert_widths=(6, 5),
+    own_experts=2,
+    shared_experts=1,
+    expert_widths=(7, 4),
+    tower_widths=(3,),
+)
+
+
+def small(spec, seed=0, **changes) -> HiNet:
+    """Random weights everywhere, also where training starts at zero."""
+    torch.manual_seed(seed)
+    model = HiNet(spec, Config(**(SIZES | changes)))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model.eval()
+
+
+def everything(rows) -> Batch:
+    return rows.batch(slice(None))
+
+
+@pytest.mark.parametrize("n_scenarios", [1, 2, 3])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"san_norm": "zero_after", "scenario_in_x": True}, {"sub_expert_widths": (5,), "tower_widths": ()}],
+    ids=["default", "switched", "one layer"],
+)
+def test_forward_is_that_of_the_slow_reference(n_scenarios, changes):
+    spec = make_spec(n_scenarios, n_tasks=3)
+    model, rows = small(spec, **changes), make_rows(spec, 12)
+    with torch.no_grad():
+        found = model(everything(rows)).numpy()
+    np.testing.assert_allclose(found, slow_logits(model, spec, rows), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_scenarios", [2, 3, 6])
+def test_attention_excludes_the_own_scenario_and_sums_to_one(n_scenarios):
+    san_SS = ScenarioAwareAttention(n_scenarios, 4, "exclude")().detach()
+    assert (san_SS.diagonal() == 0).all()
+    torch.testing.assert_close(san_SS.sum(dim=1), torch.ones(n_scenarios))
+    zeroed_SS = ScenarioAwareAttention(n_scenarios, 4, "zero_after")().detach()
+    assert (zeroed_SS.diagonal() == 0).all()
+    assert (zeroed_SS.sum(dim=1) < 1).all()
+
+
+def test_attention_of_a_lone_scenario_is_zero_not_nan():
+    assert ScenarioAwareAttention(1, 4, "exclude")().tolist() == [[0.0]]
+
+
+def test_attention_differs_between_scenarios_after_training():
+    spec = make_spec(3)
+    model, batch = HiNet(spec, Config(**SIZES)), everything(make_rows(spec, 64))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(model(batch), batch.labels_BT).backward()
+        optimizer.step()
+    san_SS = model.san().detach()
+    for i in range(3):
+        others = san_SS[i][torch.arange(3) != i]
+        assert (others - 0.5).abs().max() > 1e-3
+
+
+def test_scenario_embedding_changes_the_attended_part_alone():
+    spec = make_spec(3)
+    model, rows = small(spec), make_rows(spec, 20)
+    groups_GBH, _ = model.sei(model.fields(everything(rows)))
+    before = model.scenario_layer(groups_GBH, model.san(), rows.scenario_N)
+    with torch.no_grad():
+        model.san.embedding.weight[1] += 1
+    after = model.scenario_layer(groups_GBH, model.san(), rows.scenario_N)
+    h, of_1 = SIZES["sub_expert_widths"][-1], rows.scenario_N == 1
+    assert torch.equal(before[:, : 2 * h], after[:, : 2 * h])
+    assert torch.equal(before[~of_1], after[~of_1])
+    assert not torch.equal(before[of_1, 2 * h :], after[of_1, 2 * h :])
+
+
+def test_attended_part_sends_no_gradient_to_the_own_experts():
+    spec = make_spec(3)
+    model, rows = small(spec), make_rows(spec, 40)
+    batch = rows.batch(torch.nonzero(rows.scenario_N == 1).flatten())
+    groups_GBH, _ = model.sei(model.fields(batch))
+    h = SIZES["sub_expert_widths"][-1]
+    attended = model.scenario_layer(groups_GBH, model.san(), batch.scenario_B)[:, 2 * h :]
+    attended.sum().backward()
+    k = SIZES["sub_experts"]
+    per_group = [g.abs().sum().item() for g in model.sei.experts.weights[0].grad.split(k)]
+    shared, *specific = per_group
+    assert shared == 0 and specific[1] == 0
+    assert specific[0] > 0 and specific[2] > 0
+
+
+def test_a_task_sends_no_gradient_to_the_experts_towers_and_gates_of_another():
+    spec = make_spec(3)
+    model, batch = small(spec), everything(make_rows(spec, 40))
+    model(batch)[:, 0].sum().backward()
+    own_0, own_1, shared = model.cgc.experts.weights[0].grad.split(model.cgc.sizes_E)
+    assert own_1.abs().sum() == 0
+    assert own_0.abs().sum() > 0 and shared.abs().sum() > 0
+    gate_0, gate_1 = model.cgc.gate.weight.grad.unflatten(0, model.cgc.shape_TR)
+    assert gate_1.abs().sum() == 0 and gate_0.abs().sum() > 0
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in model.towers[1].parameters())
+
+
+def test_gates_sum_to_one_over_what_they_read():
+    spec = make_spec(3)
+    model, batch = small(spec), everything(make_rows(spec, 16))
+    seen = model.explain(batch)
+    assert seen.sei_BGK.shape == (16, 4, 3)
+    assert seen.cgc_BTR.shape == (16, 2, 3)
+    torch.testing.assert_close(seen.sei_BGK.sum(dim=2), torch.ones(16, 4))
+    torch.testing.assert_close(seen.cgc_BTR.sum(dim=2), torch.ones(16, 2))
+
+
+@pytest.mark.parametrize("norm", ["exclude", "zero_after"])
+def test_renumbering_the_scenarios_with_their_modules_changes_nothing(norm):
+    spec = make_spec(3)
+    model, rows = small(spec, san_norm=norm), make_rows(spec, 30)
+    old_of_new = torch.tensor([2, 0, 1])
+    renamed, k = small(spec, seed=1, san_norm=norm), SIZES["sub_experts"]
+    groups = torch.cat([torch.tensor([0]), 1 + old_of_new])
+    units = (groups[:, None] * k + torch.arange(k)).flatten()
+    state = dict(model.state_dict())
+    for name in state:
+        if name.startswith("sei."):
+            state[name] = state[name][units]
+        elif name.startswith(("san.", "position.")):
+            state[name] = state[name][old_of_new]
+    renamed.load_state_dict(state)
+    before = model(everything(rows))
+    rows.scenario_N = torch.argsort(old_of_new)[rows.scenario_N]
+    torch.testing.assert_close(renamed(everything(rows)), before)
+
+
+@pytest.mark.parametrize("n_scenarios", [1, 2, 6])
+def test_parameter_count_is_the_formula(n_scenarios):
+    spec, c = make_spec(n_scenarios), Config(**SIZES)
+    m, t, h = n_scenarios, 2, c.sub_expert_widths[-1]
+
+    def mlp(*widths):
+        return sum((a + 1) * b for a, b in pairwise(widths))
+
+    table = (9 + 7 + 6) * c.embedding
+    d = 3 * c.embedding + 2
+    sei = (m + 1) * c.sub_experts * (mlp(d, *c.sub_expert_widths) + d + 1)
+    san = m * c.scenario_embedding + mlp(c.scenario_embedding, m) if m > 1 else 0
+    read = c.own_experts + c.shared_experts
+    cgc = (t * c.own_experts + c.shared_experts) * mlp(3 * h, *c.expert_widths) + t * read * (3 * h + 1)
+    towers = t * mlp(c.expert_widths[-1], *c.tower_widths, 1)
+    expected = table + sei + san + cgc + towers + m * 4 * t
+    assert sum(p.numel() for p in HiNet(spec, c).parameters()) == expected
+
+
+def test_authors_sizes_give_their_known_module_counts():
+    """645 d + 41,925 per SEI and 32,960 per CGC expert, at K = 5, widths 128-64 and h = 64, as in the authors' code."""
+    d = 10
+    numbers = tuple(FieldSpec(f"n{i}", "number") for i in range(d))
+    spec = FeatureSpec((), numbers, (), tuple("abcdef"), ("click", "order"))
+    model = HiNet(
+        spec, Config(sub_experts=5, sub_expert_widths=(128, 64), expert_widths=(128, 64), tower_widths=(128, 64))
+    )
+    assert sum(p.numel() for p in model.sei.parameters()) == 7 * (645 * d + 41_925)
+    assert sum(p.numel() for p in model.cgc.experts.parameters()) == 6 * 32_960
+    assert sum(p.numel() for p in model.towers.parameters()) == 2 * 16_641
+
+
+def test_scenario_id_enters_x_only_when_asked():
+    assert HiNet(make_spec()).fields.width + 8 == HiNet(make_spec(), Config(scenario_in_x=True)).fields.width
+
+
+def test_san_norm_is_checked():
+    with pytest.raises(ValueError, match="expected 'exclude' or 'zero_after'"):
+        HiNet(make_spec(), Config(san_norm="typo"))
+
+
+def test_ten_line_use_without_a_pipeline():
+    spec = FeatureSpec(
+        fields=(FieldSpec("user", "id", width=100), FieldSpec("item", "id", width=50)),
+        numbers=(FieldSpec("price", "number"),),
+        lists=(),
+        scenarios=("home", "search"),
+        tasks=("click", "order"),
+    )
+    model = HiNet(spec)
+    ids_BF, numbers_BN = torch.randint(0, 50, (8, 2)), torch.randn(8, 1)
+    unknown_B, labels_BT = torch.zeros(8, dtype=torch.int64), torch.zeros(8, 2)
+    batch = Batch(ids_BF, numbers_BN, {}, torch.arange(8) % 2, unknown_B, labels_BT, torch.ones(8, 2))
+    assert model(batch).sigmoid().shape == (8, 2)

@@ -1,0 +1,114 @@
+"""A model folder: whole or absent, checked on the way in."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from loop_rows import SPEC
+from safetensors.torch import load_file, save_file
+
+from hinet_core import models
+from hinet_core.training import checkpoint
+from hinet_core.training.checkpoint import CheckpointError
+
+
+class Vocabulary:
+    """The least an encoder must do."""
+
+    def __init__(self, tokens):
+        self.tokens = tokens
+
+    def to_folder(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "tokens.json").write_text(json.dumps(self.tokens))
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "Vocabulary":
+        return cls(json.loads((folder / "tokens.json").read_text()))
+
+
+class Failing:
+    def to_folder(self, folder: Path) -> None:
+        raise OSError("no space left on device")
+
+
+def saved(folder, encoder=None, **meta):
+    model = models.build("mmoe", SPEC, seed=0)
+    return checkpoint.save(folder, model, "mmoe", model.config, SPEC, encoder, meta)
+
+
+def test_folder_holds_weights_description_and_encoder_and_nothing_else(tmp_path):
+    folder = saved(tmp_path / "models" / "v1", Vocabulary(["x", "y"]), seed=3)
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert found == [f"models/v1/{name}" for name in ("encoder/tokens.json", "model.json", "weights.safetensors")]
+    bundle = checkpoint.load(folder, read_encoder=Vocabulary.from_folder)
+    assert bundle.encoder.tokens == ["x", "y"]
+    assert bundle.meta == {"seed": 3}
+    assert not bundle.model.training
+
+
+def test_a_finished_folder_is_never_changed(tmp_path):
+    folder = saved(tmp_path / "v1")
+    with pytest.raises(CheckpointError, match="exists already"):
+        saved(folder)
+
+
+def test_a_failed_save_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match="no space left"):
+        saved(tmp_path / "v1", Failing())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_save_left_is_cleared(tmp_path):
+    (tmp_path / ".v1.partial").mkdir()
+    (tmp_path / ".v1.partial" / "stale").write_text("half")
+    folder = saved(tmp_path / "v1")
+    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "weights.safetensors"]
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+
+
+def test_weights_of_another_shape_are_named(tmp_path):
+    path = saved(tmp_path / "v1") / "weights.safetensors"
+    weights = load_file(path)
+    weights["gate.bias"] = torch.zeros(3)
+    del weights["gate.weight"]
+    weights["extra"] = torch.zeros(1)
+    save_file(weights, path)
+    with pytest.raises(CheckpointError) as error:
+        checkpoint.load(tmp_path / "v1")
+    assert "gate.weight is missing; extra is unknown; gate.bias is (3,), expected (16,)" in str(error.value)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    path = saved(tmp_path / "v1") / "weights.safetensors"
+    weights = load_file(path)
+    weights["gate.bias"][0] = float("nan")
+    save_file(weights, path)
+    with pytest.raises(CheckpointError, match=r"gate\.bias holds NaN or infinity"):
+        checkpoint.load(tmp_path / "v1")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.json", None, "is no model folder: expected model.json in it"),
+        ("model.json", "{", "is not JSON"),
+        ("model.json", '{"format": 99}', "has format 99, expected 1"),
+        ("weights.safetensors", None, "cannot read the weights"),
+        ("weights.safetensors", "cut", "cannot read the weights"),
+    ],
+)
+def test_a_damaged_folder_is_explained(tmp_path, file, content, message):
+    path = saved(tmp_path / "v1") / file
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(tmp_path / "v1")
+
+
+def test_nothing_is_pickled(tmp_path):
+    folder = saved(tmp_path / "v1")
+    assert not any(path.read_bytes()[:2] == b"\x80\x04" for path in folder.iterdir())
+    assert "torch.load" not in Path(checkpoint.__file__).read_text()

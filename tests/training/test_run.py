@@ -1,0 +1,99 @@
+"""From committed examples to a stored version: same inputs same version, and a cut-off run is finished."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+import torch
+from tiny_log import random_rows, tiny_contract, write_ingest
+
+from hinet_core.dataset import NotEnoughDays
+from hinet_core.features.daily import write_daily_range
+from hinet_core.features.examples import write_examples_range
+from hinet_core.lake import Lake
+from hinet_core.training import checkpoint
+from hinet_core.training.run import train
+
+AS_OF = date(2024, 3, 13)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    from hinet_core.lake import connect
+
+    contract = tiny_contract()
+    lake = write_ingest(tmp_path_factory.mktemp("lake"), random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900))
+    con = connect(threads=1)
+    write_daily_range(con, contract, lake, lake.days("ingest"))
+    write_examples_range(con, contract, lake, lake.days("ingest"))
+    con.close()
+    return lake
+
+
+def test_a_version_is_stored_and_its_run_committed(lake: Lake, tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    contract = tiny_contract()
+    done = train(contract, lake, tmp_path, AS_OF, "shared_bottom", seed=3)
+    assert done.folder == tmp_path / done.version
+    assert done.version.startswith("shared_bottom-2024-03-13-")
+    assert not done.reused
+    bundle = checkpoint.load(done.folder)
+    assert bundle.name == "shared_bottom"
+    assert bundle.spec.tasks == ("click", "order")
+    valid = bundle.encoder.transform(con, lake.scan(con, "examples", [done.window.valid_day]), AS_OF)
+    assert torch.isfinite(bundle.model(valid.batch(slice(0, len(valid))))).all()
+    (run,) = lake.scan(con, "runs").to_arrow_table().to_pylist()
+    assert run["run_id"] == run["version"] == done.version
+    assert (
+        run["n_train"]
+        == done.n_train
+        == sum(lake.manifest("examples", day).rows["examples"] for day in done.window.fitted_days)
+    )
+    assert (run["as_of"], run["valid_day"], run["train_to"]) == (AS_OF, date(2024, 3, 11), date(2024, 3, 12))
+    assert run["data_fingerprint"] == contract.data_fingerprint
+    curves = lake.scan(con, "train_curves").to_arrow_table().to_pylist()
+    assert {one["task"] for one in curves} <= {"click", "order", "all"}
+    assert {one["split"] for one in curves} == {"train", "valid"}
+    keys = {one["key"] for one in lake.scan(con, "run_params").to_arrow_table().to_pylist()}
+    assert {"train.learning_rate", "model.embedding"} <= keys
+
+
+def test_the_same_inputs_are_not_trained_twice_and_train_to_the_same_weights(lake: Lake, tmp_path: Path) -> None:
+    contract = tiny_contract()
+    one = train(contract, lake, tmp_path / "a", AS_OF, "shared_bottom")
+    again = train(contract, lake, tmp_path / "a", AS_OF, "shared_bottom")
+    other = train(contract, lake, tmp_path / "b", AS_OF, "shared_bottom")
+    assert again.reused
+    assert again.duration_s == one.duration_s
+    assert one.version == again.version == other.version
+    weights = [checkpoint.load(done.folder).model.state_dict() for done in (one, other)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    seeded = train(contract, lake, tmp_path / "a", AS_OF, "shared_bottom", seed=1)
+    assert seeded.version != one.version
+    assert len(list((tmp_path / "a").iterdir())) == 2
+
+
+def test_a_run_cut_off_before_its_commit_is_finished_from_its_folder(lake: Lake, tmp_path: Path) -> None:
+    contract = tiny_contract()
+    copied = Lake(tmp_path / "lake")
+    shutil.copytree(lake.root, copied.root)
+    shutil.rmtree(copied.root / "_manifests" / "train", ignore_errors=True)
+    train(contract, copied, tmp_path / "models", AS_OF, "shared_bottom")
+    before = copied.manifest("train/shared_bottom", AS_OF)
+    copied.manifest_path("train/shared_bottom", AS_OF).unlink()
+    assert train(contract, copied, tmp_path / "models", AS_OF, "shared_bottom").reused
+    after = copied.manifest("train/shared_bottom", AS_OF)
+    assert before.content_hash == after.content_hash
+    assert before.info == after.info
+
+
+def test_what_cannot_be_trained_is_said(lake: Lake, tmp_path: Path) -> None:
+    contract = tiny_contract()
+    with pytest.raises(NotEnoughDays, match="as of 2024-03-07"):
+        train(contract, lake, tmp_path, date(2024, 3, 7), "hinet")
+    with pytest.raises(ValueError, match="no model 'nothing'"):
+        train(contract, lake, tmp_path, AS_OF, "nothing")
+    with pytest.raises(ValueError, match=r"preset is 'huge', expected one of paper, quick"):
+        train(contract, lake, tmp_path, AS_OF, "hinet", preset="huge")
+    assert not list(tmp_path.iterdir())
