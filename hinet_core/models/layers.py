@@ -137,6 +137,26 @@ class PositionTerm(nn.Module):
         return with_unknown_SPT[scenario_B, position_B]
 
 
+class Calibration(nn.Module):
+    """z_t -> a_t z_t + b_t, the last step of every model: identity until training fits it on the validation day.
+
+    One line per task for all scenarios, a_t > 0: no ranking changes, neither inside a scenario nor across them.
+    Platt (1999). Needed because dropout shifts what ReLU layers pass on, so that evaluation predicts too much.
+    """
+
+    scale_T: Tensor
+    shift_T: Tensor
+
+    def __init__(self, n_tasks: int) -> None:
+        super().__init__()
+        self.register_buffer("scale_T", torch.ones(n_tasks))
+        self.register_buffer("shift_T", torch.zeros(n_tasks))
+
+    def forward(self, logits_BT: Tensor) -> Tensor:
+        """-> (B, T)"""
+        return logits_BT * self.scale_T + self.shift_T
+
+
 class Dropout(nn.Module):
     """`dropout` as a layer."""
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Dataset
 from hinet_core.models.layers import FieldEmbedding
+from hinet_core.training.calibration import calibrate
 from hinet_core.training.losses import masked_bce, total_loss
 from hinet_core.training.stopping import AveragedWeights, Scorer
 
@@ -93,8 +94,9 @@ def fit(
 ) -> History:
     """Train in place; the model ends with the averaged weights of its best epoch, on `device`, in eval mode.
 
-    Same seed, data and thread count give the same bits on a CPU. `on_epoch(epoch, its history rows)` is
-    called after each validation. Raises ValueError for unusable data, TrainingDivergedError for a loss of NaN.
+    Its probabilities are calibrated on `valid`. Same seed, data and thread count give the same bits on a CPU.
+    `on_epoch(epoch, its history rows)` is called after each validation. Raises ValueError for
+    unusable data, TrainingDivergedError for a loss of NaN.
     """
     _check_inputs(train, config)
     target = device_of(device)
@@ -124,6 +126,8 @@ def fit(
     if best is not None:
         run.averaged.load(best)
     model.eval()
+    if scorer.rule != "none":
+        calibrate(model, valid, predict(model, valid, config.predict_batch_size))
     return history
 
 

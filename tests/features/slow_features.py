@@ -1,4 +1,4 @@
-"""The definition of the features, read off design.md 5 as plain loops over all rows."""
+"""The definition of the features as plain loops over all rows."""
 
 from typing import Any
 
