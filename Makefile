@@ -1,0 +1,47 @@
+# make run    from logs to the dashboard        make test    everything that CI checks
+# Options: CONTRACT=name|file.toml DATA=folder SERVE=0 FRESH=1 PRESET=paper HINET_HOME=… HINET_DEVICE=auto|cpu|cuda
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+export DAGSTER_DISABLE_TELEMETRY := yes
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: run serve test test-fast test-all lint clean
+.DEFAULT_GOAL := run
+
+run: $(INSTALLED)
+	@$(BIN)/python -m orchestration.run
+
+serve: $(INSTALLED)
+	@$(BIN)/python -m orchestration.serve
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -m "not long"
+
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow and not long"
+
+test-all: lint
+	$(BIN)/python -m pytest
+
+# Caches and the virtual environment; HINET_HOME (var/) is data and stays.
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find hinet_core orchestration dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): Python 3.11 or later is needed; name one with PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Installed once; again only when the packages asked for change.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off -c constraints.txt -e '.[dev]'
+	@touch $@

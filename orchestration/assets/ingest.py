@@ -1,0 +1,84 @@
+"""Landed files -> impressions: written, audited, and committed only when the audit passes."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hinet_core import quality
+from hinet_core.contract import Contract
+from hinet_core.ingest.days import IngestResult, ingest_days
+from hinet_core.ingest.landing import LandingIndex, index
+from hinet_core.progress import track
+from orchestration.checks import check_results, check_specs, kept_out
+from orchestration.partitions import days_of
+from orchestration.reporting import (
+    OWNERS,
+    RETRY,
+    day_metadata,
+    days_asked,
+    key_of,
+    plain_failures,
+    range_result,
+    report_day,
+)
+from orchestration.resources import Home
+
+TABLE = "impressions"
+
+
+def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
+    """`impressions` and, in the same commit, quarantine, ingest_files, ingest_counters and dq_results."""
+
+    @dg.asset(
+        key=key_of(contract, TABLE),
+        partitions_def=days_of(contract),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=check_specs(contract),
+        group_name="ingest",
+        kinds={"duckdb", "parquet"},
+        owners=OWNERS,
+        retry_policy=RETRY,
+        description=f"One row is one exposure of one item to one user in one scenario of {contract.name}.",
+    )
+    def impressions(
+        context: dg.AssetExecutionContext, home: Home
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        with plain_failures():
+            landed = index(contract, home.paths(contract))
+            results = list(ingested(context, contract, home, landed))
+            home.lake(contract).rebuild_catalog(home.paths(contract).catalog)
+        yield from check_results(contract, results)
+        problem = "; ".join(part for part in (not_landed(context, landed), kept_out(results)) if part)
+        if problem:
+            raise dg.Failure(description=problem, allow_retries=False)
+        manifests = [result.manifest for result in results if result.manifest]
+        if len(manifests) > 1:
+            yield range_result(TABLE, manifests)
+        else:
+            yield dg.MaterializeResult(metadata=day_metadata(contract, home.lake(contract), TABLE, manifests[0]))
+
+    return [impressions]
+
+
+def ingested(
+    context: dg.AssetExecutionContext, contract: Contract, home: Home, landed: LandingIndex
+) -> Iterator[IngestResult]:
+    """Ingest the run's landed days; each that passes is recorded as soon as it is committed."""
+    asked, lake = days_asked(context), home.lake(contract)
+    days = [day for day in asked if landed.files_of(day)]
+    found = ingest_days(contract, lake, landed, days, auditor=quality)  # type: ignore[arg-type]
+    for result in track(found, f"{contract.name}: ingesting days", total=len(days)):
+        if result.manifest is not None and len(asked) > 1:
+            report_day(context, contract, lake, TABLE, result.manifest)
+        yield result
+
+
+def not_landed(context: dg.AssetExecutionContext, landed: LandingIndex) -> str:
+    """One sentence on the days of the run that no landed file has, or ''."""
+    empty = [day.isoformat() for day in days_asked(context) if not landed.files_of(day)]
+    if not empty:
+        return ""
+    return (
+        f"{', '.join(empty)}: no landed file has a row of this day; landed days are {landed.days[0]} to "
+        f"{landed.days[-1]}. Put the day's file under {landed.root} and materialize it again"
+    )

@@ -1,0 +1,145 @@
+"""Materialize through Dagster what is missing or out of date, in this process; problems are collected, not raised."""
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from hinet_core import registry
+from hinet_core.contract import Contract
+from hinet_core.ingest.landing import index
+from hinet_core.lake import LakeError
+from orchestration import pending
+from orchestration.assets.training import model_names
+from orchestration.graph import assets_of
+from orchestration.instance import LAUNCHED
+from orchestration.reporting import key_of
+from orchestration.resources import Home
+from orchestration.schedules import RANGE_END, RANGE_START
+
+log = logging.getLogger("hinet")
+
+
+class Materializer:
+    """The whole graph of one contract. `problems` holds one sentence for each thing that did not work."""
+
+    def __init__(
+        self, contract: Contract, home: Home, instance: dg.DagsterInstance, preset: str = "quick", seed: int = 0
+    ) -> None:
+        self.contract, self.home, self.instance = contract, home, instance
+        self.preset, self.seed = preset, seed
+        self.lake, self.paths = home.lake(contract), home.paths(contract)
+        self.assets = assets_of(contract)
+        self.problems: list[str] = []
+
+    def everything(self) -> date | None:
+        """Days, then models, then the snapshot; returns the as_of that was worked on, None when days are too few."""
+        self.days()
+        as_of = self.newest_as_of()
+        if as_of is not None:
+            self.models(as_of)
+            self.judgement(as_of)
+        self.snapshot()
+        return as_of
+
+    def days(self) -> None:
+        """Ingest and features of landed days. A day that is kept out does not hold the others up."""
+        landed = index(self.contract, self.paths)
+        self.problems += landed.refused.values()
+        self.ranges("impressions", pending.ingest_days(self.lake, landed))
+        self.ranges("entity_daily", pending.daily_days(self.contract, self.lake))
+        self.ranges("examples", pending.example_days(self.contract, self.lake))
+
+    def newest_as_of(self) -> date | None:
+        committed = self.lake.days("examples")
+        as_of = pending.newest_as_of(self.contract, committed)
+        if as_of is None:
+            through = f"{len(committed)} days through {committed[-1]}" if committed else "no day"
+            self.problems.append(
+                f"{self.contract.name}: {through} committed; judging a model needs {self.contract.split.judged_days} "
+                f"days in a row, settled for {self.contract.maturity_days} more. Land more days and run again"
+            )
+        return as_of
+
+    def models(self, as_of: date) -> None:
+        try:
+            missing = [name for name in model_names() if not self._is_trained(name, as_of)]
+        except (ValueError, LakeError) as error:
+            self.problems.append(str(error))
+            return
+        if missing:
+            log.info("%s: training %s as of %s", self.contract.name, ", ".join(missing), as_of)
+            settings = {"config": {"preset": self.preset, "seed": self.seed}}
+            ops = {f"{self.contract.name}__{name}": settings for name in missing}
+            self.run(missing, partition_key=as_of.isoformat(), config={"ops": ops})
+
+    def _is_trained(self, name: str, as_of: date) -> bool:
+        return pending.is_trained(self.contract, self.lake, self.paths, as_of, name, self.preset, self.seed)
+
+    def judgement(self, as_of: date) -> None:
+        """Metrics and lift as of the day, where there are models to judge."""
+        if not pending.versions_as_of(self.lake, as_of):
+            return
+        stale = [] if pending.is_evaluated(self.contract, self.lake, as_of) else ["eval_metrics"]
+        stale += [] if pending.is_lifted(self.contract, self.lake, as_of) else ["lift"]
+        if stale:
+            log.info("%s: judging as of %s (%s)", self.contract.name, as_of, ", ".join(stale))
+            self.run(stale, partition_key=as_of.isoformat())
+
+    def snapshot(self) -> None:
+        """Point at the champion and publish, when anything was committed since the last publish."""
+        if registry.versions(self.paths.models, self.lake, self.contract.lift.challenger):
+            before = registry.champion(self.paths.models)
+            newest = registry.versions(self.paths.models, self.lake, self.contract.lift.challenger)[-1]
+            if before is None or before["version"] != newest["version"]:
+                self.run(["champion"])
+        if not pending.is_published(self.contract, self.lake, self.paths, self.home.dagster_url):
+            log.info("%s: publishing the snapshot", self.contract.name)
+            self.run(["snapshot"])
+        # A run that was killed after its last commit left the views of the commit before.
+        self.lake.rebuild_catalog(self.paths.catalog)
+
+    def ranges(self, table: str, days: Sequence[date]) -> None:
+        """One run per stretch of consecutive days."""
+        for first, last in pending.spans(days):
+            log.info("%s: %s of %s to %s", self.contract.name, table, first, last)
+            self.run([table], tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat()})
+
+    def run(
+        self,
+        tables: Sequence[str],
+        partition_key: str | None = None,
+        tags: dict[str, str] | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        """One Dagster run of some assets of the contract."""
+        # Dagster's lines go to its event log; what failed is told below in one sentence.
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = dg.materialize(
+            self.assets,
+            selection=[key_of(self.contract, table) for table in tables],
+            instance=self.instance,
+            resources={"home": self.home},
+            partition_key=partition_key,
+            run_config=quiet | (config or {}),
+            tags={LAUNCHED: self.contract.name, **(tags or {})},
+            raise_on_error=False,
+        )
+        self.problems += [sentence_of(event) for event in result.all_events if event.is_step_failure]
+
+
+def sentence_of(event: dg.DagsterEvent) -> str:
+    """A failed step in one sentence: its own words, or for a defect the error and where its traceback is."""
+    data = event.step_failure_data
+    if data.error is not None:
+        log.debug("%s failed: %s", event.step_key, data.error.to_string())
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    cause = data.error.cause or data.error if data.error is not None else None
+    first = cause.message.strip().splitlines()[0] if cause is not None and cause.message.strip() else "unknown error"
+    return (
+        f"{event.step_key}: unexpected {first}; this is a defect. Its traceback is in hinet.log of Dagster's home; "
+        "what was committed before is unharmed"
+    )

@@ -1,0 +1,85 @@
+"""What an asset tells Dagster: a row count and columns per committed day, and one sentence when it cannot go on."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow.parquet as pq
+
+from hinet_core.contract import Contract
+from hinet_core.lake import Lake, LakeError, Manifest
+from hinet_core.publish.run import PublishError
+
+Metadata = dict[str, Any]
+# What people can repair; anything else is a defect and keeps its traceback.
+EXPECTED = (ValueError, LakeError, PublishError, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
+OWNERS = ["team:ranking"]
+RETRY = dg.RetryPolicy(max_retries=1, delay=5)
+
+
+def key_of(contract: Contract, table: str) -> dg.AssetKey:
+    return dg.AssetKey([contract.name, table])
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """What people can repair fails the step with its sentence, and is not tried again."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def days_asked(context: dg.AssetExecutionContext) -> list[date]:
+    """The days of this run: one, or a range."""
+    return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+def report_days(
+    context: dg.AssetExecutionContext, contract: Contract, lake: Lake, table: str, manifests: Sequence[Manifest]
+) -> dg.MaterializeResult:
+    """Of a range each committed day gets its own record; the result itself speaks for the whole range."""
+    if len(context.partition_keys) == 1:
+        return dg.MaterializeResult(metadata=day_metadata(contract, lake, table, manifests[0]))
+    for manifest in manifests:
+        report_day(context, contract, lake, table, manifest)
+    return range_result(table, manifests)
+
+
+def report_day(
+    context: dg.AssetExecutionContext, contract: Contract, lake: Lake, table: str, manifest: Manifest
+) -> None:
+    """Record one committed day of a range at once, so that it stays recorded if a later day fails."""
+    context.log_event(
+        dg.AssetMaterialization(
+            asset_key=context.asset_key,
+            partition=manifest.day.isoformat(),
+            metadata=day_metadata(contract, lake, table, manifest),
+        )
+    )
+
+
+def range_result(table: str, manifests: Sequence[Manifest]) -> dg.MaterializeResult:
+    rows = sum(manifest.rows.get(table, 0) for manifest in manifests)
+    return dg.MaterializeResult(metadata={"days_in_range": len(manifests), "rows_in_range": rows})
+
+
+def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> Metadata:
+    """Rows, columns and content hash of a committed table."""
+    return {
+        "dagster/partition_row_count": manifest.rows.get(table, 0),
+        "dagster/column_schema": column_schema(contract, lake, table, manifest),
+        "content_hash": manifest.content_hash,
+    }
+
+
+def column_schema(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> dg.TableSchema:
+    """The columns as they were written, with the contract's words beside those that it names."""
+    words = {column.name: column.description or column.unit or None for column in contract.columns}
+    schema = pq.read_schema(lake.root / manifest.tables[table][0].path)
+    return dg.TableSchema(
+        [dg.TableColumn(field.name, str(field.type), description=words.get(field.name)) for field in schema]
+    )

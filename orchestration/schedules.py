@@ -1,0 +1,104 @@
+"""One running schedule per log: ingest what has landed, then retrain, judge and publish. Dates come from the data."""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from hinet_core.contract import Contract
+from hinet_core.ingest.landing import index
+from hinet_core.ingest.readers import LandingError
+from orchestration import pending
+from orchestration.assets.training import model_names
+from orchestration.reporting import key_of
+from orchestration.resources import Home
+
+# The type of what define_asset_job returns has no public name.
+AssetJob = Any
+# Dagster's own names of the first and last partition of a range.
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+# dagster.yaml lets one run per value go at a time, so a model never trains while its days are being ingested.
+ONE_AT_A_TIME = "hinet/contract"
+DAY_TABLES = ("impressions", "entity_daily", "examples")
+PUBLISHED_TABLES = ("champion", "snapshot")
+
+
+def as_of_tables() -> list[str]:
+    return [*model_names(), "eval_metrics", "lift"]
+
+
+def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.AssetKey]:
+    return [key_of(contract, table) for table in tables]
+
+
+def daily_job(contract: Contract) -> AssetJob:
+    everything = keys(contract, [*DAY_TABLES, *as_of_tables(), *PUBLISHED_TABLES])
+    return dg.define_asset_job(
+        f"{contract.name}_daily",
+        selection=dg.AssetSelection.assets(*everything),
+        tags={ONE_AT_A_TIME: contract.name},
+        description=f"All of {contract.name}: a day of tables, or models as of a day.",
+    )
+
+
+def retrain_schedule(contract: Contract, job: AssetJob) -> dg.ScheduleDefinition:
+    hour, minute = contract.schedule.retrain_at.split(":")
+
+    @dg.schedule(
+        name=f"{contract.name}_retrain",
+        job=job,
+        cron_schedule=f"{int(minute)} {int(hour)} * * *",
+        execution_timezone=contract.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Ingests landed days, then trains, judges and publishes as of the latest day that can be judged.",
+    )
+    def retrain(context: dg.ScheduleEvaluationContext, home: Home) -> dg.SkipReason | list[dg.RunRequest]:
+        return requests_now(contract, home)
+
+    return retrain
+
+
+def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunRequest]:
+    """One run per stretch of days to ingest, then one for the newest as_of; or why there is nothing to do."""
+    lake = home.lake(contract)
+    try:
+        days = pending.ingest_days(lake, index(contract, home.paths(contract)))
+    except LandingError as error:
+        return dg.SkipReason(str(error))
+    requests = [days_request(contract, *span) for span in pending.spans(days)]
+    as_of = pending.newest_as_of(contract, {*lake.days("ingest"), *days})
+    if as_of is not None and (days or needs_models(contract, lake.days("ingest"), home, as_of)):
+        requests.append(as_of_request(contract, as_of))
+    if requests:
+        return requests
+    if as_of is None:
+        return dg.SkipReason(
+            f"{contract.name}: nothing new has landed, and the committed days do not reach for judging a model on "
+            f"{contract.split.judged_days} days with settled labels. Land more days."
+        )
+    newest = lake.days("ingest")[-1]
+    return dg.SkipReason(f"{contract.name}: all landed days through {newest} are in, and as of {as_of} all is judged.")
+
+
+def needs_models(contract: Contract, committed: list[date], home: Home, as_of: date) -> bool:
+    """Whether the as_of lacks a model, its metrics or its lift, and there is a past to train on."""
+    lake = home.lake(contract)
+    steps = [*(f"train/{name}" for name in model_names()), "evaluation", "lift"]
+    return as_of > committed[0] and any(lake.manifest(step, as_of) is None for step in steps)
+
+
+def days_request(contract: Contract, first: date, last: date) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"days-{first}-{last}",
+        asset_selection=keys(contract, DAY_TABLES),
+        tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat(), "dagster/priority": "1"},
+    )
+
+
+def as_of_request(contract: Contract, as_of: date) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"as-of-{as_of}",
+        asset_selection=keys(contract, [*as_of_tables(), *PUBLISHED_TABLES]),
+        partition_key=as_of.isoformat(),
+    )

@@ -1,0 +1,116 @@
+"""A bad day in a range: it is not materialized, its check has failed, what follows does not run; the good days stay."""
+
+from datetime import date
+
+import dagster as dg
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration.graph import assets_of
+from orchestration.materialize import Materializer
+from orchestration.reporting import key_of
+
+pytestmark = pytest.mark.slow
+BAD = date(2025, 3, 4)
+
+
+@pytest.fixture
+def truncated(small_paths):
+    """The log of one day lost most of its rows on the way."""
+    path = small_paths.landing / "impressions" / f"day={BAD}.parquet"
+    whole = path.read_bytes()
+    pq.write_table(pq.read_table(path).slice(0, 40), path)
+    return path, whole
+
+
+def test_a_bad_day_in_a_range_is_kept_out_and_the_good_days_stay(small, small_paths, home, instance, truncated):
+    lake = home.lake(small)
+    span = {
+        "dagster/asset_partition_range_start": "2025-03-03",
+        "dagster/asset_partition_range_end": "2025-03-05",
+    }
+    impressions, daily = key_of(small, "impressions"), key_of(small, "entity_daily")
+    result = dg.materialize(
+        assets_of(small),
+        selection=[impressions, daily],
+        instance=instance,
+        resources={"home": home},
+        tags=span,
+        raise_on_error=False,
+    )
+    assert not result.success
+    assert sorted(instance.get_materialized_partitions(impressions)) == ["2025-03-03", "2025-03-05"]
+    assert lake.days("ingest") == [date(2025, 3, 3), date(2025, 3, 5)]
+    assert list(lake.blocked("ingest")) == [BAD]
+
+    failed = [one for one in result.get_asset_check_evaluations() if not one.passed]
+    # Small scenarios have no row at all among the 40 that arrived: a warning, which keeps nothing out.
+    assert {one.check_name: one.blocking for one in failed} == {"min_rows": True, "scenario_volume": False}
+    for one in failed:
+        assert one.metadata["days_failed"].value == ["2025-03-04"]
+    assert "at least 500" in failed[0].metadata["findings"].value
+
+    assert instance.get_materialized_partitions(daily) == set()
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data.description
+    assert said.startswith("2025-03-04 is kept out by check min_rows")
+    assert "next step" in said
+    # A day that an audit keeps out is not tried again.
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+
+
+def test_other_days_go_on_and_the_repaired_day_comes_in(small, small_paths, home, instance, truncated):
+    lake = home.lake(small)
+    worker = Materializer(small, home, instance)
+    worker.days()
+    others = [date(2025, 3, day) for day in (3, 5, 6, 7, 8, 9, 10, 11)]
+    assert lake.days("examples") == others
+    assert len(worker.problems) == 1 and "2025-03-04" in worker.problems[0]
+    hashes = {day: lake.manifest("ingest", day).content_hash for day in others}
+
+    path, whole = truncated
+    path.write_bytes(whole)
+    repaired = Materializer(small, home, instance)
+    repaired.days()
+    assert repaired.problems == []
+    assert lake.days("examples") == sorted([*others, BAD])
+    assert lake.blocked("ingest") == {}
+    assert {day: lake.manifest("ingest", day).content_hash for day in others} == hashes
+    # Nothing is left to do: a third time starts no run.
+    runs = len(instance.get_runs())
+    Materializer(small, home, instance).days()
+    assert len(instance.get_runs()) == runs
+
+
+def test_one_day_alone_has_its_row_count_and_columns(small, small_paths, home, instance):
+    result = dg.materialize(
+        assets_of(small),
+        selection=[key_of(small, "impressions"), key_of(small, "entity_daily"), key_of(small, "examples")],
+        instance=instance,
+        resources={"home": home},
+        partition_key="2025-03-03",
+    )
+    for table in ("impressions", "entity_daily", "examples"):
+        (found,) = result.asset_materializations_for_node(f"small__{table}")
+        assert (
+            found.metadata["dagster/partition_row_count"].value
+            == home.lake(small).manifest("ingest" if table == "impressions" else table, date(2025, 3, 3)).rows[table]
+        )
+        names = [column.name for column in found.metadata["dagster/column_schema"].schema.columns]
+        assert "day" in names
+    assert result.success
+
+
+def test_days_without_a_landed_file_are_named(small, small_paths, home, instance):
+    (small_paths.landing / "impressions" / "day=2025-03-05.parquet").unlink()
+    result = dg.materialize(
+        assets_of(small),
+        selection=[key_of(small, "impressions")],
+        instance=instance,
+        resources={"home": home},
+        partition_key="2025-03-05",
+        raise_on_error=False,
+    )
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data.description
+    assert said.startswith("2025-03-05: no landed file has a row of this day")

@@ -1,0 +1,171 @@
+"""The verbs of `hinet` on a tiny log: what they print, and one sentence with status 1 when they cannot."""
+
+import csv
+import io
+
+import pytest
+from click.testing import CliRunner
+
+from hinet_core import cli
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index
+from hinet_core.lake import Lake
+
+HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
+LINES = [
+    "1,a,1,2026-03-27T10:00:00Z,1,1,0,,9.5",
+    "2,a,2,2026-03-28T10:00:00Z,1,0,0,,9.5",
+    "0,a,1,2026-03-28T10:00:00Z,1,0,0,,9.5",
+    "3,a,moon,2026-03-28T10:00:00Z,1,0,0,,9.5",
+]
+TINY = """
+name = "tiny"
+title = "Tiny"
+time_zone = "Europe/Berlin"
+first_day = 2026-03-01
+last_day = 2026-04-30
+dedupe = { key = ["user", "item", "shown_at"] }
+sources = [{ name = "log", files = "log_*.csv", format = "csv" }]
+columns = [
+  { name = "user", type = "int64", role = "user", min = 1 },
+  { name = "item", type = "string", role = "item", encode = "id" },
+  { name = "place", type = "string", role = "scenario" },
+  { name = "shown_at", type = "timestamp", role = "time", parse = "iso" },
+  { name = "clicked", type = "int8", role = "outcome", values = [0, 1] },
+]
+scenarios = [{ id = "home", values = ["1"] }, { id = "search", values = ["2"] }]
+tasks = [{ name = "click", label = "clicked" }]
+"""
+
+
+@pytest.fixture
+def contract(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return str(path)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """A verb with its arguments: status and output."""
+    monkeypatch.setenv("HINET_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CONTRACT", raising=False)
+
+    def invoke(*arguments):
+        found = CliRunner().invoke(cli.main, [str(one) for one in arguments])
+        assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+        return found.exit_code, found.output
+
+    return invoke
+
+
+@pytest.fixture
+def landed(call, contract, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "log_1.csv").write_text("\n".join([HEADER, *LINES]) + "\n")
+    assert call("land", "--contract", contract, data) == (
+        0,
+        "1 new files; landed days: 2026-03-27 to 2026-03-28 (2)\n",
+    )
+    found, paths, lake = cli.places(contract)
+    days = index(found, paths)
+    list(ingest_days(found, lake, days, days.days))
+    lake.rebuild_catalog(paths.catalog)
+    return paths
+
+
+def test_check_counts_what_a_good_contract_declares(call, contract):
+    status, said = call("contract", "check", contract)
+    assert status == 0
+    assert said.endswith("a valid contract: 5 columns, 2 modelled of 2 scenarios, 1 tasks\n")
+    assert call("contract", "check", "kuairand")[0] == 0
+
+
+def test_check_lists_every_mistake(call, contract, tmp_path):
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(TINY.replace('"int64"', '"int65"').replace('"Europe/Berlin"', '"Moon"'))
+    status, said = call("contract", "check", wrong)
+    assert status == 1
+    assert "columns.user.type: found 'int65'" in said
+    assert call("contract", "check", "nope")[0] == 1
+
+
+def test_show_names_columns_scenarios_and_tasks(call):
+    status, said = call("contract", "show", "kuairand")
+    assert status == 0
+    for words in ("play_time_ms", "outcome", "tab 14", "long_view", "settled after 0 days"):
+        assert words in said
+
+
+def test_sql_answers_from_the_catalog(call, contract, landed):
+    status, said = call("sql", "--contract", contract, "select scenario_id, count(*) as n from impressions group by 1")
+    assert status == 0
+    assert "home" in said and "search" in said
+    query = "select day, rows_read, rows_kept, rows_quarantined from ingest_files order by day"
+    _, text = call("sql", "--contract", contract, "--csv", query)
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["day", "rows_read", "rows_kept", "rows_quarantined"],
+        ["2026-03-27", "1", "1", "0"],
+        ["2026-03-28", "3", "1", "2"],
+    ]
+
+
+def test_sql_cannot_change_anything(call, contract, landed):
+    status, said = call("sql", "--contract", contract, "create table mine (a int)")
+    assert status == 1
+    assert "read-only" in said
+
+
+def test_a_mistake_in_the_query_and_a_missing_catalog_are_one_sentence(call, contract, tmp_path):
+    status, said = call("sql", "--contract", contract, "select 1")
+    assert (status, said.count("\n")) == (1, 1)
+    assert "no catalog yet; run `make run" in said
+
+
+def test_sql_with_a_typo(call, contract, landed):
+    status, said = call("sql", "--contract", contract, "selec 1")
+    assert (status, said.count("\n")) == (1, 1)
+
+
+def test_quarantine_counts_reasons_with_an_example(call, contract, landed):
+    status, said = call("quarantine", "--contract", contract)
+    assert status == 0
+    assert "scenario: unknown to the contract" in said
+    assert "log_1.csv record" in said
+
+
+def test_quarantine_sees_days_that_are_kept_out(call, contract, landed):
+    lake = Lake(landed.lake)
+    path = lake.files("quarantine")[-1]
+    folder = lake.blocked_folder("ingest", lake.days("ingest")[-1])
+    folder.mkdir(parents=True)
+    (folder / "quarantine.parquet").write_bytes(path.read_bytes())
+    lake.manifest_path("ingest", lake.days("ingest")[-1]).unlink()
+    assert "scenario: unknown" in call("quarantine", "--contract", contract)[1]
+
+
+def test_models_before_there_is_one(call, contract, landed):
+    status, said = call("models", "--contract", contract)
+    assert status == 0
+    assert "champion: none yet" in said
+
+
+def test_publish_without_models_still_shows_the_data(call, contract, landed):
+    status, said = call("publish", "--contract", contract)
+    assert status == 0, said
+    assert (landed.published / "current.json").exists()
+
+
+def test_init_prepares_dagsters_home(call, tmp_path):
+    status, said = call("init")
+    assert status == 0
+    assert f"export DAGSTER_HOME={tmp_path / 'home' / 'dagster'}" in said
+    settings = (tmp_path / "home" / "dagster" / "dagster.yaml").read_text()
+    assert "telemetry:\n  enabled: false" in settings
+
+
+def test_land_from_a_folder_that_is_not_there(call, contract, tmp_path):
+    status, said = call("land", "--contract", contract, tmp_path / "nope")
+    assert status == 1
+    assert "no such folder" in said
