@@ -17,6 +17,13 @@ def four(value: float | None) -> str:
     return "n/a" if value is None or missing(value) else f"{value:.4f}"
 
 
+def number(value: float) -> str:
+    """A measured value of unknown unit: whole when it is whole, else four figures, never with an exponent."""
+    if float(value).is_integer():
+        return count(value)
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+
+
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as 4.2 %."""
     return "n/a" if value is None or missing(value) else f"{100 * value:.{digits}f} %"

@@ -153,7 +153,7 @@ def show_history(checks: pd.DataFrame) -> None:
     one = measured[measured["label"] == name]
     newest = one.iloc[-1]
     sentence = (
-        f"{newest['rule_text']}: {newest['observed']:.4g} on {newest['day']}, "
+        f"{newest['rule_text']}: {words.number(newest['observed'])} on {newest['day']}, "
         f"{'passed' if newest['status'] == 'pass' else 'failed'}; failed on {(one['status'] == 'fail').sum()} of "
         f"{words.plural(len(one), 'day')}."
     )
