@@ -24,6 +24,13 @@ STEPS = {
 UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
+def named_contracts(contract: str) -> str:
+    """HINET_CONTRACTS with this contract in it; a path is made absolute, since servers may run elsewhere."""
+    mine = str(Path(contract).expanduser().resolve()) if contract.endswith(".toml") or "/" in contract else contract
+    others = [one.strip() for one in os.environ.get("HINET_CONTRACTS", "").split(",") if one.strip()]
+    return ",".join(dict.fromkeys([mine, *others]))
+
+
 def prepare(settings: Settings) -> Path:
     """Make HINET_HOME/dagster with its settings and point this process and its children there, telemetry off."""
     home = settings.dagster_home

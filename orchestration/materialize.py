@@ -15,6 +15,7 @@ from orchestration import pending
 from orchestration.assets.training import model_names
 from orchestration.graph import assets_of
 from orchestration.instance import LAUNCHED
+from orchestration.interruptible import interruptible
 from orchestration.reporting import key_of
 from orchestration.resources import Home
 from orchestration.schedules import RANGE_END, RANGE_START
@@ -117,15 +118,18 @@ class Materializer:
         """One Dagster run of some assets of the contract."""
         # Dagster's lines go to its event log; what failed is told below in one sentence.
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        result = dg.materialize(
-            self.assets,
-            selection=[key_of(self.contract, table) for table in tables],
-            instance=self.instance,
-            resources={"home": self.home},
-            partition_key=partition_key,
-            run_config=quiet | (config or {}),
-            tags={LAUNCHED: self.contract.name, **(tags or {})},
-            raise_on_error=False,
+        keys = [key_of(self.contract, table) for table in tables]
+        result = interruptible(
+            lambda: dg.materialize(
+                self.assets,
+                selection=keys,
+                instance=self.instance,
+                resources={"home": self.home},
+                partition_key=partition_key,
+                run_config=quiet | (config or {}),
+                tags={LAUNCHED: self.contract.name, **(tags or {})},
+                raise_on_error=False,
+            )
         )
         self.problems += [sentence_of(event) for event in result.all_events if event.is_step_failure]
 

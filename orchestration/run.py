@@ -22,7 +22,7 @@ from hinet_core.ingest.landing import land
 from hinet_core.settings import Paths, Settings, SettingsError, load_settings
 from orchestration import serve as servers
 from orchestration.graph import assets_of
-from orchestration.instance import adopt_commits, end_orphans, forget, prepare
+from orchestration.instance import adopt_commits, end_orphans, forget, named_contracts, prepare
 from orchestration.lock import BusyError, exclusive
 from orchestration.reporting import EXPECTED
 from orchestration.resources import Home
@@ -31,6 +31,7 @@ log = logging.getLogger("hinet")
 # A pipe has no width of its own; the tables need this much.
 console = Console(width=None if sys.stdout.isatty() else 120)
 LOG_FILE = "hinet.log"
+INTERRUPTED = 130
 PRESETS = ("quick", "paper")
 
 
@@ -90,15 +91,8 @@ def main() -> int:
             "as it was; free some space or check the folder's rights, then run again",
             1,
         )
-    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-        return say("stopped; what was committed stays, and the same command goes on from there", 130)
-
-
-def named_contracts(contract: str) -> str:
-    """HINET_CONTRACTS with this contract in it; a path is made absolute, since servers may run elsewhere."""
-    mine = str(Path(contract).expanduser().resolve()) if contract.endswith(".toml") or "/" in contract else contract
-    others = [one.strip() for one in os.environ.get("HINET_CONTRACTS", "").split(",") if one.strip()]
-    return ",".join(dict.fromkeys([mine, *others]))
+    except KeyboardInterrupt:
+        return say("stopped; what was committed stays, and the same command goes on from there", INTERRUPTED)
 
 
 def run(contract: Contract, settings: Settings, options: Options) -> int:
@@ -177,4 +171,9 @@ def say(sentence: str, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == INTERRUPTED:
+        # A thread may still be at work; its commits are atomic, so it is cut off like the process of a kill.
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

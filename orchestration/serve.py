@@ -20,7 +20,7 @@ from rich.console import Console
 
 from hinet_core.contract import Contract, load_contract
 from hinet_core.settings import Settings, load_settings
-from orchestration.instance import prepare
+from orchestration.instance import named_contracts, prepare
 from orchestration.pending import next_retrain
 from orchestration.reporting import EXPECTED
 
@@ -191,6 +191,8 @@ def group_lives(server: Server) -> bool:
 def main() -> int:
     console = Console()
     try:
+        if os.environ.get("CONTRACT"):
+            os.environ["HINET_CONTRACTS"] = named_contracts(os.environ["CONTRACT"])
         settings = load_settings()
         prepare(settings)
         contracts = [load_contract(name) for name in settings.contracts]

@@ -137,11 +137,24 @@ def test_killed_at_each_boundary_in_turn_it_ends_where_the_undisturbed_run_does(
         "after-commit:2",
         "before-pointer",
     )
+    interrupt(tmp_path, contract)
     for death in deaths:
         status, output = run(tmp_path, contract, HINET_CRASH_AT=death)
         assert status == -signal.SIGKILL, f"{death}: {output}"
         contents(tmp_path / "small")  # every committed table can be read at any moment
     finish_and_compare(undisturbed, contract, tmp_path)
+
+
+def interrupt(home, contract):
+    """Ctrl-C while days are being ingested: one sentence, at once."""
+    process = start(home, contract)
+    while "impressions of" not in (line := process.stdout.readline()):
+        assert line, "ended before it began"
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert output.strip().endswith("stopped; what was committed stays, and the same command goes on from there")
 
 
 @pytest.mark.long

@@ -10,6 +10,9 @@ from orchestration.definitions import build
 from orchestration.resources import Home
 from orchestration.schedules import as_of_tables, daily_job, retrain_schedule
 
+# See orchestration/definitions.py: no backfill is ever asked of the job itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Asset job")
+
 HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
 AS_OF_ASSETS = {"hinet", "mmoe", "shared_bottom", "eval_metrics", "lift", "champion", "snapshot"}
 

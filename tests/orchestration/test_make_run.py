@@ -9,6 +9,7 @@ import pytest
 
 from hinet_core.settings import SettingsError
 from orchestration import run
+from orchestration.instance import named_contracts
 from orchestration.lock import BusyError, exclusive
 
 
@@ -27,9 +28,9 @@ def test_an_option_that_makes_no_sense_is_named_with_what_is_allowed(name, allow
 
 def test_the_contract_joins_those_that_dagster_shows(monkeypatch, tmp_path):
     monkeypatch.setenv("HINET_CONTRACTS", "kuairand, meishi")
-    assert run.named_contracts("meishi") == "meishi,kuairand"
+    assert named_contracts("meishi") == "meishi,kuairand"
     monkeypatch.chdir(tmp_path)
-    assert run.named_contracts("mine.toml") == f"{tmp_path / 'mine.toml'},kuairand,meishi"
+    assert named_contracts("mine.toml") == f"{tmp_path / 'mine.toml'},kuairand,meishi"
 
 
 def test_the_lock_names_its_holder_and_is_free_afterwards(tmp_path):
