@@ -41,12 +41,11 @@ def days_asked(context: dg.AssetExecutionContext) -> list[date]:
 def report_days(
     context: dg.AssetExecutionContext, contract: Contract, lake: Lake, table: str, manifests: Sequence[Manifest]
 ) -> dg.MaterializeResult:
-    """Of a range each committed day gets its own record; the result itself speaks for the whole range."""
-    if len(context.partition_keys) == 1:
-        return dg.MaterializeResult(metadata=day_metadata(contract, lake, table, manifests[0]))
+    """The result of a run whose days are all committed; each day's record carries its own figures."""
     for manifest in manifests:
-        report_day(context, contract, lake, table, manifest)
-    return range_result(table, manifests)
+        metadata = day_metadata(contract, lake, table, manifest)
+        context.add_asset_metadata(metadata, partition_key=manifest.day.isoformat())
+    return dg.MaterializeResult()
 
 
 def report_day(
@@ -60,11 +59,6 @@ def report_day(
             metadata=day_metadata(contract, lake, table, manifest),
         )
     )
-
-
-def range_result(table: str, manifests: Sequence[Manifest]) -> dg.MaterializeResult:
-    rows = sum(manifest.rows.get(table, 0) for manifest in manifests)
-    return dg.MaterializeResult(metadata={"days_in_range": len(manifests), "rows_in_range": rows})
 
 
 def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> Metadata:

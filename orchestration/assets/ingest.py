@@ -14,12 +14,11 @@ from orchestration.partitions import days_of
 from orchestration.reporting import (
     OWNERS,
     RETRY,
-    day_metadata,
     days_asked,
     key_of,
     plain_failures,
-    range_result,
     report_day,
+    report_days,
 )
 from orchestration.resources import Home
 
@@ -52,10 +51,7 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         if problem:
             raise dg.Failure(description=problem, allow_retries=False)
         manifests = [result.manifest for result in results if result.manifest]
-        if len(manifests) > 1:
-            yield range_result(TABLE, manifests)
-        else:
-            yield dg.MaterializeResult(metadata=day_metadata(contract, home.lake(contract), TABLE, manifests[0]))
+        yield report_days(context, contract, home.lake(contract), TABLE, manifests)
 
     return [impressions]
 

@@ -101,6 +101,19 @@ def test_one_day_alone_has_its_row_count_and_columns(small, small_paths, home, i
     assert result.success
 
 
+def test_every_day_of_a_range_has_its_own_row_count(small, small_paths, home, instance):
+    Materializer(small, home, instance).days()
+    lake = home.lake(small)
+    for table, step in (("impressions", "ingest"), ("entity_daily", "entity_daily"), ("examples", "examples")):
+        days = lake.days(step)
+        records = instance.fetch_materializations(key_of(small, table), limit=10 * len(days)).records
+        newest = {}
+        for record in records:  # newest first
+            newest.setdefault(record.partition_key, record.asset_materialization.metadata)
+        counts = {day: found["dagster/partition_row_count"].value for day, found in newest.items()}
+        assert counts == {day.isoformat(): lake.manifest(step, day).rows[table] for day in days}
+
+
 def test_days_without_a_landed_file_are_named(small, small_paths, home, instance):
     (small_paths.landing / "impressions" / "day=2025-03-05.parquet").unlink()
     result = dg.materialize(
