@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 SINGLE_ROLES = ("request", "user", "item", "time", "position", "propensity")
 REQUIRED_ROLES = ("user", "item", "scenario", "time")
+OUTCOME_ROLES = ("outcome", "known_at")
 
 
 def contradictions(contract: "Contract") -> list[str]:
@@ -18,7 +19,7 @@ def contradictions(contract: "Contract") -> list[str]:
 def check_unique(contract: "Contract") -> list[str]:
     groups: dict[str, list[str]] = {
         "sources": [one.name for one in contract.sources],
-        "columns": [one.name for one in contract.columns],
+        "columns": [one.name.lower() for one in contract.columns],  # SQL knows no case
         "scenarios": [one.id for one in contract.scenarios],
         "scenario values": [value for one in contract.scenarios for value in one.log_values],
         "tasks": [one.name for one in contract.tasks],
@@ -48,6 +49,22 @@ def check_roles(contract: "Contract") -> list[str]:
         problems.append(f"last_day: found {contract.last_day}, allowed: {contract.first_day} (first_day) or later")
     if sum(one.kind == "log" for one in contract.sources) != 1:
         problems.append("sources: exactly one source has kind = 'log' (its files pattern may match many files)")
+    return problems
+
+
+def check_sources(contract: "Contract") -> list[str]:
+    """What decides where a row belongs stands in the log itself, and is never missing."""
+    kinds = {one.name: one.kind for one in contract.sources}
+    problems = []
+    for column in contract.columns:
+        where, kind = f"columns.{column.name}", kinds.get(column.source or contract.log.name, "log")
+        if column.role in REQUIRED_ROLES and column.nullable:
+            problems.append(f"{where}: a column with role {column.role!r} can never be missing: remove nullable")
+        if (column.role in REQUIRED_ROLES and kind != "log") or (column.role in OUTCOME_ROLES and kind == "side"):
+            problems.append(
+                f"{where}: role {column.role!r} is read from source {column.source!r}, a {kind} table; "
+                f"allowed: the log ({contract.log.name!r})"
+            )
     return problems
 
 
@@ -86,9 +103,16 @@ def check_tasks(contract: "Contract") -> list[str]:
         earlier.append(task.name)
         for part in task.label:
             column = by_name.get(part.column)
-            if column is not None and column.role != "outcome":
+            if column is None:
+                continue  # reported by check_references
+            if column.role != "outcome":
                 problems.append(
                     f"tasks.{task.name}.label: column {part.column!r} has role {column.role!r}, allowed: 'outcome'"
+                )
+            if not part.fits(column):
+                problems.append(
+                    f"tasks.{task.name}.label: column {part.column!r} has type {column.type!r}, "
+                    "allowed: at_least on numbers, and numbers to compare numbers with"
                 )
         known = by_name.get(task.known_at or "")
         if known is not None and known.role != "known_at":
@@ -103,7 +127,7 @@ def check_leaks(contract: "Contract") -> list[str]:
     if {one.source for one in contract.columns if one.source} - {one.name for one in contract.sources}:
         return []  # reported by check_references
     reads = [(column, contract.source_of(column).name, name) for column in contract.columns for name in column.found_in]
-    outcomes = {(source, name): column.name for column, source, name in reads if column.role in ("outcome", "known_at")}
+    outcomes = {(source, name): column.name for column, source, name in reads if column.role in OUTCOME_ROLES}
     return [
         f"columns.{column.name}: reads {name!r}, which is the outcome {outcomes[source, name]!r}; "
         "an outcome is never an input"
@@ -133,4 +157,4 @@ def check_dedupe(contract: "Contract") -> list[str]:
     ]
 
 
-CHECKS = (check_unique, check_references, check_tasks, check_leaks, check_entity_keys, check_dedupe)
+CHECKS = (check_unique, check_sources, check_references, check_tasks, check_leaks, check_entity_keys, check_dedupe)

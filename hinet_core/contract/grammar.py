@@ -24,7 +24,11 @@ DUCKDB_TYPES = {
     "float64": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
     "list<int64>": "BIGINT[]", "list<string>": "VARCHAR[]",
 }  # fmt: skip
-RESERVED = ("day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw")
+RESERVED = (
+    "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
+    "exposed_at", "scenario_value", "placed_day", "verdict", "nth",
+)  # fmt: skip
+RESERVED_STARTS = ("label_", "known_us_", "known_day_", "claimed_", "matched_")
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -47,6 +51,15 @@ def parse_duration(value: Any) -> timedelta:
 def as_tuple(value: Any) -> Any:
     """One value where a list is allowed."""
     return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a contract can be compared with numbers: 1, 1.5, true, '1'."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -121,17 +134,25 @@ class Column(Part):
         return self.encode is not None
 
     @property
+    def is_number(self) -> bool:
+        return self.type.startswith(("int", "float"))
+
+    @property
     def duckdb_type(self) -> str:
         return DUCKDB_TYPES[self.type]
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        if self.name in RESERVED or self.name.startswith(("label_", "known_us_", "known_day_")):
+        if self.name.lower() in RESERVED or self.name.lower().startswith(RESERVED_STARTS):
             raise ValueError(
                 f"the name {self.name!r} is kept for the platform; choose another and give the log's name in from"
             )
         if self.role in ("time", "known_at") and self.type != "timestamp":
             raise ValueError(f"a column with role {self.role!r} has type 'timestamp', found {self.type!r}")
+        if self.role == "scenario" and not (self.type.startswith("int") or self.type in ("string", "bool")):
+            raise ValueError(f"a column with role 'scenario' has a whole, text or bool type, found {self.type!r}")
+        if self.is_number and not all(is_number(one) for one in self.values):
+            raise ValueError(f"values of a column of type {self.type!r} are numbers, found {list(self.values)!r}")
         if self.role == "feature" and self.encode is None:
             raise ValueError("a feature says how it is encoded: encode = 'id', 'number' or 'list'")
         if self.encode and self.role in ("outcome", "known_at", "propensity", "position"):
@@ -157,7 +178,8 @@ class Scenario(Part):
 
     @property
     def log_values(self) -> tuple[str, ...]:
-        return tuple(str(value) for value in self.values) or (self.id,)
+        # As DuckDB writes them: true, not True.
+        return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in self.values) or (self.id,)
 
 
 class Condition(Part):
@@ -173,6 +195,13 @@ class Condition(Part):
         if sum([self.equals is not None, bool(self.one_of), self.at_least is not None]) > 1:
             raise ValueError("a condition has one of equals, one_of, at_least")
         return self
+
+    def fits(self, column: Column) -> bool:
+        """Whether the column's type can be compared so."""
+        options = self.one_of if self.equals is None else (self.equals,)
+        if not column.is_number:
+            return self.at_least is None
+        return all(is_number(one) for one in options)
 
 
 def as_conditions(value: Any) -> Any:

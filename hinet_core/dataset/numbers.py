@@ -40,10 +40,11 @@ def transform_sql(column: str, transform: Transform) -> str:
     """The transformed column, NULL where missing."""
     value = finite_sql(column)
     if transform == "log1p":
-        return f"LN(1 + GREATEST({value}, 0))"
+        # Not GREATEST, which skips NULL and would read a missing value as 0.
+        return f"LN(1 + CASE WHEN {value} < 0 THEN 0 ELSE {value} END)"
     if transform == "logit":
         rate = f"LEAST(GREATEST({value}, {RATE_FLOOR}), {1 - RATE_FLOOR})"
-        return f"LN({rate} / (1 - {rate}))"
+        return f"CASE WHEN {value} IS NOT NULL THEN LN({rate} / (1 - {rate})) END"
     return value
 
 

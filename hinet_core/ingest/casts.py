@@ -13,6 +13,8 @@ EPOCH_MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
 INTEGER_TYPES = ("int8", "int16", "int32", "int64")
 FLOAT_SOURCES = ("FLOAT", "DOUBLE", "DECIMAL")
+# Years that Python's calendar has too, with a day to spare for time zones: not 'infinity', not milliseconds as seconds.
+FIRST_DAY, LAST_DAY = "0001-01-02", "9999-12-30"
 
 
 def present(raw: str, kind: str, null_values: tuple[str, ...]) -> str:
@@ -37,11 +39,11 @@ def cast(column: Column, values: list[str], kinds: list[str]) -> str:
         text = f"lower(CAST({value} AS VARCHAR))"
         return f"CASE WHEN {text} IN {_tuple(TRUE)} THEN true WHEN {text} IN {_tuple(FALSE)} THEN false END"
     if column.type == "timestamp":
-        return _timestamp(column, value, kind)
+        return _in_calendar(_timestamp(column, value, kind))
     if column.type == "date":
         if column.parse and kind == "VARCHAR":
             return f"CAST(try_strptime({value}, {quote_literal(column.parse)}) AS DATE)"
-        return f"TRY_CAST({value} AS DATE)"
+        return _in_calendar(f"TRY_CAST({value} AS DATE)")
     if column.type.startswith("list"):
         return _list(column, value, kind)
     return f"CAST({value} AS VARCHAR)"
@@ -77,6 +79,10 @@ def _integer(column: Column, value: str, kind: str) -> str:
     return f"TRY_CAST({value} AS {target})"
 
 
+def _in_calendar(value: str) -> str:
+    return f"CASE WHEN {value} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {value} END"
+
+
 def _timestamp(column: Column, value: str, kind: str) -> str:
     """A naive TIMESTAMP in UTC."""
     zone = quote_literal(column.zone)
@@ -86,7 +92,10 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"timezone('UTC', {value})"
     if column.parse and "%" in column.parse and kind == "VARCHAR":
-        return f"timezone('UTC', timezone({zone}, try_strptime({value}, {quote_literal(column.parse)})))"
+        parsed = f"try_strptime({value}, {quote_literal(column.parse)})"
+        if "%z" in column.parse.lower():  # the text carries its own zone
+            return f"timezone('UTC', {parsed})"
+        return f"timezone('UTC', timezone({zone}, {parsed}))"
     naive = f"timezone('UTC', timezone({zone}, TRY_CAST({value} AS TIMESTAMP)))"
     if kind != "VARCHAR":
         return naive
@@ -100,9 +109,15 @@ def _list(column: Column, value: str, kind: str) -> str:
     if kind.endswith("[]"):
         return f"TRY_CAST({value} AS {target})"
     text = f"CAST({value} AS VARCHAR)"
-    parts = f"list_transform(string_split({text}, {quote_literal(column.separator)}), lambda part: trim(part))"
-    items = f"TRY_CAST(list_filter({parts}, lambda part: part <> '') AS {target})"
-    return f"CASE WHEN list_count({items}) = len({items}) THEN {items} END"  # one bad item spoils the list
+    is_json = f"{text} LIKE '[%' AND json_valid({text})"
+    split = f"string_split({text}, {quote_literal(column.separator)})"
+    raw = f"CASE WHEN {is_json} THEN {text} ->> '$[*]' ELSE {split} END"
+    parts = f"list_filter(list_transform({raw}, lambda part: trim(part)), lambda part: part <> '')"
+    if column.type == "list<string>":
+        return parts
+    good = f"list_filter({parts}, lambda part: regexp_full_match(part, {quote_literal(WHOLE)}))"
+    items = f"TRY_CAST(list_transform({good}, lambda part: split_part(part, '.', 1)) AS {target})"
+    return f"CASE WHEN list_count({items}) = len({parts}) THEN {items} END"  # one bad item spoils the list
 
 
 def _numbered_list(column: Column, values: list[str]) -> str:

@@ -119,18 +119,43 @@ def _stage_rejects(
     con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader, one: LandedFile, wanted: set[date]
 ) -> None:
     """Lines that are no record at all (too few or too many values, broken quotes) are refused rows too."""
-    if reader.source.format != "csv" or one.first_day not in wanted or one.first_day is None:
+    if reader.source.format == "parquet" or one.first_day is None:
         return
+    header = int(reader.source.format == "csv" and reader.source.header)
     fault = "'line: ' || lower(replace(CAST(error_type AS VARCHAR), '_', ' '))"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE refused AS
+        SELECT record_number, raw, reasons, row_number() OVER (ORDER BY record_number) AS nth FROM (
+            SELECT CAST(line AS BIGINT) - {header} AS record_number, csv_line AS raw,
+                   list_sort(list(DISTINCT {fault})) AS reasons
+            FROM csv_rejects JOIN csv_scans USING (scan_id, file_id)
+            WHERE file_path = {quote_literal(str(reader.path))} GROUP BY ALL
+        )
+        """
+    ).fetchall()
+    # The scan numbered the records that it could read; each moves up by the refused ones before it.
+    con.execute(
+        f"""
+        UPDATE staged SET record_number = staged.record_number + step.before FROM (
+            SELECT low, before, lead(low) OVER (ORDER BY low) AS high
+            FROM (SELECT record_number - nth + 1 AS low, max(nth) AS before FROM refused GROUP BY low)
+        ) AS step
+        WHERE source_file = {quote_literal(one.path)}
+          AND staged.record_number >= low AND (high IS NULL OR staged.record_number < high)
+        """
+    ).fetchall()
+    if one.first_day not in wanted:
+        return
     columns = {
         "placed_day": f"DATE {quote_literal(one.first_day.isoformat())}",
-        "raw": "csv_line",
+        "raw": "raw",
         "source_file": quote_literal(one.path),
-        "record_number": "line",
-        "reasons": f"list_sort(list(DISTINCT {fault}))",
+        "record_number": "record_number",
+        "reasons": "reasons",
     }
     values = [columns.get(name.strip('"'), "NULL") for name in staged_columns(contract)]
-    con.execute(f"INSERT INTO staged SELECT {', '.join(values)} FROM csv_rejects GROUP BY line, csv_line").fetchall()
+    con.execute(f"INSERT INTO staged SELECT {', '.join(values)} FROM refused").fetchall()
 
 
 def _ingest_staged(

@@ -3,6 +3,7 @@
 CSV and NDJSON arrive as text and Parquet with its own types; what the text means is decided by `casts`.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,10 @@ class FileReader:
     @property
     def query(self) -> str:
         """SELECT of every column of the file as `raw.<name>`, plus `record_number` from 1."""
-        path = quote_literal(str(self.path))
+        path = file_literal(self.path)
         if self.source.format == "parquet":
             names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
-            scan = f"read_parquet({path}, file_row_number = true)"
+            scan = f"read_parquet({path}, file_row_number = true, {ONLY_THE_FILE})"
             return f"SELECT {names}, file_row_number + 1 AS record_number FROM {scan}"
         if self.source.format == "ndjson":
             names = ", ".join(
@@ -56,17 +57,22 @@ class FileReader:
                 f"AS {self.raw(name)}"
                 for name in self.columns
             )
-            lines = f"read_csv({path}, {LINES}, encoding = {quote_literal(self.source.encoding)})"
+            lines = f"read_csv({path}, {LINES}, {REJECTS}, encoding = {quote_literal(self.source.encoding)})"
             numbered = f"SELECT line, row_number() OVER () AS record_number FROM {lines}"
-            return f"SELECT {names}, line AS raw_line, record_number FROM ({numbered})"
+            return f"SELECT {names}, line AS raw_line, record_number FROM ({numbered}) WHERE trim(line) <> ''"
         names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
         typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in self.columns)
         scan = f"read_csv({path}, {csv_options(self.source)}, auto_detect = false, columns = {{{typed}}}, {REJECTS})"
         return f"SELECT {names}, row_number() OVER () AS record_number FROM {scan}"
 
 
+# A folder called key=value is no column, and none of the file's own columns gives way to it.
+ONLY_THE_FILE = "hive_partitioning = false"
 # A delimiter that text does not hold, and no quote: each line is one value.
-LINES = "auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}"
+LINES = (
+    "auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}, "
+    + ONLY_THE_FILE
+)
 REJECTS = "store_rejects = true, rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0"
 
 
@@ -74,8 +80,13 @@ def csv_options(source: Source) -> str:
     return (
         f"delim = {quote_literal(source.delimiter)}, quote = {quote_literal(source.quote)}, "
         f"escape = {quote_literal(source.quote)}, header = {str(source.header).lower()}, "
-        f"encoding = {quote_literal(source.encoding)}, nullstr = '', strict_mode = true"
+        f"encoding = {quote_literal(source.encoding)}, nullstr = '', strict_mode = true, {ONLY_THE_FILE}"
     )
+
+
+def file_literal(path: Path) -> str:
+    """The one file of this name, as an SQL literal: DuckDB would take `log[1].csv` for a pattern."""
+    return quote_literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def open_file(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> FileReader:
@@ -114,17 +125,24 @@ def needed(contract: Contract, source: Source) -> list[str]:
 
 def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> dict[str, str]:
     """The file's column names and DuckDB types, in order."""
-    name = quote_literal(str(path))
+    name = file_literal(path)
     if source.format == "parquet":
-        rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet({name})").fetchall()
+        rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet({name}, {ONLY_THE_FILE})").fetchall()
         return {row[0]: row[1] for row in rows}
     if source.format == "ndjson":
-        head = f"SELECT count(*) FROM (SELECT 1 FROM read_csv({name}, {LINES}) WHERE json_valid(line) LIMIT 1)"
+        lines = f"read_csv({name}, {LINES}, {REJECTS}, encoding = {quote_literal(source.encoding)})"
+        head = f"SELECT count(*) FROM (SELECT 1 FROM {lines} WHERE json_valid(line) LIMIT 1)"
         if con.execute(head).fetchall()[0][0] == 0:
             raise LandingError(f"{path.name}: no line is a JSON object; is source {source.name!r} really ndjson?")
         return dict.fromkeys(needed(contract, source), "VARCHAR")
     if not source.header:
         return dict.fromkeys(source.names, "VARCHAR")
     options = f"{csv_options(source)}, all_varchar = true, ignore_errors = true, sample_size = 100"
-    rows = con.execute(f"DESCRIBE SELECT * FROM read_csv({name}, {options})").fetchall()
-    return {row[0]: "VARCHAR" for row in rows}
+    try:
+        found = con.execute(f"DESCRIBE SELECT * FROM read_csv({name}, {options})").fetchall()
+    except duckdb.InvalidInputException:
+        # A bad line among the first: it is refused like any other, so only the header is looked at.
+        text = f"read_csv({name}, {LINES}, {REJECTS}, encoding = {quote_literal(source.encoding)})"
+        names = con.execute(f"SELECT line FROM {text} LIMIT 1").fetchall()[0][0].split(source.delimiter)
+        found = [(one.strip().strip(source.quote),) for one in names]
+    return {row[0]: "VARCHAR" for row in found}

@@ -3,7 +3,11 @@
 A row collects every reason that holds, never only the first.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from hinet_core.contract import Column, Condition, Contract, Task
+from hinet_core.ingest.casts import TRUE
 from hinet_core.lake import quote_identifier, quote_literal
 
 Rule = tuple[str, str]  # reason in words (no comma), SQL condition
@@ -20,8 +24,7 @@ def column_rules(column: Column, was_given: str) -> list[Rule]:
     if column.max is not None:
         rules.append((f"{column.name}: above {column.max:g}", f"{value} > {column.max!r}"))
     if column.values:
-        allowed = ", ".join(quote_literal(str(one)) for one in column.values)
-        rules.append((f"{column.name}: not an allowed value", f"CAST({value} AS VARCHAR) NOT IN ({allowed})"))
+        rules.append((f"{column.name}: not an allowed value", f"NOT ({is_one_of(column, column.values)})"))
     if column.pattern:
         pattern = quote_literal(column.pattern)
         rules.append(
@@ -54,24 +57,35 @@ def claimed(task: str) -> str:
     return quote_identifier(f"claimed_{task}")
 
 
-def claim(task: Task) -> str:
-    """0/1 from the label's conditions, NULL where one of their columns is NULL."""
-    held = " AND ".join(_holds(part) for part in task.label)
+def claim(task: Task, columns: Mapping[str, Column]) -> str:
+    """0/1 from the label's conditions, NULL where it hangs on a column that is NULL."""
+    held = " AND ".join(f"({_holds(part, columns[part.column])})" for part in task.label)
     return f"CAST(({held}) AS TINYINT)"
 
 
-def _holds(part: Condition) -> str:
-    value = quote_identifier(part.column)
-    if part.one_of:
-        options = ", ".join(quote_literal(str(one)) for one in part.one_of)
-        return f"CAST({value} AS VARCHAR) IN ({options})"
+def _holds(part: Condition, column: Column) -> str:
     if part.at_least is not None:
-        return f"{value} >= {part.at_least!r}"
-    wanted = "1" if part.equals is None else str(part.equals)
-    if part.equals is None or isinstance(part.equals, bool):
-        truth = "false" if part.equals is False else "true"
-        return f"CAST({value} AS VARCHAR) IN ({quote_literal(wanted)}, {quote_literal(truth)})"
-    return f"CAST({value} AS VARCHAR) = {quote_literal(wanted)}"
+        return f"{quote_identifier(column.name)} >= {part.at_least!r}"
+    return is_one_of(column, part.one_of or (True if part.equals is None else part.equals,))
+
+
+def is_one_of(column: Column, options: Iterable[Any]) -> str:
+    """The column equals one of the contract's values, compared in its own type: 1 is 1.0 where it holds numbers."""
+    value = quote_identifier(column.name)
+    if column.type == "bool":
+        listed = ["true" if str(one).lower() in TRUE else "false" for one in options]
+    elif column.is_number:
+        kind = "FLOAT" if column.type == "float32" else "DOUBLE"
+        listed = [str(int(one)) if isinstance(one, int) else f"CAST({float(one)!r} AS {kind})" for one in options]
+    else:
+        value = f"CAST({value} AS VARCHAR)"
+        listed = [quote_literal(text) for one in options for text in _texts(one)]
+    return f"{value} IN ({', '.join(listed)})"
+
+
+def _texts(option: Any) -> tuple[str, ...]:
+    """What text stands for a value; TOML's true and false are also written as 1 and 0."""
+    return (str(option).lower(), str(int(option))) if isinstance(option, bool) else (str(option),)
 
 
 def reasons(rules: list[Rule]) -> str:

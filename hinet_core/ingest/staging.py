@@ -135,7 +135,8 @@ def _derived(contract: Contract) -> list[str]:
         for value in one.log_values
     )
     local = _local(contract, "exposed_at")
-    claims = [f"{rules.claim(task)} AS {rules.claimed(task.name)}" for task in contract.tasks]
+    by_name = {one.name: one for one in contract.columns}
+    claims = [f"{rules.claim(task, by_name)} AS {rules.claimed(task.name)}" for task in contract.tasks]
     return [
         f"CASE scenario_value {pairs} END AS scenario_id",
         "epoch_us(exposed_at) AS exposed_us",
@@ -167,8 +168,12 @@ def _with_labels(contract: Contract, query: str) -> str:
         query = f"SELECT *, CAST({value} AS TINYINT) AS {label} FROM ({query})"
         known_us = f"exposed_us + {settled}"
         if task.known_at:
-            reported = f"greatest(epoch_us({quote_identifier(task.known_at)}), exposed_us)"
-            known_us = f"CASE WHEN {label} = 1 THEN coalesce({reported}, {known_us}) ELSE {known_us} END"
+            reported = quote_identifier(task.known_at)
+            # greatest() skips NULL, so a time that is missing is caught before it.
+            known_us = (
+                f"CASE WHEN {label} = 1 AND {reported} IS NOT NULL "
+                f"THEN greatest(epoch_us({reported}), exposed_us) ELSE {known_us} END"
+            )
         query = f"SELECT *, {known_us} AS {quote_identifier(known_us_column(task.name))} FROM ({query})"
         local = _local(contract, f"make_timestamp({quote_identifier(known_us_column(task.name))})")
         number = f"CAST(CAST({local} AS DATE) - DATE '1970-01-01' AS INTEGER)"

@@ -112,6 +112,17 @@ def test_heavy_numbers_are_taken_by_logarithm(con: duckdb.DuckDBPyConnection, tm
     assert number(encoder, encoder.transform(con, below, SETTLED), "price") == pytest.approx(expected[:1], abs=1e-5)
 
 
+def test_a_missing_number_is_missing_under_a_logarithm_too(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain()
+    rows = relation_of(con, contract, tmp_path, shown(5, price=[0.0, 1.0, 2.0, 5000.0, None]))
+    encoder = Encoder.fit(con, contract, rows)
+    assert [one.transform for one in encoder.numbers] == ["log1p", "missing"]
+    dataset = encoder.transform(con, rows, SETTLED)
+    assert number(encoder, dataset, "price")[4] == 0
+    assert number(encoder, dataset, "price")[0] < -0.5
+    assert number(encoder, dataset, "price_missing") == [0, 0, 0, 0, 1]
+
+
 def test_a_constant_number_says_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     contract = plain()
     rows = relation_of(con, contract, tmp_path, shown(3, price=[0.1, 0.1, 0.1]))

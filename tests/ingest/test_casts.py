@@ -42,8 +42,17 @@ CASES = [
     ("timestamp", {"parse": "epoch_s"}, "99999999999999999", None),
     ("timestamp", {"parse": "%d.%m.%Y %H:%M", "zone": "Europe/Berlin"}, "01.03.2026 01:00", MIDNIGHT),
     ("timestamp", {"parse": "%d.%m.%Y %H:%M"}, "41.03.2026 01:00", None),
+    ("timestamp", {"parse": "%Y-%m-%d %H:%M%z", "zone": "Asia/Shanghai"}, "2026-03-01 05:00+0500", MIDNIGHT),
+    ("timestamp", {"parse": "iso"}, "infinity", None),
+    ("timestamp", {"parse": "iso"}, "20260-03-01 00:00:00", None),
+    ("timestamp", {"parse": "epoch_ms"}, "1772323200000000", None),
+    ("date", {}, "infinity", None),
     ("list<int64>", {}, "1, 2,3", [1, 2, 3]),
     ("list<int64>", {}, "1,x", None),
+    ("list<int64>", {}, "1,1.7", None),
+    ("list<int64>", {}, "[1, 2]", [1, 2]),
+    ("list<int64>", {}, "[]", []),
+    ("list<string>", {}, '["a", "b, c"]', ["a", "b, c"]),
     ("list<string>", {"separator": "|"}, "a|b||c", ["a", "b", "c"]),
 ]  # fmt: skip
 

@@ -212,8 +212,111 @@ def test_lines_that_are_no_record_are_quarantined_with_their_text(tiny, paths, c
         "rows_read": 5, "rows_kept": 3, "rows_duplicate": 0, "rows_quarantined": 2, "unknown_scenario": 0,
     }  # fmt: skip
     got = rows(lake, con, "quarantine", "record_number, reasons, raw")
-    assert got[0] == (4, ["line: missing columns"], "1,a,1,2026-03-27T11:00:00Z,1")
-    assert got[1][:2] == (5, ["line: too many columns"])
+    assert got[0] == (3, ["line: missing columns"], "1,a,1,2026-03-27T11:00:00Z,1")
+    assert got[1][:2] == (4, ["line: too many columns"])
+    assert sorted(rows(lake, con, "impressions", "record_number")) == [(1,), (2,), (5,)]
+
+
+def test_a_record_keeps_its_number_whatever_is_wrong_before_it(tiny, paths, con):
+    quoted = GOOD[1].replace("1,b", '1,"b\nc"')
+    write_log(paths, ["1,a", GOOD[0], quoted, "2,a", "3,a", BAD[2], GOOD[4], "4,a", GOOD[3]])
+    expected = {1: (30, 7), 2: (27, 2), 3: (27, 3), 9: (29, 9)}
+    for days in (None, [date(2026, 3, 29)], [date(2026, 3, 30)]):
+        lake, _ = run(tiny, paths, days)
+        assert sorted(rows(lake, con, "quarantine", "record_number", [date(2026, 3, 27)])) == [
+            (1,), (4,), (5,), (6,), (8,),
+        ]  # fmt: skip
+        got = rows(lake, con, "impressions", "day, record_number")
+        assert sorted((day.day, number) for day, number in got) == sorted(expected.values())
+
+
+def test_a_bad_line_of_a_side_table_is_no_row_of_the_log(tiny, paths, con):
+    write_log(paths, GOOD[:2])
+    (paths.landing / "items.csv").write_text(ITEMS + "c\nd,Brand,9\n")
+    lake, results = run(tiny, paths)
+    assert results[0].counts["rows_read"] == results[0].counts["rows_kept"] == 2
+    assert rows(lake, con, "quarantine", "raw") == []
+
+
+def test_one_bad_line_among_the_first_does_not_refuse_the_file(tiny, paths, con):
+    write_log(paths, [GOOD[0], GOOD[1].replace("1,b", '1,"b"x')])
+    lake, results = run(tiny, paths)
+    assert (results[0].counts["rows_kept"], results[0].counts["rows_quarantined"]) == (1, 1)
+    assert rows(lake, con, "quarantine", "record_number, reasons") == [(2, ["line: unquoted value"])]
+
+
+def test_a_positive_whose_time_is_missing_is_known_when_it_has_matured(tiny, paths, con):
+    write_log(paths, [GOOD[0].replace("2026-03-27T12:00:00Z", "")])
+    lake, _ = run(tiny, paths)
+    day = 24 * 3_600_000_000
+    assert rows(lake, con, "impressions", "label_order, known_us_order - exposed_us") == [(1, day)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "positive"),
+    [
+        ("float64", {}, ["1"]),
+        ("float64", {"equals": 2}, ["2"]),
+        ("float32", {"one_of": [0.1, 2]}, ["0.1", "2"]),
+        ("int8", {"equals": 2.0}, ["2"]),
+        ("int8", {"equals": False}, ["0"]),
+        ("bool", {"one_of": [True]}, ["1"]),
+        ("bool", {"equals": 1}, ["1"]),
+        ("string", {"one_of": [1, "2"]}, ["1", "2"]),
+    ],
+)
+def test_a_label_compares_in_the_columns_own_type(tiny_raw, paths, con, kind, condition, positive):
+    texts = {"bool": ["0", "1"], "int8": ["0", "1", "2"]}.get(kind, ["0", "0.1", "1", "2"])
+    tiny_raw["columns"][5] |= {"type": kind, "values": [True, False] if kind == "bool" else []}
+    tiny_raw["tasks"] = [{"name": "click", "label": {"column": "clicked", **condition}}]
+    write_log(paths, [f"{n + 1},a,1,2026-03-27T10:00:00Z,1,{text},0,,1" for n, text in enumerate(texts)])
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    got = dict(rows(lake, con, "impressions", "user, label_click"))
+    assert [text for n, text in enumerate(texts) if got[n + 1]] == positive
+
+
+def test_true_and_false_name_scenarios(tiny_raw, paths, con):
+    tiny_raw["columns"][2]["type"] = "bool"
+    tiny_raw["scenarios"] = [{"id": "home", "values": [True]}, {"id": "search", "values": [False]}]
+    write_log(paths, [GOOD[0], GOOD[1].replace("2b", "0")])
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    assert rows(lake, con, "impressions", "user, scenario_id") == [(1, "home"), (1, "search")]
+
+
+def test_what_is_read_is_the_named_file_and_its_own_columns(tiny_raw, paths, con):
+    """Neither a pattern in a file's name nor a folder called key=value changes what is read."""
+    tiny_raw["sources"][0]["files"] = "**/log_*.csv"
+    folder = paths.landing / "user=9"
+    folder.mkdir()
+    (folder / "log_1.csv").write_text(f"{HEADER}\n{GOOD[0]}\n")
+    write_log(paths, [GOOD[1]], name="log_[1].csv")
+    write_log(paths, [GOOD[3]], name="log_1.csv")
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    assert sorted(rows(lake, con, "impressions", "source_file, user, item")) == [
+        ("log_1.csv", 3, "c"), ("log_[1].csv", 1, "b"), ("user=9/log_1.csv", 1, "a"),
+    ]  # fmt: skip
+
+
+def test_a_day_is_read_again_when_a_copy_lands_or_the_contract_grows_longer(tiny, tiny_raw, paths, con):
+    tiny_raw["last_day"] = "2026-03-29"
+    short = parse_contract(tiny_raw)
+    write_log(paths, GOOD)
+    lake, _ = run(short, paths)
+    first = date(2026, 3, 27)
+    assert len(rows(lake, con, "quarantine", "raw", [first])) == 1
+    assert not is_current(lake, index(tiny, paths), first)
+    lake, _ = run(tiny, paths)
+    assert is_current(lake, index(tiny, paths), first)
+    write_log(paths, GOOD, name="log_copy.csv")
+    assert not is_current(lake, index(tiny, paths), first)
+
+
+def test_late_outcome_files_are_refused_in_one_sentence(tiny_raw, paths):
+    late = {"name": "late", "kind": "outcomes", "files": "late.csv", "format": "csv", "join": {"user": "user"}}
+    tiny_raw["sources"].append(late)
+    write_log(paths, GOOD)
+    with pytest.raises(LandingError, match="source 'late': files of late outcomes cannot be read yet"):
+        index(parse_contract(tiny_raw), paths)
 
 
 def test_days_are_staged_together_only_up_to_a_bound(tiny, paths, monkeypatch):
@@ -279,6 +382,21 @@ def test_scenario_from_the_file_name(tiny_raw, paths, con):
         ("france", "fr/log_1.csv"),
         ("germany", "de/log_1.csv"),
     ]
+
+
+def test_json_lists_blank_lines_and_broken_text(tiny_raw, paths, con):
+    tiny_raw["sources"][0] |= {"files": "log_*.ndjson", "format": "ndjson"}
+    tiny_raw["columns"].append({"name": "tags", "type": "list<string>", "role": "plain", "nullable": True})
+    first, second = (json.loads(ndjson(line)) | {"tags": ["x", "y, z"]} for line in (GOOD[0], GOOD[3]))
+    lines = [b"", json.dumps(first).encode(), ndjson(GOOD[1]).encode().replace(b'"b"', b'"\xff"'), b"  ",
+             b"{broken", json.dumps(second).encode(), b""]  # fmt: skip
+    (paths.landing / "log_1.ndjson").write_bytes(b"\r\n".join(lines))
+    (paths.landing / "items.csv").write_text(ITEMS)
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    got = rows(lake, con, "impressions", "record_number, tags")
+    assert sorted(got) == [(2, ["x", "y, z"]), (6, ["x", "y, z"])]
+    got = rows(lake, con, "quarantine", "record_number, reasons[1]")
+    assert got == [(3, "line: invalid encoding"), (5, "user: missing")]
 
 
 @pytest.mark.slow
