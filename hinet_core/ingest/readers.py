@@ -12,12 +12,6 @@ import duckdb
 from hinet_core.contract import Contract, Source
 from hinet_core.lake import quote_identifier, quote_literal
 
-SUFFIXES = {
-    "parquet": (".parquet",),
-    "csv": (".csv", ".tsv", ".txt", ".dat", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst", ".tsv.zst"),
-    "ndjson": (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz", ".ndjson.zst", ".jsonl.zst"),
-}
-
 
 class LandingError(ValueError):
     """A landed file cannot be used; the message says which, why, and what to do."""
@@ -93,6 +87,8 @@ def open_file(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source
     """Look at a file's columns; a file that cannot be read or lacks a column of the contract is refused."""
     if path.stat().st_size == 0:
         raise LandingError(f"{path.name}: the file is empty (0 bytes); deliver it again or remove it from landing")
+    if path.suffix.lower() == ".zip":
+        raise LandingError(f"{path.name}: zip archives are not read yet; unpack it, or deliver gzip or zstd")
     try:
         columns = describe(con, contract, source, path)
     except duckdb.Error as error:

@@ -64,6 +64,13 @@ def server(home: Path, log: Path) -> Iterator[str]:
     assert "Traceback" not in words and "deprecat" not in words.lower(), words
 
 
+@contextmanager
+def leaving(tab) -> Iterator[None]:
+    """Leave the page before its server ends: an open page rightly complains of a server that is gone."""
+    yield
+    tab.goto("about:blank")
+
+
 def wait_until_healthy(address: str) -> None:
     for _ in range(300):
         try:
@@ -139,7 +146,7 @@ def picture(tab, path: Path, width: int) -> None:
 def test_first_request_of_a_fresh_server(page, filled_home, pictures, tmp_path, path):
     heading, sentence = PAGES[path]
     page.set_viewport_size({"width": 1280, "height": 900})
-    with server(filled_home, tmp_path / "server.log") as address:
+    with server(filled_home, tmp_path / "server.log") as address, leaving(page):
         page.goto(f"{address}/{path}?contract=tea")
         wait_until_ready(page, heading)
         sidebar = page.get_by_test_id("stSidebar")
@@ -161,7 +168,7 @@ def test_first_request_of_a_fresh_server(page, filled_home, pictures, tmp_path, 
 
 def test_states_choices_and_navigation(page, filled_home, bare_home, pictures, tmp_path):
     page.set_viewport_size({"width": 1280, "height": 900})
-    with server(filled_home, tmp_path / "server.log") as address:
+    with server(filled_home, tmp_path / "server.log") as address, leaving(page):
         page.goto(f"{address}/lift?contract=refused")
         wait_until_ready(page, "Order lift")
         sync_api.expect(page.get_by_text("Not estimable", exact=True).first).to_be_visible()
@@ -174,11 +181,11 @@ def test_states_choices_and_navigation(page, filled_home, bare_home, pictures, t
         page.set_viewport_size({"width": 1280, "height": 900})
         page.get_by_test_id("stSidebar").get_by_role("link", name="Data quality").click()
         wait_until_ready(page, "Data quality")
-    with server(bare_home, tmp_path / "bare.log") as address:
+    with server(bare_home, tmp_path / "bare.log") as address, leaving(page):
         page.goto(address)
         wait_until_ready(page, "Overview")
         picture(page, pictures / "overview-bare.png", 1280)
-    with server(tmp_path, tmp_path / "nothing.log") as address:
+    with server(tmp_path, tmp_path / "nothing.log") as address, leaving(page):
         page.goto(f"{address}/quality")
         wait_until_ready(page, "Data quality")
         sync_api.expect(page.get_by_text("Nothing is published yet.").first).to_be_visible()

@@ -1,6 +1,7 @@
 """Literal files in, literal rows out; every record is kept, a duplicate or quarantined, and each is accounted for."""
 
 import json
+import zipfile
 from datetime import date
 
 import pyarrow as pa
@@ -176,6 +177,17 @@ def test_damaged_files_are_refused_by_name_and_the_others_go_on(tiny, paths):
     assert "lacks the column 'place', 'shown_at'" in refused["log_2.csv"]
     assert "none of its 1 rows has a readable time between 2026-03-01 and 2026-04-30" in refused["log_3.csv"]
     assert len(index(tiny, paths).days) == 3
+
+
+def test_an_archive_is_named_with_what_to_do(tiny_raw, paths):
+    tiny_raw["sources"][0]["files"] = "log_*"
+    write_log(paths, GOOD)
+    with zipfile.ZipFile(paths.landing / "log_2.zip", "w") as archive:
+        archive.write(paths.landing / "log_1.csv", "log_2.csv")
+    refused = index(parse_contract(tiny_raw), paths).refused
+    assert refused == {
+        "log_2.zip": "log_2.zip: zip archives are not read yet; unpack it, or deliver gzip or zstd"
+    }
 
 
 def test_nothing_usable_is_one_sentence(tiny, paths):

@@ -56,7 +56,8 @@ def test_days_without_history_are_named_and_nothing_is_committed(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A small world, its log, features, and both models of the lift, trained as of a day in it."""
-    world = {"users": 300, "items": 120, "requests_per_day": 120, "days": 9, "calibration_requests": 500}
+    # Enough rows that a model learns something: with a fifth of them it ranks like chance.
+    world = {"users": 600, "items": 120, "requests_per_day": 800, "days": 9, "calibration_requests": 500}
     contract = load_contract("meishi")
     contract = contract.model_copy(update={"world": {**contract.world, **world}})
     paths = Paths(tmp_path_factory.mktemp("home"))
@@ -83,7 +84,7 @@ def test_two_trained_models_end_to_end(trained):
         assert row["lift"] <= row["oracle_lift"]
         assert row["random_lift"] < row["oracle_lift"]
         assert row["world_hash"] == load(contract).hash
-    # Even models of two days' data rank better than chance.
+    # Even models of a few days' data rank better than chance.
     assert rows[0]["random_lift"] < -0.2
     committed = lake.scan(connect(), "lift", [as_of]).to_arrow_table()
     assert committed.to_pylist() == rows
