@@ -56,9 +56,9 @@ def connect(
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "threads": str(threads or os.environ.get("HINET_THREADS") or os.cpu_count() or 1),
-        "memory_limit": memory_limit or os.environ.get("HINET_MEMORY", "4GB"),
+        "memory_limit": memory_limit or os.environ.get("HINET_MEMORY") or "4GB",
         # DuckDB's own choice would be the working directory.
-        "temp_directory": str(Path(os.environ.get("HINET_HOME", "var")).expanduser() / "spill"),
+        "temp_directory": str(Path(os.environ.get("HINET_HOME") or "var").expanduser() / "spill"),
     }
     con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
@@ -181,7 +181,7 @@ class Draft:
             self.abandon()
             if isinstance(error, OSError) or "No space left" in str(error) or "IO Error" in str(error):
                 raise LakeError(
-                    f"could not write {self.step} of {self.day} under {self.lake.root}: {error}. "
+                    f"could not write {self.step} of {self.day} under {self.lake.root}: {first_line(error)}. "
                     "Nothing of this day was committed; free some space or check the folder's rights, then run again."
                 ) from error
             raise
@@ -357,17 +357,42 @@ class Lake:
     def rebuild_catalog(self, path: Path) -> None:
         """Write `catalog.duckdb` anew: one view per table over exactly the committed files."""
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        tables = self.tables()
         try:
             con = connect(draft)
-            for table in self.tables():
+            for table in tables:
                 files = self.files(table)
                 con.execute(f"CREATE VIEW {quote_identifier(table)} AS SELECT * FROM {parquet_list(files)}")
+            con.execute("CHECKPOINT")  # close() would keep a full disk to itself
             con.close()
+            _require_views(draft, tables)
+            fsync_path(draft)
             crash_point("before-catalog")
             draft.replace(path)
+        except (OSError, duckdb.Error) as error:
+            raise LakeError(
+                f"could not write {path}: {first_line(error)}. The committed tables and the catalog before are as they "
+                "were; free some space or check the folder's rights, then run again"
+            ) from error
         finally:
             draft.unlink(missing_ok=True)
             Path(f"{draft}.wal").unlink(missing_ok=True)
+
+
+def _require_views(draft: Path, tables: list[str]) -> None:
+    """A catalog is shown only when it can be read back whole."""
+    con = connect(draft, read_only=True)
+    try:
+        found = {name for (name,) in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    finally:
+        con.close()
+    if found != set(tables):
+        raise OSError(f"it holds {len(found)} of {len(tables)} views; the disk may be full")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without the full stop that a sentence of ours adds."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def parquet_list(files: list[Path]) -> str:

@@ -1,10 +1,12 @@
 """What the environment says, read once: where to write, how many threads, how much memory, which device."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 DEVICES = ("auto", "cpu", "cuda")
+MEMORY = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)", re.IGNORECASE)
 
 
 class SettingsError(ValueError):
@@ -62,18 +64,21 @@ class Settings:
 
 def load_settings() -> Settings:
     """Read the environment; an unusable value is named with what is allowed."""
-    device = os.environ.get("HINET_DEVICE", "auto")
+    device = os.environ.get("HINET_DEVICE") or "auto"
     if device not in DEVICES:
         raise SettingsError(f"HINET_DEVICE: found {device!r}, allowed: {', '.join(DEVICES)}")
-    threads = os.environ.get("HINET_THREADS", str(os.cpu_count() or 1))
+    threads = os.environ.get("HINET_THREADS") or str(os.cpu_count() or 1)
     if not threads.isdigit() or int(threads) < 1:
         raise SettingsError(f"HINET_THREADS: found {threads!r}, allowed: a whole number from 1")
-    named = os.environ.get("HINET_CONTRACTS", "meishi")
+    memory = os.environ.get("HINET_MEMORY") or "4GB"
+    if not MEMORY.fullmatch(memory):
+        raise SettingsError(f"HINET_MEMORY: found {memory!r}, allowed: a size such as 500MB, 4GB or 2GiB")
+    named = os.environ.get("HINET_CONTRACTS") or "meishi"
     contracts = tuple(part.strip() for part in named.split(",") if part.strip())
     return Settings(
-        home=Path(os.environ.get("HINET_HOME", "var")).expanduser().resolve(),
+        home=Path(os.environ.get("HINET_HOME") or "var").expanduser().resolve(),
         threads=int(threads),
-        memory_limit=os.environ.get("HINET_MEMORY", "4GB"),
+        memory_limit=memory,
         device=device,
         contracts=contracts,
     )

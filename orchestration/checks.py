@@ -66,12 +66,21 @@ def sentence_of(finding: Finding) -> str:
 
 
 def kept_out(results: Sequence[IngestResult]) -> str:
-    """One sentence on the days that a critical check keeps out, or '' when there are none."""
-    said = []
+    """One sentence on the days that critical checks keep out, days of one cause together; '' when there are none."""
+    said: dict[str, list[str]] = {}
+    days: dict[str, list[str]] = {}
     for result in results:
         if result.blocking:
             # Rows that were refused explain why others are missing, not the other way round.
             first, *others = sorted(result.blocking, key=lambda one: one.kind not in CAUSES)
             more = f" (failed too: {', '.join(one.check_name for one in others)})" if others else ""
-            said.append(f"{result.day} is kept out by check {first.check_name}: {sentence_of(first)}{more}")
-    return "; ".join(said)
+            days.setdefault(first.check_name, []).append(result.day.isoformat())
+            said.setdefault(first.check_name, []).append(sentence_of(first) + more)
+    parts = []
+    for check, found in days.items():
+        if len(found) == 1:
+            parts.append(f"{found[0]} is kept out by check {check}: {said[check][0]}")
+        else:
+            shown = ", ".join(found) if len(found) <= 5 else f"{len(found)} days from {found[0]} to {found[-1]}"
+            parts.append(f"{shown} are kept out by check {check}; of {found[0]}: {said[check][0]}")
+    return "; ".join(parts)

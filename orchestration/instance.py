@@ -8,7 +8,7 @@ import dagster as dg
 
 from hinet_core.contract import Contract
 from hinet_core.lake import Lake
-from hinet_core.settings import Settings
+from hinet_core.settings import Settings, SettingsError
 from orchestration.assets.training import model_names
 from orchestration.reporting import key_of
 
@@ -34,10 +34,18 @@ def named_contracts(contract: str) -> str:
 def prepare(settings: Settings) -> Path:
     """Make HINET_HOME/dagster with its settings and point this process and its children there, telemetry off."""
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    target = home / "dagster.yaml"
-    if not target.exists():
-        target.write_text((resources.files("orchestration") / "dagster.yaml").read_text())
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / ".writable").touch()
+        (home / ".writable").unlink()
+        target = home / "dagster.yaml"
+        if not target.exists():
+            target.write_text((resources.files("orchestration") / "dagster.yaml").read_text())
+    except OSError as error:
+        raise SettingsError(
+            f"HINET_HOME={settings.home} cannot be written: {error.strerror}; choose another folder or "
+            "correct its rights"
+        ) from error
     os.environ["HINET_HOME"] = str(settings.home)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")

@@ -49,6 +49,8 @@ class Materializer:
         """Ingest and features of landed days. A day that is kept out does not hold the others up."""
         landed = index(self.contract, self.paths)
         self.problems += landed.refused.values()
+        if not landed.refused:  # else the file that the gap needs was named already
+            self.problems += gaps(landed.days)
         self.ranges("impressions", pending.ingest_days(self.lake, landed))
         self.ranges("entity_daily", pending.daily_days(self.contract, self.lake))
         self.ranges("examples", pending.example_days(self.contract, self.lake))
@@ -56,7 +58,7 @@ class Materializer:
     def newest_as_of(self) -> date | None:
         committed = self.lake.days("examples")
         as_of = pending.newest_as_of(self.contract, committed)
-        if as_of is None:
+        if as_of is None and not (self.problems and not committed):  # else the cause was told already
             through = f"{len(committed)} days through {committed[-1]}" if committed else "no day"
             self.problems.append(
                 f"{self.contract.name}: {through} committed; judging a model needs {self.contract.split.judged_days} "
@@ -132,6 +134,19 @@ class Materializer:
             )
         )
         self.problems += [sentence_of(event) for event in result.all_events if event.is_step_failure]
+
+
+def gaps(landed: Sequence[date]) -> list[str]:
+    """One sentence on the days between the first and the last landed one that no file has a row of."""
+    between = [landed[0] + pending.DAY * n for n in range((landed[-1] - landed[0]).days)]
+    missing = [day.isoformat() for day in between if day not in set(landed)]
+    if not missing:
+        return []
+    named = ", ".join(missing) if len(missing) <= 5 else f"{len(missing)} days, {missing[0]} to {missing[-1]}"
+    return [
+        f"{named}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so readers see a "
+        "gap; deliver the file and run again"
+    ]
 
 
 def sentence_of(event: dg.DagsterEvent) -> str:

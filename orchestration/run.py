@@ -79,8 +79,15 @@ def main() -> int:
         return say(str(error), 2)
     try:
         log_to(prepare(settings) / LOG_FILE)
+        require_device(settings)
+        port = servers.free_port(servers.DAGSTER_PORT) if options.serve else servers.DAGSTER_PORT
+        # Only the work is exclusive: while the servers run, the next days can be landed and worked on.
         with exclusive(settings.paths(contract.name).root / ".run.lock"):
-            return run(contract, settings, options)
+            problems = run(contract, settings, options, port)
+        for problem in problems:
+            say(problem.replace("`hinet quarantine`", f"`hinet quarantine --contract {options.contract}`"), 1)
+        status = servers.serve(settings, [contract], port, console) if options.serve else 0
+        return status or int(bool(problems))
     except (*EXPECTED, BusyError, servers.ServerError) as error:
         log.debug("stopped", exc_info=True)
         return say(str(error), 1)
@@ -95,9 +102,17 @@ def main() -> int:
         return say("stopped; what was committed stays, and the same command goes on from there", INTERRUPTED)
 
 
-def run(contract: Contract, settings: Settings, options: Options) -> int:
-    """Land, materialize, print, serve."""
-    port = servers.free_port(servers.DAGSTER_PORT) if options.serve else servers.DAGSTER_PORT
+def require_device(settings: Settings) -> None:
+    """A GPU that is asked for and not there is said before any work; torch is imported for nothing else here."""
+    if settings.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SettingsError("HINET_DEVICE=cuda, but torch finds no GPU here: set it to auto or cpu")
+
+
+def run(contract: Contract, settings: Settings, options: Options, port: int) -> list[str]:
+    """Land, materialize, print; returns what did not work, a sentence each."""
     paths, home = settings.paths(contract.name), Home.of(settings, servers.url_of(port))
     with dg.DagsterInstance.get() as instance:
         if options.fresh:
@@ -107,13 +122,7 @@ def run(contract: Contract, settings: Settings, options: Options) -> int:
         end_orphans(instance, contract)
         adopt_commits(instance, contract, home.lake(contract))
         console.rule("materializing what is missing")
-        problems = materialize_and_print(contract, home, instance, options.preset)
-    for problem in problems:
-        say(problem, 1)
-    if options.serve:
-        status = servers.serve(settings, [contract], port, console)
-        return status or int(bool(problems))
-    return int(bool(problems))
+        return materialize_and_print(contract, home, instance, options.preset)
 
 
 def start_over(contract: Contract, paths: Paths, options: Options, instance: dg.DagsterInstance) -> None:
@@ -153,6 +162,8 @@ def materialize_and_print(contract: Contract, home: Home, instance: dg.DagsterIn
 
 def log_to(path: Path) -> None:
     """Progress on the console, everything in a file; other libraries speak up on the console from warnings on."""
+    # A full disk is told once, by the step that failed, not by every line that could not be logged.
+    logging.raiseExceptions = False
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     shown = RichHandler(console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S")

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from hinet_core.contract import Contract, load_contract
+from hinet_core.contract import Contract, load_contract, packaged_contracts
 from hinet_core.settings import Settings, load_settings
 from orchestration.instance import named_contracts, prepare
 from orchestration.pending import next_retrain
@@ -188,11 +188,19 @@ def group_lives(server: Server) -> bool:
     return True
 
 
+def contracts_at_home(settings: Settings) -> list[str]:
+    """The packaged contracts that something was run with; a contract of one's own is named by CONTRACT=path."""
+    found = [name for name in packaged_contracts() if settings.paths(name).lake.exists()]
+    return found or list(settings.contracts)
+
+
 def main() -> int:
     console = Console()
     try:
         if os.environ.get("CONTRACT"):
             os.environ["HINET_CONTRACTS"] = named_contracts(os.environ["CONTRACT"])
+        elif not os.environ.get("HINET_CONTRACTS"):
+            os.environ["HINET_CONTRACTS"] = ",".join(contracts_at_home(load_settings()))
         settings = load_settings()
         prepare(settings)
         contracts = [load_contract(name) for name in settings.contracts]

@@ -112,6 +112,29 @@ def test_catalog_opens_in_plain_duckdb(lake, con, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
+@pytest.mark.slow
+def test_a_catalog_that_does_not_fit_leaves_the_one_before(lake, con, tmp_path):
+    put(lake, con, D1, 7)
+    lake.rebuild_catalog(tmp_path / "catalog.duckdb")
+    before = (tmp_path / "catalog.duckdb").read_bytes()
+    script = f"""
+import resource, signal
+from pathlib import Path
+from hinet_core.lake import Lake, LakeError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
+try:
+    Lake(Path({str(lake.root)!r})).rebuild_catalog(Path({str(tmp_path / "catalog.duckdb")!r}))
+except LakeError as error:
+    print("refused:", error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "refused: could not write" in run.stdout, run.stdout + run.stderr
+    assert "run again" in run.stdout
+    assert (tmp_path / "catalog.duckdb").read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
 def test_a_failed_write_commits_nothing(lake, con):
     put(lake, con, D1, 1)
     with pytest.raises(duckdb.Error), lake.begin("ingest", D1) as draft:

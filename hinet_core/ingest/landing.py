@@ -14,7 +14,7 @@ import duckdb
 from hinet_core.contract import Contract, Source, fingerprint
 from hinet_core.ingest.readers import FileReader, LandingError, open_file
 from hinet_core.ingest.staging import placed_days
-from hinet_core.lake import connect, fsync_path, replace_text
+from hinet_core.lake import connect, first_line, fsync_path, replace_text
 from hinet_core.progress import track
 from hinet_core.settings import Paths
 
@@ -85,7 +85,8 @@ class LandingIndex:
 def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     """Copy the files that the contract's sources name from `data` into landing; returns what was copied."""
     if not data.is_dir():
-        raise LandingError(f"DATA={data}: no such folder; give the folder that holds the log files")
+        wrong = "is a file, not a folder" if data.exists() else "no such folder"
+        raise LandingError(f"DATA={data}: {wrong}; give the folder that holds the log files")
     files: list[Path] = []
     for source in contract.sources:
         found = sorted(one for one in data.glob(source.files) if one.is_file())
@@ -190,14 +191,22 @@ def _examine(
     try:
         digest = _sha256(path)
         reader = open_file(con, contract, source, path)
+        if source.format == "parquet":
+            read_through(con, reader)
         if source.kind == "log":
             rows = count_days(con, contract, reader, relative)
     except LandingError as error:
         refused = str(error)
     except (duckdb.Error, OSError) as error:
         digest = ""
-        refused = f"{path.name}: not readable: {str(error).splitlines()[0]}. Deliver the file again"
+        refused = f"{path.name}: not readable: {first_line(error)}. Deliver the file again"
     return LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, digest, rows, refused)
+
+
+def read_through(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
+    """Decode every column once: damage in the middle of a file must refuse the file, not break a day later."""
+    columns = ", ".join(reader.raw(name) for name in reader.columns)
+    con.execute(f"SELECT max(hash({columns})) FROM ({reader.query})").fetchall()
 
 
 def count_days(
@@ -207,6 +216,8 @@ def count_days(
     counted = con.execute(placed_days(contract, reader, relative)).fetchall()
     rows = {day.isoformat(): count for day, count in sorted(one for one in counted if one[0] is not None)}
     lost = sum(count for day, count in counted if day is None)
+    if not counted:
+        raise LandingError(f"{relative}: the file has no rows; deliver it again or remove it from landing")
     if not rows:
         last = contract.last_day or "today"
         raise LandingError(

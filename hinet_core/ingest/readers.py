@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from hinet_core.contract import Contract, Source
-from hinet_core.lake import quote_identifier, quote_literal
+from hinet_core.lake import first_line, quote_identifier, quote_literal
 
 
 class LandingError(ValueError):
@@ -92,7 +92,7 @@ def open_file(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source
     try:
         columns = describe(con, contract, source, path)
     except duckdb.Error as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise LandingError(
             f"{path.name}: not readable as {source.format}: {reason}. Deliver the file again, "
             f"or correct format and encoding of source {source.name!r} in the contract"

@@ -115,7 +115,8 @@ def fit(
             run.epoch(epoch, seed)
             with run.averaged.in_place():
                 score = _validate(model, valid, scorer, config, history, epoch, run.wall_s())
-            log.info("epoch %d of %d: %s %s, %.0f rows/s", epoch, config.epochs, scorer.rule, score, history.rows_per_s)
+            shown = "unknown" if score is None else f"{score:.4f}"
+            log.info("epoch %d of %d: %s %s, %.0f rows/s", epoch, config.epochs, scorer.rule, shown, history.rows_per_s)
             if score is None or history.best_score is None or score > history.best_score:
                 history.best_epoch, history.best_score = epoch, score
                 best = [weight.clone() for weight in run.averaged.average]

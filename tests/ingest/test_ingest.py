@@ -179,6 +179,23 @@ def test_damaged_files_are_refused_by_name_and_the_others_go_on(tiny, paths):
     assert len(index(tiny, paths).days) == 3
 
 
+def test_damage_in_the_middle_of_a_parquet_file_refuses_the_file(tiny_raw, paths):
+    tiny_raw["sources"][0] |= {"files": "log_*.parquet", "format": "parquet"}
+    write_log(paths, [])
+    names = HEADER.split(",")
+    table = pa.table({name: [line.split(",")[i] for line in GOOD * 2000] for i, name in enumerate(names)})
+    for name in ("log_1.parquet", "log_2.parquet"):
+        pq.write_table(table, paths.landing / name, compression="snappy", use_dictionary=False)
+    whole = bytearray((paths.landing / "log_2.parquet").read_bytes())
+    for at in range(200, len(whole) - 3000, 97):
+        whole[at] ^= 0xFF
+    (paths.landing / "log_2.parquet").write_bytes(whole)
+    landed = index(parse_contract(tiny_raw), paths)
+    assert list(landed.refused) == ["log_2.parquet"]
+    assert "log_2.parquet: not readable" in landed.refused["log_2.parquet"]
+    assert len(landed.days) == 3
+
+
 def test_an_archive_is_named_with_what_to_do(tiny_raw, paths):
     tiny_raw["sources"][0]["files"] = "log_*"
     write_log(paths, GOOD)

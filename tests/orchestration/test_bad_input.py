@@ -89,7 +89,7 @@ def constant(name, value):
 CASES = {
     "not a Parquet file": (lambda path: path.write_bytes(b"half a file"), "2025-03-05", "Deliver the file again"),
     "a column is missing": (rewrite(lambda t: t.drop_columns(["distance_km"])), "distance_km", "contract"),
-    "a day without rows": (rewrite(lambda t: t.slice(0, 0)), "2025-03-05", "check"),
+    "a day without rows": (rewrite(lambda t: t.slice(0, 0)), "2025-03-05", "deliver it again"),
     "no valid row": (constant("shown_at_ms", 5), "none of its", "check the time column"),
     "a scenario that the contract does not know": (
         constant("scenario", "moon"),

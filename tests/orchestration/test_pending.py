@@ -7,6 +7,7 @@ import pytest
 
 from hinet_core.contract import load_contract, parse_contract
 from hinet_core.lake import Lake
+from orchestration.materialize import gaps
 from orchestration.pending import newest_as_of, next_retrain, spans
 
 D = date.fromisoformat
@@ -63,3 +64,13 @@ def test_the_next_retrain_is_told_in_the_time_of_the_log():
     before, after = datetime(2026, 1, 1, 18, 59, tzinfo=UTC), datetime(2026, 1, 1, 19, 0, tzinfo=UTC)
     assert next_retrain(meishi, before).isoformat() == "2026-01-02T03:00:00+08:00"
     assert next_retrain(meishi, after).isoformat() == "2026-01-03T03:00:00+08:00"
+
+
+def test_gaps_between_landed_days_are_one_sentence():
+    days = [date(2026, 3, number) for number in (1, 2, 4, 5)]
+    assert gaps(days[:2]) == []
+    assert gaps(days) == [
+        "2026-03-03: no landed file has a row of this day, so readers see a gap; deliver the file and run again"
+    ]
+    (many,) = gaps([date(2026, 3, 1), date(2026, 3, 20)])
+    assert many.startswith("18 days, 2026-03-02 to 2026-03-19: no landed file has a row of these days")
