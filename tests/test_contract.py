@@ -2,9 +2,10 @@
 
 import copy
 
+import duckdb
 import pytest
 
-from hinet_core.contract import Contract, ContractError, load_contract, packaged_contracts, parse_contract
+from hinet_core.contract import Contract, ContractError, load_contract, packaged_contracts, parse_contract, values
 
 
 def test_packaged_contracts_load():
@@ -27,8 +28,8 @@ def test_kuairand_inputs_hold_no_outcome_and_no_statistics():
 
 MISTAKES = [
     (("time_zone",), "Mars/Base", "time_zone: found 'Mars/Base', allowed: an IANA name such as 'Asia/Shanghai'"),
-    (("columns", 0, "type"), "int63", "columns.user.type: found 'int63', allowed: input should be 'int8'"),
-    (("columns", 0, "rolle"), "user", "columns.user.rolle: unknown key"),
+    (("columns", 0, "type"), "int63", "columns.user.type: found 'int63', allowed: 'int8', 'int16', 'int32'"),
+    (("columns", 0, "rolle"), "user", "columns.user.rolle: unknown key; did you mean 'role'? docs/contract.md lists"),
     (("columns", 5, "encode"), "number", "a column with role 'outcome' can never be an input"),
     (("columns", 0, "name"), "day", "the name 'day' is kept for the platform"),
     (("columns", 8, "encode"), "list", "encode = 'list' needs type"),
@@ -51,8 +52,38 @@ MISTAKES = [
     (("scenarios", 1, "values"), ["1"], "scenario values: '1' is named 2 times, allowed: once"),
     (("features", "entities"), [{"name": "x", "keys": ["clicked"]}], "an outcome cannot be a key"),
     (("quality",), {"task_rates": {"buy": {"low": 0}}}, "quality.task_rates: found 'buy', allowed: click, order"),
-    (("schedule",), {"retrain_at": "25:00"}, "schedule.retrain_at: found '25:00'"),
-]
+    (("schedule",), {"retrain_at": "25:00"}, "schedule.retrain_at: found '25:00', allowed: a time of day such"),
+    (("columns", 1, "source"), "lgo", "columns.item.source: found 'lgo', allowed: items, log"),
+    (("features", "windows_days"), [], "features.windows_days: found [], allowed: at least 1 item"),
+    (("features", "window_days"), [1], "features.window_days: unknown key; did you mean 'windows_days'?"),
+    (("quality",), {"task_rates": {"order": {"lo": 0}}}, "quality.task_rates.order.lo: unknown key; did you mean"),
+    (("tasks", 0, "label"), [{"column": "clicked", "equal": 1}], "unknown key; did you mean 'equals'?"),
+    (("zzz",), 1, "tiny.toml: zzz: unknown key; docs/contract.md lists the keys that exist"),
+    (("scenarios",), [{"id": "1", "modelled": False}], "scenarios: found none with modelled = true, allowed: at least"),
+    (("columns", 1, "pattern"), "[a", "columns.item.pattern: found '[a', allowed: a regular expression (unterminated"),
+    (("columns", 1, "pattern"), "(?!x).*", "allowed: a regular expression without look-around and back-references"),
+    (("sources", 0, "path_pattern"), "(?P<x", "sources.log.path_pattern: found '(?P<x', allowed: a regular expression"),
+    (("sources", 0, "path_pattern"), "(a|b)/(?P<x>.)", "allowed: a regular expression whose groups all have names"),
+    (("columns", 1, "min"), 1, "columns.item.min: found 1, allowed: none, since type 'string' is no number"),
+    (("columns", 3, "max"), 9, "columns.shown_at.max: found 9, allowed: none, since type 'timestamp' is no number"),
+    (("columns", 4, "min"), 11, "columns.slot.min: found 11, allowed: at most max (10)"),
+    (("columns", 2, "from"), "path:nope", "columns.place.from: found 'path:nope', allowed by path_pattern of source"),
+    (("columns", 3, "parse"), "epoch", "columns.shown_at.parse: found 'epoch', allowed: epoch_s, epoch_ms, epoch_us,"),
+    (("columns", 3, "parse"), "%Y-%Q", "or a format such as '%d.%m.%Y %H:%M' (%Q is no directive)"),
+    (("columns", 3, "parse"), "%Y %", "(% is no directive)"),
+    (("columns", 1, "parse"), "iso", "columns.item.parse: found 'iso', allowed: none, since type 'string' is no time"),
+    (("sources", 0, "encoding"), "utf8", "sources.log.encoding: found 'utf8', allowed: 'utf-8', 'utf-16' or"),
+    (("sources", 0, "delimiter"), "|||||", "sources.log.delimiter: found '|||||', allowed: 1 to 4 bytes of text"),
+    (("quality",), {"task_rates": {"order": {"low": 0.5, "high": 0.1}}},
+     "quality.task_rates.order.low: found 0.5, allowed: at most high (0.1)"),
+    (("name",), "Dagster", "name: found 'Dagster', allowed: a name other than dagster and spill"),
+    (("lift",), {"challenger": "../x"}, "lift.challenger: found '../x', allowed: letters, digits and _, not starting"),
+    (("lift",), {"baseline": "hinet"}, "lift.challenger: found 'hinet', allowed: another model than the baseline"),
+    (("dedupe", "key"), "user", "dedupe.key: found 'user', allowed: a list"),
+    (("split",), {"train_days": "x"}, "split.train_days: found 'x', allowed: a whole number"),
+    (("split",), {"train_days": 0}, "split.train_days: found 0, allowed: at least 1"),
+    (("first_day",), "March", "first_day: found 'March', allowed: a date such as 2026-03-01"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("where", "value", "expected"), MISTAKES)
@@ -75,6 +106,42 @@ def test_every_mistake_is_listed_at_once(tiny_raw):
     with pytest.raises(ContractError) as caught:
         parse_contract(tiny_raw)
     assert len(str(caught.value).split("\n")) == 3
+
+
+def mistakes_of(raw) -> list[str]:
+    with pytest.raises(ContractError) as caught:
+        parse_contract(raw)
+    return str(caught.value).split("\n")
+
+
+def test_every_broken_reference_is_listed_and_nothing_that_leans_on_them(tiny_raw):
+    tiny_raw["columns"][1]["source"] = "lgo"
+    tiny_raw["dedupe"]["key"] = ["user", "itme"]
+    tiny_raw["tasks"][0]["label"] = "clikced"
+    tiny_raw["features"]["entities"][0]["keys"] = ["usre"]
+    found = mistakes_of(tiny_raw)
+    assert [line.split("found ")[1].split(",")[0] for line in found if "found '" in line][:4] == [
+        "'lgo'", "'itme'", "'usre'", "'clikced'",
+    ]  # fmt: skip
+
+
+def test_a_list_with_a_wrong_item_is_not_called_empty(tiny_raw):
+    tiny_raw["sources"] = [{"name": "log", "files": "*.csv", "format": "cvs"}]
+    assert mistakes_of(tiny_raw) == ["contract: sources.log.format: found 'cvs', allowed: 'parquet', 'csv' or 'ndjson'"]
+
+
+def test_allowed_formats_and_encodings_are_those_that_duckdb_reads(tmp_path):
+    file = tmp_path / "one.csv"
+    for directive in [*values.DIRECTIVES, *(f"-{one}" for one in values.SHORT_DIRECTIVES)]:
+        form = values.time_format(f"%{directive}")
+        duckdb.execute("select try_strptime(text, ?) from (values ('1')) as given(text)", [form]).fetchall()
+    for encoding in values.ENCODINGS:
+        file.write_text("name\nJörg\n", encoding=encoding)
+        for spelling in (encoding, encoding.upper()):
+            query = f"from read_csv('{file}', encoding = '{values.known_encoding(spelling)}', header = true)"
+            assert duckdb.execute(query).fetchall() == [("Jörg",)]
+    with pytest.raises(duckdb.Error, match="does not support the encoding"):
+        duckdb.execute(f"from read_csv('{file}', encoding = 'utf8')")
 
 
 def test_a_missing_role_is_named(tiny_raw):

@@ -1,5 +1,6 @@
 """What the parts of a contract owe each other: unique names, the roles a log needs, references, no leaks."""
 
+import re
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
@@ -13,7 +14,9 @@ OUTCOME_ROLES = ("outcome", "known_at")
 
 def contradictions(contract: "Contract") -> list[str]:
     """Every contradiction as `key: found …, allowed: …`; roles first, since the other checks lean on them."""
-    return check_roles(contract) or [problem for check in CHECKS for problem in check(contract)]
+    broken = check_references(contract) if not (roles := check_roles(contract)) else []
+    checks = () if roles else FREE_CHECKS if broken else FREE_CHECKS + REFERRING_CHECKS
+    return roles + broken + [problem for check in checks for problem in check(contract)]
 
 
 def check_unique(contract: "Contract") -> list[str]:
@@ -122,10 +125,27 @@ def check_tasks(contract: "Contract") -> list[str]:
     return problems
 
 
+def check_modelled(contract: "Contract") -> list[str]:
+    return [] if contract.modelled else ["scenarios: found none with modelled = true, allowed: at least one"]
+
+
+def check_paths(contract: "Contract") -> list[str]:
+    """from = "path:country" reads a named group of the source's path_pattern."""
+    problems = []
+    for column in contract.columns:
+        source = contract.source_of(column)
+        groups = re.compile(source.path_pattern or "").groupindex
+        allowed = ", ".join(f"path:{group}" for group in groups) or "none: it names no group, as in '(?P<country>…)'"
+        problems += [
+            f"columns.{column.name}.from: found {name!r}, allowed by path_pattern of source {source.name!r}: {allowed}"
+            for name in column.found_in
+            if name.startswith("path:") and name.removeprefix("path:") not in groups
+        ]
+    return problems
+
+
 def check_leaks(contract: "Contract") -> list[str]:
     """The same column of the log cannot be an outcome under one name and an input under another."""
-    if {one.source for one in contract.columns if one.source} - {one.name for one in contract.sources}:
-        return []  # reported by check_references
     reads = [(column, contract.source_of(column).name, name) for column in contract.columns for name in column.found_in]
     outcomes = {(source, name): column.name for column, source, name in reads if column.role in OUTCOME_ROLES}
     return [
@@ -157,4 +177,5 @@ def check_dedupe(contract: "Contract") -> list[str]:
     ]
 
 
-CHECKS = (check_unique, check_sources, check_references, check_tasks, check_leaks, check_entity_keys, check_dedupe)
+FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks)
+REFERRING_CHECKS = (check_paths, check_leaks, check_entity_keys, check_dedupe)  # every name they follow exists

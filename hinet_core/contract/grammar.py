@@ -2,170 +2,19 @@
 
 import hashlib
 import json
-import re
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from hinet_core.contract.checks import contradictions
-
-ColumnType = Literal[
-    "int8", "int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp", "date",
-    "list<int64>", "list<string>",
-]  # fmt: skip
-Role = Literal[
-    "request", "user", "item", "scenario", "time", "position", "propensity", "outcome", "known_at", "feature", "plain",
-]  # fmt: skip
-DUCKDB_TYPES = {
-    "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float32": "FLOAT",
-    "float64": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
-    "list<int64>": "BIGINT[]", "list<string>": "VARCHAR[]",
-}  # fmt: skip
-RESERVED = (
-    "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
-    "exposed_at", "scenario_value", "placed_day", "verdict", "nth",
-)  # fmt: skip
-RESERVED_STARTS = ("label_", "known_us_", "known_day_", "claimed_", "matched_")
-NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from hinet_core.contract.columns import Column, Part, Role, Source
+from hinet_core.contract.values import Clock, ContractName, Duration, Name, Share, as_tuple, is_number
 
 
 class ContractError(ValueError):
     """A contract cannot be used; the text lists every mistake."""
-
-
-def parse_duration(value: Any) -> timedelta:
-    """'30m', '24h', '7d' as a timedelta."""
-    if isinstance(value, timedelta):
-        return value
-    match = DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a whole number with s, m, h or d, such as '30m', '24h', '7d'")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
-
-
-def as_tuple(value: Any) -> Any:
-    """One value where a list is allowed."""
-    return value if isinstance(value, (list, tuple)) else (value,)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value of a contract can be compared with numbers: 1, 1.5, true, '1'."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Name = Annotated[str, Field(pattern=NAME)]
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Source(Part):
-    """Files under landing/ of one kind. `log` rows are exposures, `side` tables are joined by key,
-    `outcomes` are late labels. `path_pattern` is a regular expression whose named groups become columns."""
-
-    name: Name
-    kind: Literal["log", "side", "outcomes"] = "log"
-    files: str = Field(min_length=1)
-    format: Literal["parquet", "csv", "ndjson"]
-    delimiter: str = Field(default=",", min_length=1)
-    quote: str = Field(default='"', max_length=1)
-    header: bool = True
-    names: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    null_values: tuple[str, ...] = ("",)
-    path_pattern: str | None = None
-    join: dict[str, str] = {}
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.kind == "side" and not self.join:
-            raise ValueError("a side source needs join = { contract_column = 'column of the side file' }")
-        if self.format == "csv" and not self.header and not self.names:
-            raise ValueError("a csv without header needs names = ['first', 'second', …]")
-        if self.files.startswith("/") or ".." in Path(self.files).parts:
-            raise ValueError("files is a pattern inside the landing folder: no leading '/', no '..'")
-        return self
-
-
-class Column(Part):
-    """One column of `impressions`: where it comes from, its type, its role, its rules."""
-
-    name: Name
-    type: ColumnType
-    role: Role = "plain"
-    source: str | None = None
-    from_: Names = Field(default=(), alias="from")
-    parse: str | None = None
-    zone: str = "UTC"
-    decimal: Literal[".", ","] = "."
-    thousands: Literal["", ".", ",", " ", "'"] = ""
-    strip: str = ""
-    separator: str = ","
-    nullable: bool = False
-    min: float | None = None
-    max: float | None = None
-    values: tuple[Any, ...] = ()
-    pattern: str | None = None
-    encode: Literal["id", "number", "list"] | None = None
-    unit: str = ""
-    description: str = ""
-
-    @property
-    def found_in(self) -> tuple[str, ...]:
-        """The names of this column in its source."""
-        return self.from_ or (self.name,)
-
-    @property
-    def is_input(self) -> bool:
-        """Whether the column may become a model input; outcomes and times of outcomes never do."""
-        return self.encode is not None
-
-    @property
-    def is_number(self) -> bool:
-        return self.type.startswith(("int", "float"))
-
-    @property
-    def duckdb_type(self) -> str:
-        return DUCKDB_TYPES[self.type]
-
-    @model_validator(mode="after")
-    def _fitting(self) -> Self:
-        if self.name.lower() in RESERVED or self.name.lower().startswith(RESERVED_STARTS):
-            raise ValueError(
-                f"the name {self.name!r} is kept for the platform; choose another and give the log's name in from"
-            )
-        if self.role in ("time", "known_at") and self.type != "timestamp":
-            raise ValueError(f"a column with role {self.role!r} has type 'timestamp', found {self.type!r}")
-        if self.role == "scenario" and not (self.type.startswith("int") or self.type in ("string", "bool")):
-            raise ValueError(f"a column with role 'scenario' has a whole, text or bool type, found {self.type!r}")
-        if self.is_number and not all(is_number(one) for one in self.values):
-            raise ValueError(f"values of a column of type {self.type!r} are numbers, found {list(self.values)!r}")
-        if self.role == "feature" and self.encode is None:
-            raise ValueError("a feature says how it is encoded: encode = 'id', 'number' or 'list'")
-        if self.encode and self.role in ("outcome", "known_at", "propensity", "position"):
-            raise ValueError(f"a column with role {self.role!r} can never be an input: remove encode")
-        if self.encode == "list" and not self.type.startswith("list"):
-            raise ValueError(f"encode = 'list' needs type 'list<int64>' or 'list<string>', found {self.type!r}")
-        if self.encode == "number" and self.type in ("string", "timestamp", "date", "list<int64>", "list<string>"):
-            raise ValueError(f"encode = 'number' needs a numeric type, found {self.type!r}")
-        if self.encode == "id" and self.type.startswith("list"):
-            raise ValueError("a list is encoded as 'list', not 'id'")
-        if self.zone not in available_timezones():
-            raise ValueError(f"zone: found {self.zone!r}, allowed: an IANA name such as 'Asia/Shanghai'")
-        return self
 
 
 class Scenario(Part):
@@ -244,7 +93,7 @@ class Entity(Part):
 
 
 class Features(Part):
-    windows_days: tuple[Annotated[int, Field(ge=1)], ...] = (1, 7, 30)
+    windows_days: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 7, 30), min_length=1)
     burn_in_days: int = Field(default=0, ge=0)
     prior_impressions: float = Field(default=20.0, gt=0)
     min_token_count: int = Field(default=5, ge=1)
@@ -257,6 +106,12 @@ class Rates(Part):
     low: Share = 0.0
     high: Share = 1.0
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low: found {self.low:g}, allowed: at most high ({self.high:g})")
+        return self
+
 
 class Quality(Part):
     """Bounds of a day; what crosses a critical one keeps the day out (docs/operations.md)."""
@@ -265,9 +120,9 @@ class Quality(Part):
     max_quarantined_share: Share = 0.05
     max_duplicate_share: Share = 0.2
     max_unknown_scenario_share: Share = 0.0
-    max_null_share: dict[str, Share] = {}
-    scenario_min_rows: dict[str, int] = {}
-    task_rates: dict[str, Rates] = {}
+    max_null_share: dict[str, Share] = Field(default_factory=dict)
+    scenario_min_rows: dict[str, int] = Field(default_factory=dict)
+    task_rates: dict[str, Rates] = Field(default_factory=dict)
 
 
 class Split(Part):
@@ -280,18 +135,24 @@ class Split(Part):
 class LiftSection(Part):
     """Which two models the lift compares, and by which task's orders."""
 
-    baseline: str = "shared_bottom"
-    challenger: str = "hinet"
+    baseline: Name = "shared_bottom"
+    challenger: Name = "hinet"
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.baseline == self.challenger:
+            raise ValueError(f"challenger: found {self.challenger!r}, allowed: another model than the baseline")
+        return self
 
 
 class Schedule(Part):
-    retrain_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "03:00"
+    retrain_at: Clock = "03:00"
 
 
 class Contract(Part):
     """All that the platform knows of a log. Passed as a value, never looked up."""
 
-    name: Name
+    name: ContractName
     version: int = 1
     title: str = ""
     description: str = ""

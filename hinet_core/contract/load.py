@@ -1,13 +1,37 @@
 """From a TOML file to a checked contract; every mistake is reported with file, key, found and allowed, all at once."""
 
+import re
 import tomllib
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hinet_core.contract.grammar import Contract, ContractError
+from hinet_core.contract.values import CLOCK, NAME
+
+PATTERNS = {
+    NAME: "letters, digits and _, not starting with a digit",
+    CLOCK: "a time of day such as '03:00'",
+}
+# Kinds of pydantic errors by how they start.
+PLAIN = {
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "string_type": "text",
+    "string_too_short": "text of at least {min_length} character",
+    "string_too_long": "text of at most {max_length} character",
+    "int_": "a whole number",
+    "float_": "a number",
+    "bool_": "true or false",
+    "date_": "a date such as 2026-03-01",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+}
 
 
 def packaged_contracts() -> list[str]:
@@ -46,8 +70,19 @@ def parse_contract(raw: dict[str, Any], origin: str = "contract") -> Contract:
     try:
         return Contract.model_validate(raw)
     except ValidationError as error:
-        lines = [line for one in error.errors() for line in explain(one, raw)]
+        lines = [line for one in first_causes(error.errors()) for line in explain(one, raw)]
         raise ContractError("\n".join(f"{origin}: {line}" for line in lines)) from None
+
+
+def first_causes(errors: list[Any]) -> list[Any]:
+    """Without 'too few items' where the items are there, but wrong themselves."""
+    places = [one["loc"] for one in errors]
+    return [
+        one
+        for one in errors
+        if one["type"] != "too_short" or all(place == one["loc"] or place[: len(one["loc"])] != one["loc"]
+                                             for place in places)
+    ]  # fmt: skip
 
 
 def explain(error: Any, raw: dict[str, Any]) -> list[str]:
@@ -60,11 +95,41 @@ def explain(error: Any, raw: dict[str, Any]) -> list[str]:
     if error["type"] == "missing":
         return [f"{key}: found nothing, allowed: a value (this key is required)"]
     if error["type"] == "extra_forbidden":
-        return [f"{key}: unknown key; see docs/adding.md for the keys that exist"]
+        nearest = get_close_matches(str(location[-1]), known_keys(location[:-1]), n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        return [f"{key}: unknown key; {hint}docs/contract.md lists the keys that exist"]
     found = error["input"]
-    if isinstance(found, dict):
-        return [f"{key}: {message}"]
-    return [f"{key}: found {found!r}, allowed: {message[0].lower() + message[1:]}"]
+    if error["type"] == "value_error" and isinstance(found, dict):
+        # What a part says of one of its own keys begins with that key.
+        return [f"{key}.{message}" if re.match(r"\w+: found ", message) else f"{key}: {message}"]
+    return [f"{key}: found {found!r}, allowed: {plain(error, message)}"]
+
+
+def plain(error: Any, message: str) -> str:
+    """What is allowed, in the words of a contract."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return str(context["expected"])
+    if kind == "string_pattern_mismatch" and context["pattern"] in PATTERNS:
+        return PATTERNS[context["pattern"]]
+    if kind == "too_short":
+        return f"at least {context['min_length']} item"
+    for start, words in PLAIN.items():
+        if kind.startswith(start):
+            return words.format(**context)
+    return message[0].lower() + message[1:]
+
+
+def known_keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys of the part of the grammar at a place such as ('columns', 3)."""
+    here: Any = Contract
+    for step in location:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            fields = {field.alias or name: field for name, field in here.model_fields.items()}
+            here = fields[str(step)].annotation
+        else:
+            here = get_args(here)[0 if isinstance(step, int) else 1]
+    return [field.alias or name for name, field in here.model_fields.items()]
 
 
 def key_path(location: tuple[Any, ...], raw: Any) -> str:

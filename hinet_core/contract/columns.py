@@ -1,0 +1,146 @@
+"""Where rows come from and what a column is: sources, columns, roles, types."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hinet_core.contract.values import (
+    EPOCHS,
+    Delimiter,
+    Encoding,
+    Name,
+    Names,
+    PathPattern,
+    Pattern,
+    TimeFormat,
+    is_number,
+)
+
+ColumnType = Literal[
+    "int8", "int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp", "date",
+    "list<int64>", "list<string>",
+]  # fmt: skip
+Role = Literal[
+    "request", "user", "item", "scenario", "time", "position", "propensity", "outcome", "known_at", "feature", "plain",
+]  # fmt: skip
+DUCKDB_TYPES = {
+    "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float32": "FLOAT",
+    "float64": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
+    "list<int64>": "BIGINT[]", "list<string>": "VARCHAR[]",
+}  # fmt: skip
+RESERVED = (
+    "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
+    "exposed_at", "scenario_value", "placed_day", "verdict", "nth",
+)  # fmt: skip
+RESERVED_STARTS = ("label_", "known_us_", "known_day_", "claimed_", "matched_")
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Source(Part):
+    """Files under landing/ of one kind. `log` rows are exposures, `side` tables are joined by key,
+    `outcomes` are late labels. `path_pattern` is a regular expression whose named groups become columns."""
+
+    name: Name
+    kind: Literal["log", "side", "outcomes"] = "log"
+    files: str = Field(min_length=1)
+    format: Literal["parquet", "csv", "ndjson"]
+    delimiter: Delimiter = ","
+    quote: str = Field(default='"', max_length=1)
+    header: bool = True
+    names: tuple[str, ...] = ()
+    encoding: Encoding = "utf-8"
+    null_values: tuple[str, ...] = ("",)
+    path_pattern: PathPattern | None = None
+    join: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind == "side" and not self.join:
+            raise ValueError("a side source needs join = { contract_column = 'column of the side file' }")
+        if self.format == "csv" and not self.header and not self.names:
+            raise ValueError("a csv without header needs names = ['first', 'second', …]")
+        if self.files.startswith("/") or ".." in Path(self.files).parts:
+            raise ValueError("files is a pattern inside the landing folder: no leading '/', no '..'")
+        return self
+
+
+class Column(Part):
+    """One column of `impressions`: where it comes from, its type, its role, its rules."""
+
+    name: Name
+    type: ColumnType
+    role: Role = "plain"
+    source: str | None = None
+    from_: Names = Field(default=(), alias="from")
+    parse: TimeFormat | None = None
+    zone: str = "UTC"
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'"] = ""
+    strip: str = ""
+    separator: str = ","
+    nullable: bool = False
+    min: float | None = None
+    max: float | None = None
+    values: tuple[Any, ...] = ()
+    pattern: Pattern | None = None
+    encode: Literal["id", "number", "list"] | None = None
+    unit: str = ""
+    description: str = ""
+
+    @property
+    def found_in(self) -> tuple[str, ...]:
+        """The names of this column in its source."""
+        return self.from_ or (self.name,)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the column may become a model input; outcomes and times of outcomes never do."""
+        return self.encode is not None
+
+    @property
+    def is_number(self) -> bool:
+        return self.type.startswith(("int", "float"))
+
+    @property
+    def duckdb_type(self) -> str:
+        return DUCKDB_TYPES[self.type]
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.name.lower() in RESERVED or self.name.lower().startswith(RESERVED_STARTS):
+            raise ValueError(
+                f"the name {self.name!r} is kept for the platform; choose another and give the log's name in from"
+            )
+        if self.role in ("time", "known_at") and self.type != "timestamp":
+            raise ValueError(f"a column with role {self.role!r} has type 'timestamp', found {self.type!r}")
+        if self.role == "scenario" and not (self.type.startswith("int") or self.type in ("string", "bool")):
+            raise ValueError(f"a column with role 'scenario' has a whole, text or bool type, found {self.type!r}")
+        if self.is_number and not all(is_number(one) for one in self.values):
+            raise ValueError(f"values of a column of type {self.type!r} are numbers, found {list(self.values)!r}")
+        if self.role == "feature" and self.encode is None:
+            raise ValueError("a feature says how it is encoded: encode = 'id', 'number' or 'list'")
+        if self.encode and self.role in ("outcome", "known_at", "propensity", "position"):
+            raise ValueError(f"a column with role {self.role!r} can never be an input: remove encode")
+        if self.encode == "list" and not self.type.startswith("list"):
+            raise ValueError(f"encode = 'list' needs type 'list<int64>' or 'list<string>', found {self.type!r}")
+        if self.encode == "number" and self.type in ("string", "timestamp", "date", "list<int64>", "list<string>"):
+            raise ValueError(f"encode = 'number' needs a numeric type, found {self.type!r}")
+        if self.encode == "id" and self.type.startswith("list"):
+            raise ValueError("a list is encoded as 'list', not 'id'")
+        if self.zone not in available_timezones():
+            raise ValueError(f"zone: found {self.zone!r}, allowed: an IANA name such as 'Asia/Shanghai'")
+        if self.parse is not None and self.type not in ("timestamp", "date"):
+            raise ValueError(f"parse: found {self.parse!r}, allowed: none, since type {self.type!r} is no time")
+        if self.parse in (*EPOCHS, "iso") and self.type == "date":
+            raise ValueError(f"parse: found {self.parse!r}, allowed: a format such as '%Y%m%d', or none for 2026-03-01")
+        for key, bound in (("min", self.min), ("max", self.max)):
+            if bound is not None and not self.is_number:
+                raise ValueError(f"{key}: found {bound:g}, allowed: none, since type {self.type!r} is no number")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min: found {self.min:g}, allowed: at most max ({self.max:g})")
+        return self

@@ -1,0 +1,106 @@
+"""What single values of a contract may be: names, lengths of time, patterns, time formats, encodings."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
+RESERVED_CONTRACTS = ("dagster", "spill")  # folders beside those of the contracts
+DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
+# What DuckDB's strptime knows; the second ones also without leading zeros, as %-d.
+DIRECTIVES, SHORT_DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuVgn%", "dmyHIMSj"
+# What DuckDB's readers know without an extension, in any case of letters.
+ENCODINGS = ("utf-8", "utf-16", "latin-1")
+# DuckDB matches in linear time (RE2) and so has no look-around, no back-references, no atomic groups.
+NOT_IN_RE2 = re.compile(r"\(\?(<?[=!]|P=|>|\()|\\[1-9]")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """'30m', '24h', '7d' as a timedelta."""
+    if isinstance(value, timedelta):
+        return value
+    match = DURATION.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a whole number with s, m, h or d, such as '30m', '24h', '7d'")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def as_tuple(value: Any) -> Any:
+    """One value where a list is allowed."""
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a contract can be compared with numbers: 1, 1.5, true, '1'."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def regular_expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression ({error})") from None
+    if NOT_IN_RE2.search(value.replace("\\\\", "")):
+        raise ValueError("a regular expression without look-around and back-references")
+    return value
+
+
+def named_groups_only(value: str) -> str:
+    """Groups are given to DuckDB by their order, so one without a name would shift the others."""
+    pattern = re.compile(value)
+    if pattern.groups != len(pattern.groupindex):
+        raise ValueError("a regular expression whose groups all have names, as (?P<name>…), or are (?:…)")
+    return value
+
+
+def time_format(value: str) -> str:
+    """epoch_ms and the like, iso, or a format whose every % is followed by a directive."""
+    wrong = [
+        found
+        for found in re.findall(r"%-?.?", value, flags=re.DOTALL)
+        if found[1:] not in [*DIRECTIVES, *(f"-{one}" for one in SHORT_DIRECTIVES)]
+    ]
+    if value not in (*EPOCHS, "iso") and ("%" not in value or wrong):
+        said = f" ({wrong[0]} is no directive)" if wrong else ""
+        raise ValueError(f"{', '.join(EPOCHS)}, iso, or a format such as '%d.%m.%Y %H:%M'{said}")
+    return value
+
+
+def known_encoding(value: str) -> str:
+    if value.lower() not in ENCODINGS:
+        raise ValueError("'utf-8', 'utf-16' or 'latin-1'; convert other files before they land")
+    return value
+
+
+def short_delimiter(value: str) -> str:
+    if not 1 <= len(value.encode()) <= 4:
+        raise ValueError("1 to 4 bytes of text")
+    return value
+
+
+def free_name(value: str) -> str:
+    if value.lower() in RESERVED_CONTRACTS:
+        raise ValueError(f"a name other than {' and '.join(RESERVED_CONTRACTS)}, which are kept for the platform")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Name = Annotated[str, Field(pattern=NAME)]
+ContractName = Annotated[Name, AfterValidator(free_name)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Clock = Annotated[str, Field(pattern=CLOCK)]
+Pattern = Annotated[str, AfterValidator(regular_expression)]
+PathPattern = Annotated[Pattern, AfterValidator(named_groups_only)]
+TimeFormat = Annotated[str, AfterValidator(time_format)]
+Encoding = Annotated[str, AfterValidator(known_encoding)]
+Delimiter = Annotated[str, AfterValidator(short_delimiter)]

@@ -1,0 +1,62 @@
+"""docs/contract.md and the grammar name the same keys and agree on which are required."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from hinet_core.contract import grammar
+
+PAGE = (Path(__file__).parents[1] / "docs" / "contract.md").read_text(encoding="utf-8")
+MODELS = {
+    name: model
+    for name, model in vars(grammar).items()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
+}
+# Which tables of the page are about which part.
+SECTIONS = {
+    "Top level": ["Contract"],
+    "[[sources]]": ["Source"],
+    "[[columns]]": ["Column"],
+    "[[scenarios]]": ["Scenario"],
+    "[[tasks]]": ["Task", "Condition"],
+    "[dedupe]": ["Dedupe"],
+    "[features]": ["Features", "Entity"],
+    "[quality]": ["Quality", "Rates"],
+    "[split], [lift], [schedule], [world]": ["Split", "LiftSection", "Schedule"],
+}
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def rows_of(section: str) -> list[list[str]]:
+    """The cells of the rows of a section's tables."""
+    _, _, rest = PAGE.partition(f"\n## {section}\n")
+    lines = rest.partition("\n## ")[0].splitlines()
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+
+
+def test_every_part_of_the_grammar_has_its_section():
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(MODELS)
+    assert re.findall(r"^## (.*)", PAGE, flags=re.MULTILINE) == list(SECTIONS)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_page_lists_exactly_the_keys_that_exist(section):
+    known = [key for name in SECTIONS[section] for key in keys_of(MODELS[name])]
+    assert [row[0].strip("`") for row in rows_of(section)] == known
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_key_has_no_default_exactly_when_it_is_required(section):
+    required = [field.is_required() for name in SECTIONS[section] for field in MODELS[name].model_fields.values()]
+    assert [row[1] == "\u2013" for row in rows_of(section)] == required
+
+
+def test_roles_and_types_are_all_named():
+    for part in ("role", "type"):
+        for word in MODELS["Column"].model_fields[part].annotation.__args__:
+            assert f"`{word}`" in PAGE, f"docs/contract.md does not name the {part} {word}"
