@@ -1,6 +1,8 @@
-"""docs/contract.md and the grammar name the same keys and agree on which are required."""
+"""docs/contract.md and the grammar name the same keys and agree on which are required; README's example runs."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ from pydantic import BaseModel
 
 from hinet_core.contract import grammar
 
-PAGE = (Path(__file__).parents[1] / "docs" / "contract.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 MODELS = {
     name: model
     for name, model in vars(grammar).items()
@@ -60,3 +63,10 @@ def test_roles_and_types_are_all_named():
     for part in ("role", "type"):
         for word in MODELS["Column"].model_fields[part].annotation.__args__:
             assert f"`{word}`" in PAGE, f"docs/contract.md does not name the {part} {word}"
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_runs_as_it_stands():
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True)
+    assert run.stdout.count("tensor(") == 2

@@ -4,7 +4,6 @@ The folder appears whole, by one rename, or not at all; a finished folder is nev
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from hinet_core import models
 from hinet_core.dataset import Encoder, FeatureSpec
+from hinet_core.lake import fsync_path
 from hinet_core.training.loop import device_of
 
 WEIGHTS, DESCRIPTION, ENCODER = "weights.safetensors", "model.json", "encoder"
@@ -75,7 +75,7 @@ def save(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _fsync(folder.parent)
+    fsync_path(folder.parent)
     return folder
 
 
@@ -142,13 +142,5 @@ def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[
 
 def _fsync_all(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
-        _fsync(path)
-    _fsync(folder)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        fsync_path(path)
+    fsync_path(folder)
