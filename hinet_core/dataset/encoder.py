@@ -19,19 +19,18 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import DTypeLike, NDArray
 
-from hinet_core.contract import Contract, known_us_column, label_column
+from hinet_core.contract import Column, Contract, known_us_column, label_column
 from hinet_core.dataset import numbers as numbers_room
 from hinet_core.dataset import vocabulary as vocabulary_room
 from hinet_core.dataset.numbers import Number, Transform
 from hinet_core.dataset.tensors import Dataset, FeatureSpec, FieldSpec
 from hinet_core.dataset.window import EPOCH, MICROSECOND
-from hinet_core.features.windows import computed_features
+from hinet_core.features.plan import Computed, computed_features
 from hinet_core.lake import quote_identifier, quote_literal
 
 LIST_LENGTH = 8
 VOCABULARY, DESCRIPTION = "vocabulary.parquet", "encoder.json"
 FORMAT = 1
-TRANSFORMS: dict[str, Transform] = {"impressions": "log1p", "rate": "logit", "recency": "log1p"}
 
 _names = itertools.count()
 
@@ -64,13 +63,14 @@ class Plan:
 
     @classmethod
     def of(cls, contract: Contract) -> "Plan":
-        encoded = {kind: tuple(one.name for one in contract.inputs if one.encode == kind)
+        declared: tuple[Column | Computed, ...] = (*contract.inputs, *computed_features(contract))
+        encoded = {kind: tuple(one.name for one in declared if one.encode == kind)
                    for kind in ("id", "list", "number")}  # fmt: skip
         position = contract.column_for("position")
         return cls(
             fields=encoded["id"] + tuple(vocabulary_room.CALENDAR),
             lists=encoded["list"],
-            numbers=encoded["number"] + tuple(one.name for one in computed_features(contract)),
+            numbers=encoded["number"],
             scenarios=tuple(one.id for one in contract.modelled),
             tasks=tuple(TaskTime(one.name, one.matures_after // MICROSECOND) for one in contract.tasks),
             time_zone=contract.time_zone,
@@ -103,8 +103,10 @@ class Encoder:
         if not count:
             raise EncodingError("the training window has no row of a modelled scenario: ingest days that have some")
         vocabulary = vocabulary_room.fit(con, rows, plan.fields, plan.lists, contract.features.min_token_count)
-        kinds = {one.name: TRANSFORMS[one.kind] for one in computed_features(contract)}
-        numbers = numbers_room.fit(con, rows, plan.numbers, kinds)
+        transforms: dict[str, Transform] = {
+            one.name: one.transform for one in computed_features(contract) if one.encode == "number"
+        }
+        numbers = numbers_room.fit(con, rows, plan.numbers, transforms)
         n_positions = 0 if last is None else max(int(last) - plan.first_slot + 1, 0)
         return cls(plan, vocabulary, numbers, n_positions)
 

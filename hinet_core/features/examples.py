@@ -13,7 +13,8 @@ import duckdb
 from hinet_core.contract import Column, Contract, known_us_column, label_column
 from hinet_core.features.daily import STEP as DAILY
 from hinet_core.features.daily import HistoryError, as_view, daily_schema, day_number, step_hashes
-from hinet_core.features.windows import computed_features, feature_sql, history_days, joined_sql, sums_sql
+from hinet_core.features.plan import computed_features
+from hinet_core.features.windows import feature_sql, history_days, joined_sql, sums_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
 from hinet_core.progress import track
 

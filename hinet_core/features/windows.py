@@ -4,43 +4,16 @@ For day D and a window of W days the frame is [D-W, D-1]. A rate is (known + pri
 where base is the same window's rate of the row's scenario, itself smoothed towards the rate of all rows.
 """
 
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
 
 from hinet_core.contract import Contract, Entity
 from hinet_core.features.daily import ALL_ROWS, EACH_SCENARIO, day_number, key_sql, known_column
+from hinet_core.features.plan import Computed
 from hinet_core.lake import quote_identifier, quote_literal
 
 # The rate of all rows before anything is known, worth one impression.
 START_RATE = 0.1
 START_IMPRESSIONS = 1.0
-
-Kind = Literal["impressions", "rate", "recency"]
-
-
-@dataclass(frozen=True)
-class Computed:
-    """One computed feature: a count and a rate have a window, a rate also has a task."""
-
-    name: str
-    kind: Kind
-    entity: str
-    window_days: int = 0
-    task: str = ""
-
-
-def computed_features(contract: Contract) -> tuple[Computed, ...]:
-    """Every computed feature of a contract, in the order of the columns of `examples`."""
-    found = []
-    for entity in contract.features.entities:
-        for days in contract.features.windows_days:
-            found.append(Computed(f"{entity.name}_impressions_{days}d", "impressions", entity.name, days))
-            for task in contract.tasks:
-                name = f"{entity.name}_{task.name}_rate_{days}d"
-                found.append(Computed(name, "rate", entity.name, days, task.name))
-        found.append(Computed(f"{entity.name}_recency_days", "recency", entity.name))
-    return tuple(found)
 
 
 def history_days(contract: Contract, day: date) -> list[date]:

@@ -112,6 +112,18 @@ def test_heavy_numbers_are_taken_by_logarithm(con: duckdb.DuckDBPyConnection, tm
     assert number(encoder, encoder.transform(con, below, SETTLED), "price") == pytest.approx(expected[:1], abs=1e-5)
 
 
+def test_computed_numbers_are_read_as_they_declare(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    contract = plain(entities=[{"name": "user", "keys": ["user"]}])
+    encoder = Encoder.fit(con, contract, relation_of(con, contract, tmp_path, shown(2)))
+    chosen = {one.name: one.transform for one in encoder.numbers if one.transform != "missing"}
+    assert {name: chosen[name] for name in chosen if name != "price"} == {
+        "user_impressions_1d": "log1p",
+        "user_click_rate_1d": "logit",
+        "user_order_rate_1d": "logit",
+        "user_recency_days": "log1p",
+    }
+
+
 def test_a_missing_number_is_missing_under_a_logarithm_too(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     contract = plain()
     rows = relation_of(con, contract, tmp_path, shown(5, price=[0.0, 1.0, 2.0, 5000.0, None]))

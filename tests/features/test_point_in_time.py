@@ -14,7 +14,7 @@ from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_c
 from hinet_core.contract import Contract
 from hinet_core.features.daily import HistoryError, write_daily, write_daily_range
 from hinet_core.features.examples import examples, write_examples, write_examples_range
-from hinet_core.features.windows import computed_features
+from hinet_core.features.plan import computed_features
 from hinet_core.lake import Lake
 
 # The clocks of New York jump inside both spans.
