@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -73,6 +75,16 @@ def landed(call, contract, tmp_path):
     list(ingest_days(found, lake, days, days.days))
     lake.rebuild_catalog(paths.catalog)
     return paths
+
+
+def test_every_verb_has_help_and_a_heading(call):
+    _, said = call("--help")
+    for name, command in cli.main.commands.items():
+        assert re.search(rf"^  {name} +\w", said, flags=re.MULTILINE), f"hinet --help does not list {name}"
+        verbs = [command, *getattr(command, "commands", {}).values()]
+        assert all(one.help and one.help.rstrip().endswith(".") for one in verbs), f"{name}: help is a sentence"
+        options = [option for one in verbs for option in one.params if isinstance(option, click.Option)]
+        assert all(option.help for option in options), f"{name}: every option has help"
 
 
 def test_check_counts_what_a_good_contract_declares(call, contract):

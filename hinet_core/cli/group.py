@@ -1,0 +1,73 @@
+"""The group that every verb joins, and what all verbs share: the contract option and errors as one sentence."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from hinet_core.contract import Contract, load_contract
+from hinet_core.lake import Lake, LakeError
+from hinet_core.settings import Paths, load_settings
+
+# The verbs of a file stand under its heading in `hinet --help`, headings in this order.
+HEADINGS = {
+    "home": "Start",
+    "contracts": "Contracts",
+    "logs": "Logs",
+    "quarantine": "Logs",
+    "tables": "Tables",
+    "models": "Models",
+    "snapshot": "Dashboard",
+}
+
+contract_option = click.option(
+    "--contract",
+    "name",
+    default=lambda: os.environ.get("CONTRACT") or "meishi",
+    show_default="CONTRACT, else meishi",
+    help="Name of a packaged contract, or the path of a .toml file.",
+)
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """What people can repair ends in one sentence and status 1."""
+    import duckdb
+
+    try:
+        yield
+    except (ValueError, LakeError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except duckdb.Error as error:
+        raise click.ClickException(str(error).strip().splitlines()[0]) from error
+
+
+class Verbs(click.Group):
+    """A group whose help lists its verbs under the heading of the file that they stand in."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS.values()}
+        for name, command in self.commands.items():
+            found[HEADINGS[file_of(command)]].append((name, command.get_short_help_str(limit=500)))
+        for heading, rows in found.items():
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+def file_of(command: click.Command) -> str:
+    """The file of this package that defines a verb: `hinet_core.cli.logs` -> `logs`."""
+    return "" if command.callback is None else command.callback.__module__.rpartition(".")[2]
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Logs, tables and models of the platform. Everything is kept under HINET_HOME (default: var)."""
+
+
+def places(name: str) -> tuple[Contract, Paths, Lake]:
+    """The contract, its folders under HINET_HOME and its lake."""
+    contract = load_contract(name)
+    paths = load_settings().paths(contract.name)
+    return contract, paths, Lake(paths.lake)
