@@ -2,7 +2,8 @@
 
 import re
 from typing import TYPE_CHECKING
-from zoneinfo import available_timezones
+
+from hinet_core.contract.values import time_zones
 
 if TYPE_CHECKING:
     from hinet_core.contract.grammar import Contract
@@ -46,7 +47,7 @@ def check_roles(contract: "Contract") -> list[str]:
         found = [column.name for column in contract.columns_with(role)]  # type: ignore[arg-type]
         if len(found) > 1:
             problems.append(f"columns: role {role!r} is held by {', '.join(found)}; allowed: one column")
-    if contract.time_zone not in available_timezones():
+    if contract.time_zone not in time_zones():
         problems.append(f"time_zone: found {contract.time_zone!r}, allowed: an IANA name such as 'Asia/Shanghai'")
     if contract.last_day is not None and contract.last_day < contract.first_day:
         problems.append(f"last_day: found {contract.last_day}, allowed: {contract.first_day} (first_day) or later")

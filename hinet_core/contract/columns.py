@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +15,7 @@ from hinet_core.contract.values import (
     Pattern,
     TimeFormat,
     is_number,
+    time_zones,
 )
 
 ColumnType = Literal[
@@ -132,7 +132,7 @@ class Column(Part):
             raise ValueError(f"encode = 'number' needs a numeric type, found {self.type!r}")
         if self.encode == "id" and self.type.startswith("list"):
             raise ValueError("a list is encoded as 'list', not 'id'")
-        if self.zone not in available_timezones():
+        if self.zone not in time_zones():
             raise ValueError(f"zone: found {self.zone!r}, allowed: an IANA name such as 'Asia/Shanghai'")
         if self.parse is not None and self.type not in ("timestamp", "date"):
             raise ValueError(f"parse: found {self.parse!r}, allowed: none, since type {self.type!r} is no time")

@@ -2,7 +2,9 @@
 
 import re
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -18,6 +20,12 @@ DIRECTIVES, SHORT_DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuVgn%", "dmyHIMSj"
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 # DuckDB matches in linear time (RE2) and so has no look-around, no back-references, no atomic groups.
 NOT_IN_RE2 = re.compile(r"\(\?(<?[=!]|P=|>|\()|\\[1-9]")
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The IANA names, read once: looking them up takes longer than checking a whole contract."""
+    return frozenset(available_timezones())
 
 
 def parse_duration(value: Any) -> timedelta:
