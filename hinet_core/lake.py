@@ -277,8 +277,10 @@ class Lake:
             return None
 
     def steps(self) -> list[str]:
+        """The steps that committed a day, by listing folders: a long history costs no opened file."""
         root = self.root / MANIFESTS
-        return sorted({path.parent.relative_to(root).as_posix() for path in root.rglob("*.json")})
+        folders = (Path(folder) for folder, _, names in os.walk(root) if any(one.endswith(".json") for one in names))
+        return sorted(folder.relative_to(root).as_posix() for folder in folders)
 
     def days(self, step: str) -> list[date]:
         """The committed days of a step, oldest first."""
@@ -293,13 +295,11 @@ class Lake:
         return {date.fromisoformat(path.name): path for path in sorted(folder.iterdir())}
 
     def files(self, table: str, days: Iterable[date] | None = None) -> list[Path]:
-        """The committed files of a table, resolved through the manifests, oldest day first."""
-        wanted = None if days is None else set(days)
+        """The committed files of a table, oldest day first; with `days` only the manifests of those days are read."""
+        wanted = None if days is None else sorted(set(days))
         found: list[tuple[date, str]] = []
         for step in self.steps():
-            for day in self.days(step):
-                if wanted is not None and day not in wanted:
-                    continue
+            for day in self.days(step) if wanted is None else wanted:
                 manifest = self.manifest(step, day)
                 if manifest is not None:
                     found += [(day, one.path) for one in manifest.tables.get(table, [])]

@@ -61,6 +61,17 @@ def test_days_filter_and_order(lake, con):
     assert lake.scan(con, "impressions", [D2]).project("x").fetchall() == [(2,)]
 
 
+def test_days_asked_for_read_no_manifest_of_another_day(lake, con):
+    put(lake, con, D1, 1)
+    put(lake, con, D2, 2)
+    put(lake, con, D2, 3, step="train/deep", table="metrics")
+    assert lake.steps() == ["ingest", "train/deep"]
+    lake.manifest_path("ingest", D1).write_text("torn")
+    assert lake.scan(con, "impressions", [D2, D2]).project("x").fetchall() == [(2,)]
+    with pytest.raises(json.JSONDecodeError):
+        lake.files("impressions", [D1])
+
+
 def test_empty_table_has_its_columns_or_says_what_to_do(lake, con):
     empty = lake.scan(con, "entity_daily", schema="key VARCHAR, impressions BIGINT")
     assert (empty.columns, empty.fetchall()) == (["key", "impressions"], [])
