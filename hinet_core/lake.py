@@ -276,6 +276,11 @@ class Lake:
         except FileNotFoundError:
             return None
 
+    def made_from(self, step: str, day: date, **wanted: Any) -> bool:
+        """Whether the step's commit of the day names exactly these inputs."""
+        manifest = self.manifest(step, day)
+        return manifest is not None and all(manifest.info.get(key) == value for key, value in wanted.items())
+
     def steps(self) -> list[str]:
         """The steps that committed a day, by listing folders: a long history costs no opened file."""
         root = self.root / MANIFESTS

@@ -9,7 +9,9 @@ import dagster as dg
 
 from hinet_core import registry
 from hinet_core.contract import Contract
+from hinet_core.features.tables import DAY_TABLES
 from hinet_core.ingest.landing import index
+from hinet_core.ingest.pending import gaps, pending_days
 from hinet_core.lake import LakeError
 from orchestration import pending
 from orchestration.assets.training import model_names
@@ -51,9 +53,9 @@ class Materializer:
         self.problems += landed.refused.values()
         if not landed.refused:  # else the file that the gap needs was named already
             self.problems += gaps(landed.days)
-        self.ranges("impressions", pending.ingest_days(self.lake, landed))
-        self.ranges("entity_daily", pending.daily_days(self.contract, self.lake))
-        self.ranges("examples", pending.example_days(self.contract, self.lake))
+        self.ranges("impressions", pending_days(self.lake, landed))
+        for table in DAY_TABLES:
+            self.ranges(table.name, table.pending(self.contract, self.lake))
 
     def newest_as_of(self) -> date | None:
         committed = self.lake.days("examples")
@@ -134,19 +136,6 @@ class Materializer:
             )
         )
         self.problems += [sentence_of(event) for event in result.all_events if event.is_step_failure]
-
-
-def gaps(landed: Sequence[date]) -> list[str]:
-    """One sentence on the days between the first and the last landed one that no file has a row of."""
-    between = [landed[0] + pending.DAY * n for n in range((landed[-1] - landed[0]).days)]
-    missing = [day.isoformat() for day in between if day not in set(landed)]
-    if not missing:
-        return []
-    named = ", ".join(missing) if len(missing) <= 5 else f"{len(missing)} days, {missing[0]} to {missing[-1]}"
-    return [
-        f"{named}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so readers see a "
-        "gap; deliver the file and run again"
-    ]
 
 
 def sentence_of(event: dg.DagsterEvent) -> str:

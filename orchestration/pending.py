@@ -1,4 +1,5 @@
-"""What is missing or out of date. A commit says what it was made from; it is current while these inputs are the same.
+"""Which models, judgements and snapshots are missing or out of date (days: hinet_core/ingest/pending.py and
+hinet_core/features/tables.py). A commit says what it was made from; it is current while these inputs are the same.
 
 Light: the schedule asks from inside Dagster's processes. What needs torch is imported by the functions that need it.
 """
@@ -13,8 +14,6 @@ import duckdb
 from hinet_core import registry
 from hinet_core.contract import Contract
 from hinet_core.features import daily, examples
-from hinet_core.ingest.days import is_current
-from hinet_core.ingest.landing import LandingIndex
 from hinet_core.lake import Lake, connect
 from hinet_core.publish.run import POINTER, code_version
 from hinet_core.settings import Paths
@@ -23,48 +22,12 @@ DAY = timedelta(days=1)
 Span = tuple[date, date]
 
 
-def ingest_days(lake: Lake, landed: LandingIndex) -> list[date]:
-    """Landed days that are not committed from exactly the present files and rules."""
-    return [day for day in landed.days if not is_current(lake, landed, day)]
-
-
-def daily_days(contract: Contract, lake: Lake) -> list[date]:
-    """Ingested days whose aggregates are not those of the present impressions."""
-    return [
-        day
-        for day in lake.days("ingest")
-        if not made_from(
-            lake,
-            daily.STEP,
-            day,
-            data_fingerprint=contract.data_fingerprint,
-            inputs=daily.step_hashes(lake, "ingest", daily.source_days(contract, day)),
-        )
-    ]
-
-
-def example_days(contract: Contract, lake: Lake) -> list[date]:
-    """Ingested days whose examples are not those of the present impressions and aggregates."""
-    stale = []
-    for day in lake.days("ingest"):
-        now = examples.lineage(contract, lake, day)
-        if not made_from(lake, examples.STEP, day, data_fingerprint=now["data_fingerprint"], inputs=now["inputs"]):
-            stale.append(day)
-    return stale
-
-
-def made_from(lake: Lake, step: str, day: date, **wanted: Any) -> bool:
-    """Whether the step's commit of the day names exactly these inputs."""
-    manifest = lake.manifest(step, day)
-    return manifest is not None and all(manifest.info.get(key) == value for key, value in wanted.items())
-
-
 def is_trained(contract: Contract, lake: Lake, paths: Paths, as_of: date, model: str, preset: str, seed: int) -> bool:
     """Whether the model as of the day is the one that its settings, code and examples would give now."""
     from hinet_core.training.run import plan_job
 
     job = plan_job(contract, lake, as_of, model, preset, seed)
-    return made_from(lake, f"train/{model}", as_of, version=job.version) and (paths.models / job.version).is_dir()
+    return lake.made_from(f"train/{model}", as_of, version=job.version) and (paths.models / job.version).is_dir()
 
 
 def versions_as_of(lake: Lake, as_of: date) -> dict[str, str]:
@@ -91,7 +54,7 @@ def is_lifted(contract: Contract, lake: Lake, as_of: date) -> bool:
     """Whether the lift as of the day compares the present models in the present world."""
     from hinet_core.lift.run import inputs_of
 
-    return made_from(lake, "lift", as_of, inputs=inputs_of(contract, lake, as_of))
+    return lake.made_from("lift", as_of, inputs=inputs_of(contract, lake, as_of))
 
 
 def is_published(contract: Contract, lake: Lake, paths: Paths, dagster_url: str) -> bool:

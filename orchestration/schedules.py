@@ -7,6 +7,7 @@ import dagster as dg
 
 from hinet_core.contract import Contract
 from hinet_core.ingest.landing import index
+from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
 from orchestration import pending
 from orchestration.assets.training import model_names
@@ -63,7 +64,7 @@ def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunR
     """One run per stretch of days to ingest, then one for the newest as_of; or why there is nothing to do."""
     lake = home.lake(contract)
     try:
-        days = pending.ingest_days(lake, index(contract, home.paths(contract)))
+        days = pending_days(lake, index(contract, home.paths(contract)))
     except LandingError as error:
         return dg.SkipReason(str(error))
     requests = [days_request(contract, *span) for span in pending.spans(days)]

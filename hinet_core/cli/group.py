@@ -1,8 +1,10 @@
 """The group that every verb joins, and what all verbs share: the contract option and errors as one sentence."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
 
 import click
 
@@ -16,6 +18,7 @@ HEADINGS = {
     "contracts": "Contracts",
     "logs": "Logs",
     "quarantine": "Logs",
+    "days": "Tables",
     "tables": "Tables",
     "models": "Models",
     "snapshot": "Dashboard",
@@ -27,6 +30,43 @@ contract_option = click.option(
     default=lambda: os.environ.get("CONTRACT") or "meishi",
     show_default="CONTRACT, else meishi",
     help="Name of a packaged contract, or the path of a .toml file.",
+)
+
+
+@dataclass(frozen=True)
+class DaySpan:
+    """The days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first}..{self.last}"
+
+
+class DaySpanType(click.ParamType):
+    """`2026-03-01` or `2026-03-01..2026-03-07`."""
+
+    name = "A..B"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> DaySpan:
+        if isinstance(value, DaySpan):
+            return value
+        first, _, last = str(value).partition("..")
+        try:
+            span = DaySpan(date.fromisoformat(first), date.fromisoformat(last or first))
+        except ValueError:
+            self.fail(f"found {value!r}, allowed: a day such as 2026-03-01, or 2026-03-01..2026-03-07", param, ctx)
+        if span.first > span.last:
+            self.fail(f"found {value!r}, allowed: the earlier day first", param, ctx)
+        return span
+
+
+days_option = click.option(
+    "--days", type=DaySpanType(), help="One day or a range, 2026-03-01..2026-03-07, whether out of date or not."
 )
 
 
@@ -71,3 +111,12 @@ def places(name: str) -> tuple[Contract, Paths, Lake]:
     contract = load_contract(name)
     paths = load_settings().paths(contract.name)
     return contract, paths, Lake(paths.lake)
+
+
+def end_with(problems: Iterable[str]) -> None:
+    """What did not work, a sentence each on stderr, and status 1; nothing when all went well."""
+    said = list(problems)
+    for problem in said:
+        click.echo(f"Error: {problem}", err=True)
+    if said:
+        raise SystemExit(1)

@@ -9,7 +9,8 @@ from hinet_core.contract import Contract
 from hinet_core.ingest.days import IngestResult, ingest_days
 from hinet_core.ingest.landing import LandingIndex, index
 from hinet_core.progress import track
-from orchestration.checks import check_results, check_specs, kept_out
+from hinet_core.quality.verdict import kept_out
+from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of
 from orchestration.reporting import (
     OWNERS,

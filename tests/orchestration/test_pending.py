@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from hinet_core.contract import load_contract, parse_contract
+from hinet_core.ingest.pending import gaps
 from hinet_core.lake import Lake
-from orchestration.materialize import gaps
 from orchestration.pending import newest_as_of, next_retrain, spans
 
 D = date.fromisoformat

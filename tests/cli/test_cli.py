@@ -3,78 +3,12 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 import click
-import pytest
-from click.testing import CliRunner
 
 from hinet_core import cli
-from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake
-
-HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
-LINES = [
-    "1,a,1,2026-03-27T10:00:00Z,1,1,0,,9.5",
-    "2,a,2,2026-03-28T10:00:00Z,1,0,0,,9.5",
-    "0,a,1,2026-03-28T10:00:00Z,1,0,0,,9.5",
-    "3,a,moon,2026-03-28T10:00:00Z,1,0,0,,9.5",
-]
-TINY = """
-name = "tiny"
-title = "Tiny"
-time_zone = "Europe/Berlin"
-first_day = 2026-03-01
-last_day = 2026-04-30
-dedupe = { key = ["user", "item", "shown_at"] }
-sources = [{ name = "log", files = "log_*.csv", format = "csv" }]
-columns = [
-  { name = "user", type = "int64", role = "user", min = 1 },
-  { name = "item", type = "string", role = "item", encode = "id" },
-  { name = "place", type = "string", role = "scenario" },
-  { name = "shown_at", type = "timestamp", role = "time", parse = "iso" },
-  { name = "clicked", type = "int8", role = "outcome", values = [0, 1] },
-]
-scenarios = [{ id = "home", values = ["1"] }, { id = "search", values = ["2"] }]
-tasks = [{ name = "click", label = "clicked" }]
-"""
-
-
-@pytest.fixture
-def contract(tmp_path):
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY)
-    return str(path)
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch):
-    """A verb with its arguments: status and output."""
-    monkeypatch.setenv("HINET_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("CONTRACT", raising=False)
-
-    def invoke(*arguments):
-        found = CliRunner().invoke(cli.main, [str(one) for one in arguments])
-        assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
-        return found.exit_code, found.output
-
-    return invoke
-
-
-@pytest.fixture
-def landed(call, contract, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "log_1.csv").write_text("\n".join([HEADER, *LINES]) + "\n")
-    assert call("land", "--contract", contract, data) == (
-        0,
-        "1 new files; landed days: 2026-03-27 to 2026-03-28 (2)\n",
-    )
-    found, paths, lake = cli.places(contract)
-    days = index(found, paths)
-    list(ingest_days(found, lake, days, days.days))
-    lake.rebuild_catalog(paths.catalog)
-    return paths
 
 
 def test_every_verb_has_help_and_a_heading(call):
@@ -95,8 +29,8 @@ def test_check_counts_what_a_good_contract_declares(call, contract):
 
 
 def test_check_lists_every_mistake(call, contract, tmp_path):
-    wrong = tmp_path / "wrong.toml"
-    wrong.write_text(TINY.replace('"int64"', '"int65"').replace('"Europe/Berlin"', '"Moon"'))
+    wrong, right = tmp_path / "wrong.toml", Path(contract).read_text()
+    wrong.write_text(right.replace('"int64"', '"int65"').replace('"Europe/Berlin"', '"Moon"'))
     status, said = call("contract", "check", wrong)
     assert status == 1
     assert "columns.user.type: found 'int65'" in said

@@ -1,0 +1,71 @@
+"""`hinet ingest` and `hinet features`: landed files into tables, day by day, as the Dagster assets do it."""
+
+import click
+
+from hinet_core.cli.group import DaySpan, contract_option, days_option, end_with, main, one_sentence, places
+from hinet_core.lake import LakeError, connect
+
+
+@main.command()
+@contract_option
+@days_option
+def ingest(name: str, days: DaySpan | None) -> None:
+    """Read the landed days that are new or whose files or rules changed; a day that fails its audit is kept out.
+
+    Every day is judged by Great Expectations before anybody can read it. The status is 1 when a day is kept out, a
+    file is refused or a day between others has no file.
+    """
+    from hinet_core import quality
+    from hinet_core.ingest.days import ingest_days
+    from hinet_core.ingest.landing import index
+    from hinet_core.ingest.pending import gaps, pending_days
+    from hinet_core.quality.verdict import kept_out
+
+    results = []
+    with one_sentence():
+        contract, paths, lake = places(name)
+        landed = index(contract, paths)
+        asked = pending_days(lake, landed) if days is None else [day for day in landed.days if day in days]
+        if days is not None and not asked:
+            raise LakeError(
+                f"--days {days}: no landed file has a row of these days; landed days are {landed.days[0]} to "
+                f"{landed.days[-1]}. Put the files under {landed.root} and run again"
+            )
+        for result in ingest_days(contract, lake, landed, asked, auditor=quality):  # type: ignore[arg-type]
+            click.echo(f"{result.day}: {books_of(result.counts)}" + ("" if result.manifest else "; kept out"))
+            results.append(result)
+        lake.rebuild_catalog(paths.catalog)
+    if not asked:
+        click.echo(f"nothing to read: all {len(landed.days)} landed days are in")
+    holes = gaps(landed.days) if not landed.refused and days is None else []
+    end_with([*landed.refused.values(), *holes, *filter(None, [kept_out(results)])])
+
+
+def books_of(counts: dict[str, int]) -> str:
+    """'12 read = 10 kept + 1 duplicate + 1 quarantined'"""
+    words = ("kept", "duplicate", "quarantined")
+    return f"{counts['rows_read']} read = " + " + ".join(f"{counts[f'rows_{word}']} {word}" for word in words)
+
+
+@main.command()
+@contract_option
+@days_option
+def features(name: str, days: DaySpan | None) -> None:
+    """Compute the daily aggregates and the examples of ingested days whose inputs changed."""
+    from hinet_core.features.tables import DAY_TABLES
+
+    with one_sentence():
+        contract, paths, lake = places(name)
+        if not lake.days("ingest"):
+            raise LakeError(f"{contract.name}: no day is ingested yet; run `hinet ingest --contract {name}` first")
+        con = connect()
+        try:
+            for table in DAY_TABLES:
+                pending = table.pending(contract, lake)
+                asked = pending if days is None else [day for day in lake.days("ingest") if day in days]
+                written = table.write(con, contract, lake, asked)
+                rows = sum(one.rows[table.name] for one in written)
+                click.echo(f"{table.name}: {len(written)} days, {rows} rows")
+        finally:
+            con.close()
+        lake.rebuild_catalog(paths.catalog)
