@@ -125,9 +125,13 @@ def write_daily_range(
 
 
 def step_hashes(lake: Lake, step: str, days: Iterable[date]) -> dict[str, str]:
-    """Day to content hash of a step's committed days: what a later run compares to know that it is current."""
+    """Day to content hash of the table that others read of a step: what a later run compares to know it is current.
+
+    Of ingest that is `impressions`: a new finding, counter or book beside the same rows makes nothing stale.
+    """
+    table = "impressions" if step == "ingest" else step
     found = ((day, lake.manifest(step, day)) for day in days)
-    return {day.isoformat(): manifest.content_hash for day, manifest in found if manifest is not None}
+    return {day.isoformat(): manifest.hash_of(table) for day, manifest in found if manifest is not None}
 
 
 def daily_schema(contract: Contract) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from slow_features import slow_features
 from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_contract, write_ingest
 
 from hinet_core.contract import Contract
-from hinet_core.features.daily import HistoryError, write_daily, write_daily_range
+from hinet_core.features.daily import HistoryError, step_hashes, write_daily, write_daily_range
 from hinet_core.features.examples import examples, write_examples, write_examples_range
 from hinet_core.features.plan import computed_features
 from hinet_core.lake import Lake
@@ -199,6 +200,21 @@ def test_the_commit_says_what_it_was_made_from(
     assert set(lake.manifest("entity_daily", date(2024, 3, 8)).info["inputs"]) == {
         (date(2024, 3, 6) + timedelta(days=back)).isoformat() for back in range(3)
     }
+
+
+def test_only_the_rows_that_are_read_make_a_day_stale(tmp_path: Path) -> None:
+    """A day whose audit or books change beside the same impressions leaves what was made from it current."""
+    lake = write_ingest(tmp_path, random_rows(0, "UTC", date(2024, 3, 6), n_days=1))
+    day = date(2024, 3, 6)
+    before = step_hashes(lake, "ingest", [day])
+    (path,) = lake.files("impressions", [day])
+    rows, found = pq.read_table(path).to_pylist(), pa.schema([("finding", pa.string())])
+    for shown, same in ((rows, True), (rows[1:], False)):
+        with lake.begin("ingest", day) as draft:
+            draft.write_rows("impressions", shown, SCHEMA)
+            draft.write_rows("dq_results", [{"finding": "a new one"}], found)
+            draft.commit()
+        assert (step_hashes(lake, "ingest", [day]) == before) is same
 
 
 def test_rows_that_cannot_become_examples_are_refused(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
