@@ -153,6 +153,7 @@ class Contract(Part):
     """All that the platform knows of a log. Passed as a value, never looked up."""
 
     name: ContractName
+    extend: str | None = None
     version: int = 1
     title: str = ""
     description: str = ""
@@ -212,11 +213,14 @@ class Contract(Part):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    # A key that a contract does not use stays out of both, so that a new key of the grammar retires no model.
+
     @property
     def data_fingerprint(self) -> str:
         """Changes when a model trained under the old contract must not be used under the new one."""
         words = {"title", "description", "unit"}
-        parts = self.model_dump(mode="json", include={"columns", "scenarios", "tasks", "features", "time_zone"})
+        named = {"columns", "scenarios", "tasks", "features", "time_zone"}
+        parts = self.model_dump(mode="json", include=named, exclude_defaults=True)
         for group in ("columns", "scenarios", "tasks"):
             parts[group] = [{key: value for key, value in one.items() if key not in words} for one in parts[group]]
         return fingerprint(parts)
@@ -224,7 +228,7 @@ class Contract(Part):
     @property
     def full_fingerprint(self) -> str:
         """Changes with anything in the contract: lineage."""
-        return fingerprint(self.model_dump(mode="json"))
+        return fingerprint(self.model_dump(mode="json", exclude_defaults=True))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from hinet_core.contract.grammar import Contract, ContractError
+from hinet_core.contract.short import written_out
 from hinet_core.contract.values import CLOCK, NAME
 
 PATTERNS = {
@@ -58,20 +59,41 @@ def contract_path(name_or_path: str) -> Path:
 def load_contract(name_or_path: str) -> Contract:
     """Load and check a contract; `ContractError` lists every mistake with file, key, found and allowed."""
     path = contract_path(str(name_or_path))
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path}: not readable as TOML: {error}") from error
-    return parse_contract(raw, str(path))
+    return parse_contract(_read(path), str(path))
 
 
 def parse_contract(raw: dict[str, Any], origin: str = "contract") -> Contract:
-    """Check a contract given as a dictionary."""
+    """Check a contract given as a dictionary; a path in `extend` counts from the folder of `origin`."""
+    try:
+        raw = _complete(raw, Path(origin).parent, ())
+    except ValueError as error:
+        raise ContractError(f"{origin}: {error}") from None
     try:
         return Contract.model_validate(raw)
     except ValidationError as error:
         lines = [line for one in first_causes(error.errors()) for line in explain(one, raw)]
         raise ContractError("\n".join(f"{origin}: {line}" for line in lines)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContractError(f"{path}: not readable as TOML: {error}") from error
+
+
+def _complete(raw: dict[str, Any], folder: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """The contract with its short forms written out, laid over the one that it extends; `above` extend it."""
+    extended = raw.get("extend")
+    if not isinstance(extended, str):
+        return written_out(raw)
+    if "name" not in raw:
+        raise ValueError(f"name: found nothing, allowed: a name of its own beside extend = {extended!r}")
+    own_file = extended.endswith(".toml") and not Path(extended).expanduser().is_absolute()
+    path = contract_path(str(folder / extended) if own_file else extended).resolve()
+    if path in above:
+        raise ValueError(f"extend: found {extended!r}, which extends this contract itself; allowed: one that does not")
+    return written_out(raw, _complete(_read(path), path.parent, (*above, path)))
 
 
 def first_causes(errors: list[Any]) -> list[Any]:
