@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from hinet_core.contract import Contract
 from hinet_core.ingest import rules
-from hinet_core.ingest.landing import LandedFile, LandingIndex
-from hinet_core.ingest.readers import FileReader, LandingError, open_file
-from hinet_core.ingest.staging import impression_columns, matched_column, staged_columns, staged_rows
+from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.readers import LandingError, open_file
+from hinet_core.ingest.rejects import forget_rejects, insert_rejects
+from hinet_core.ingest.staging import impression_columns, matched_column, staged_rows
 from hinet_core.lake import Draft, Lake, Manifest, connect, quote_identifier, quote_literal
 
 log = logging.getLogger("hinet")
@@ -101,61 +102,15 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
         for number, one in enumerate(files[path] for path in sorted(files)):
             reader = open_file(con, contract, contract.log, landed.root / one.path)
             query = staged_rows(contract, reader, one.path, one.first_day or days[0], wanted, sides)
-            _forget_rejects(con)
+            forget_rejects(con)
             verb = "CREATE TEMP TABLE staged AS" if number == 0 else "INSERT INTO staged"
             con.execute(f"{verb} {query}").fetchall()
-            _stage_rejects(con, contract, reader, one, wanted)
+            # Lines without a day are in the books of the file's first one.
+            first = f"DATE {quote_literal(one.first_day.isoformat())}" if one.first_day in wanted else None
+            insert_rejects(con, reader, "staged", one.path, {"placed_day": first} if first else None)
         yield con
     finally:
         con.close()
-
-
-def _forget_rejects(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("DROP TABLE IF EXISTS csv_rejects")
-    con.execute("DROP TABLE IF EXISTS csv_scans")
-
-
-def _stage_rejects(
-    con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader, one: LandedFile, wanted: set[date]
-) -> None:
-    """Lines that are no record at all (too few or too many values, broken quotes) are refused rows too."""
-    if reader.source.format == "parquet" or one.first_day is None:
-        return
-    header = int(reader.source.format == "csv" and reader.source.header)
-    fault = "'line: ' || lower(replace(CAST(error_type AS VARCHAR), '_', ' '))"
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE refused AS
-        SELECT record_number, raw, reasons, row_number() OVER (ORDER BY record_number) AS nth FROM (
-            SELECT CAST(line AS BIGINT) - {header} AS record_number, csv_line AS raw,
-                   list_sort(list(DISTINCT {fault})) AS reasons
-            FROM csv_rejects JOIN csv_scans USING (scan_id, file_id)
-            WHERE file_path = {quote_literal(str(reader.path))} GROUP BY ALL
-        )
-        """
-    ).fetchall()
-    # The scan numbered the records that it could read; each moves up by the refused ones before it.
-    con.execute(
-        f"""
-        UPDATE staged SET record_number = staged.record_number + step.before FROM (
-            SELECT low, before, lead(low) OVER (ORDER BY low) AS high
-            FROM (SELECT record_number - nth + 1 AS low, max(nth) AS before FROM refused GROUP BY low)
-        ) AS step
-        WHERE source_file = {quote_literal(one.path)}
-          AND staged.record_number >= low AND (high IS NULL OR staged.record_number < high)
-        """
-    ).fetchall()
-    if one.first_day not in wanted:
-        return
-    columns = {
-        "placed_day": f"DATE {quote_literal(one.first_day.isoformat())}",
-        "raw": "raw",
-        "source_file": quote_literal(one.path),
-        "record_number": "record_number",
-        "reasons": "reasons",
-    }
-    values = [columns.get(name.strip('"'), "NULL") for name in staged_columns(contract)]
-    con.execute(f"INSERT INTO staged SELECT {', '.join(values)} FROM refused").fetchall()
 
 
 def _ingest_staged(
