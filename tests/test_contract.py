@@ -39,7 +39,7 @@ MISTAKES = [
     (("tasks", 1, "matures_after"), "1h", "matures_after (1:00:00) is never shorter than window (1 day, 0:00:00)"),
     (("dedupe", "key"), ["nobody"], "dedupe.key: found 'nobody', allowed: brand, clicked, item"),
     (("dedupe", "key"), ["user", "price"], "dedupe.key: 'price' may be missing"),
-    (("sources", 1, "join"), {}, "a side source needs join"),
+    (("sources", 1, "join"), {}, "kind 'side' needs join"),
     (("sources", 0, "files"), "../log.csv", "files is a pattern inside the landing folder"),
     (("columns", 1, "role"), "user", "role 'user' is held by user, item; allowed: one column"),
     (("columns", 0, "nullable"), True, "columns.user: a column with role 'user' can never be missing"),

@@ -64,7 +64,7 @@ def check_sources(contract: "Contract") -> list[str]:
         where, kind = f"columns.{column.name}", kinds.get(column.source or contract.log.name, "log")
         if column.role in REQUIRED_ROLES and column.nullable:
             problems.append(f"{where}: a column with role {column.role!r} can never be missing: remove nullable")
-        if (column.role in REQUIRED_ROLES and kind != "log") or (column.role in OUTCOME_ROLES and kind == "side"):
+        if kind == "side" and column.role in REQUIRED_ROLES + OUTCOME_ROLES:
             problems.append(
                 f"{where}: role {column.role!r} is read from source {column.source!r}, a {kind} table; "
                 f"allowed: the log ({contract.log.name!r})"
@@ -109,9 +109,10 @@ def check_tasks(contract: "Contract") -> list[str]:
             column = by_name.get(part.column)
             if column is None:
                 continue  # reported by check_references
-            if column.role != "outcome":
+            if column.role not in (OUTCOME_ROLES if part.present else ("outcome",)):
                 problems.append(
-                    f"tasks.{task.name}.label: column {part.column!r} has role {column.role!r}, allowed: 'outcome'"
+                    f"tasks.{task.name}.label: column {part.column!r} has role {column.role!r}, allowed: 'outcome', "
+                    "or 'known_at' with present = true"
                 )
             if not part.fits(column):
                 problems.append(
@@ -122,6 +123,48 @@ def check_tasks(contract: "Contract") -> list[str]:
         if known is not None and known.role != "known_at":
             problems.append(
                 f"tasks.{task.name}.known_at: column {known.name!r} has role {known.role!r}, allowed: 'known_at'"
+            )
+    return problems
+
+
+def check_late_columns(contract: "Contract") -> list[str]:
+    """What comes after the exposure is never an input, and is joined by what the log itself says."""
+    problems = [
+        f"columns.{column.name}: found role {column.role!r}{' with encode' if column.encode else ''} in source "
+        f"{column.source!r}, allowed in a source of outcomes: 'outcome', 'known_at' or 'plain', without encode"
+        for column in contract.late_columns
+        if column.role not in (*OUTCOME_ROLES, "plain") or column.encode
+    ]
+    own = {column.name for column in contract.columns_of(contract.log)}
+    problems += [
+        f"sources.{source.name}.join: found {key!r}, allowed: a column of the log ({contract.log.name!r})"
+        for source in contract.outcome_sources
+        for key in source.join
+        if key not in own
+    ]
+    return problems
+
+
+def check_late_tasks(contract: "Contract") -> list[str]:
+    """A label is made by the log, or by the rows of one source of outcomes together with the log."""
+    problems = []
+    by_name = {column.name: contract.source_of(column) for column in contract.columns}
+    for task in contract.tasks:
+        labelled = {by_name[part.column].name for part in task.label if by_name[part.column].kind == "outcomes"}
+        if len(labelled) > 1:
+            problems.append(
+                f"tasks.{task.name}.label: found columns of {', '.join(sorted(labelled))}, allowed: the log and one "
+                "source of outcomes; make a task of each"
+            )
+        maker = next(iter(sorted(labelled)), contract.log.name)
+        if task.known_at and by_name[task.known_at].name != maker:
+            problems.append(
+                f"tasks.{task.name}.known_at: found {task.known_at!r} of source {by_name[task.known_at].name!r}, "
+                f"allowed: a column of {maker!r}, which makes the label"
+            )
+        if labelled and task.known_at and not task.window:
+            problems.append(
+                f"tasks.{task.name}.window: found 0s, allowed: more, since {maker!r} comes after the exposure"
             )
     return problems
 
@@ -160,11 +203,12 @@ def check_leaks(contract: "Contract") -> list[str]:
 def check_entity_keys(contract: "Contract") -> list[str]:
     """Aggregates are keyed by what is known before the exposure."""
     by_name = {column.name: column for column in contract.columns}
+    late = {column.name for column in contract.late_columns}
     return [
         f"features.entities.{entity.name}.keys: {key!r} has role {by_name[key].role!r}; an outcome cannot be a key"
         for entity in contract.features.entities
         for key in entity.keys
-        if key in by_name and by_name[key].role in ("outcome", "known_at", "propensity")
+        if key in late or (key in by_name and by_name[key].role in ("outcome", "known_at", "propensity"))
     ]
 
 
@@ -179,4 +223,5 @@ def check_dedupe(contract: "Contract") -> list[str]:
 
 
 FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks)
-REFERRING_CHECKS = (check_paths, check_leaks, check_entity_keys, check_dedupe)  # every name they follow exists
+# Every name that these follow exists.
+REFERRING_CHECKS = (check_paths, check_leaks, check_entity_keys, check_dedupe, check_late_columns, check_late_tasks)

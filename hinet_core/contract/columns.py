@@ -1,5 +1,6 @@
 """Where rows come from and what a column is: sources, columns, roles, types."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hinet_core.contract.values import (
     EPOCHS,
     Delimiter,
+    Duration,
     Encoding,
     Name,
     Names,
@@ -34,7 +36,7 @@ RESERVED = (
     "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
     "exposed_at", "scenario_value", "placed_day", "verdict", "nth",
 )  # fmt: skip
-RESERVED_STARTS = ("label_", "known_us_", "known_day_", "claimed_", "matched_")
+RESERVED_STARTS = ("label_", "known_us_", "known_day_", "claimed_", "reported_", "matched_")
 
 
 class Part(BaseModel):
@@ -42,8 +44,9 @@ class Part(BaseModel):
 
 
 class Source(Part):
-    """Files under landing/ of one kind. `log` rows are exposures, `side` tables are joined by key,
-    `outcomes` are late labels. `path_pattern` is a regular expression whose named groups become columns."""
+    """Files under landing/ of one kind. `log` rows are exposures, `side` tables are joined by key, and so are
+    `outcomes`, which come later and may be dated up to `early` before their exposure (clocks differ).
+    `path_pattern` is a regular expression whose named groups become columns."""
 
     name: Name
     kind: Literal["log", "side", "outcomes"] = "log"
@@ -57,11 +60,14 @@ class Source(Part):
     null_values: tuple[str, ...] = ("",)
     path_pattern: PathPattern | None = None
     join: dict[str, str] = {}
+    early: Duration = timedelta(0)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind == "side" and not self.join:
-            raise ValueError("a side source needs join = { contract_column = 'column of the side file' }")
+        if self.kind != "log" and not self.join:
+            raise ValueError(f"kind {self.kind!r} needs join = {{ contract_column = 'column of the file' }}")
+        if self.early and self.kind != "outcomes":
+            raise ValueError(f"early: found {self.early}, allowed: only with kind = 'outcomes', found {self.kind!r}")
         if self.format == "csv" and not self.header and not self.names:
             raise ValueError("a csv without header needs names = ['first', 'second', …]")
         if self.files.startswith("/") or ".." in Path(self.files).parts:

@@ -38,11 +38,13 @@ class Condition(Part):
     equals: Any = None
     one_of: tuple[Any, ...] = ()
     at_least: float | None = None
+    present: Literal[True] | None = None
 
     @model_validator(mode="after")
     def _single(self) -> Self:
-        if sum([self.equals is not None, bool(self.one_of), self.at_least is not None]) > 1:
-            raise ValueError("a condition has one of equals, one_of, at_least")
+        given = [self.equals is not None, bool(self.one_of), self.at_least is not None, self.present is not None]
+        if sum(given) > 1:
+            raise ValueError("a condition has one of equals, one_of, at_least, present")
         return self
 
     def fits(self, column: Column) -> bool:
@@ -193,6 +195,24 @@ class Contract(Part):
     @property
     def log(self) -> Source:
         return next(one for one in self.sources if one.kind == "log")
+
+    @property
+    def outcome_sources(self) -> tuple[Source, ...]:
+        """The sources whose rows come later than the exposures that they belong to."""
+        return tuple(one for one in self.sources if one.kind == "outcomes")
+
+    def columns_of(self, source: Source) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if self.source_of(column) == source)
+
+    @property
+    def late_columns(self) -> tuple[Column, ...]:
+        """What the sources of outcomes say: missing in `impressions` where no outcome came, and never an input."""
+        return tuple(column for column in self.columns if self.source_of(column).kind == "outcomes")
+
+    def late_source(self, task: Task) -> Source | None:
+        """The source of outcomes whose rows make the task's label; None where the log alone makes it."""
+        used = {*(part.column for part in task.label), task.known_at}
+        return next((self.source_of(column) for column in self.late_columns if column.name in used), None)
 
     @property
     def modelled(self) -> tuple[Scenario, ...]:

@@ -64,6 +64,8 @@ def claim(task: Task, columns: Mapping[str, Column]) -> str:
 
 
 def _holds(part: Condition, column: Column) -> str:
+    if part.present:
+        return f"{quote_identifier(column.name)} IS NOT NULL"
     if part.at_least is not None:
         return f"{quote_identifier(column.name)} >= {part.at_least!r}"
     return is_one_of(column, part.one_of or (True if part.equals is None else part.equals,))

@@ -292,6 +292,7 @@ def test_a_positive_whose_time_is_missing_is_known_when_it_has_matured(tiny, pat
         ("bool", {"one_of": [True]}, ["1"]),
         ("bool", {"equals": 1}, ["1"]),
         ("string", {"one_of": [1, "2"]}, ["1", "2"]),
+        ("string", {"present": True}, ["0", "0.1", "1", "2"]),
     ],
 )
 def test_a_label_compares_in_the_columns_own_type(tiny_raw, paths, con, kind, condition, positive):
