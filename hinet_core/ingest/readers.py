@@ -33,7 +33,7 @@ class FileReader:
     def record(self) -> str:
         """The whole record as text, as an expression over `query`: what quarantine keeps."""
         if self.source.format == "ndjson":
-            return "raw_line"
+            return WHOLE_LINE
         pairs = ", ".join(f"{quote_literal(name)}, {self.raw(name)}" for name in self.columns)
         return f"CAST(json_object({pairs}) AS VARCHAR)"
 
@@ -43,23 +43,27 @@ class FileReader:
         path = file_literal(self.path)
         if self.source.format == "parquet":
             names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
-            scan = f"read_parquet({path}, file_row_number = true, {ONLY_THE_FILE})"
-            return f"SELECT {names}, file_row_number + 1 AS record_number FROM {scan}"
+            if any(name.lower() == "file_row_number" for name in self.columns):  # DuckDB's name for it is taken
+                scan, number = f"read_parquet({path}, {ONLY_THE_FILE})", "row_number() OVER ()"
+            else:
+                scan, number = f"read_parquet({path}, file_row_number = true, {ONLY_THE_FILE})", "file_row_number + 1"
+            return f"SELECT {names}, {number} AS record_number FROM {scan}"
         if self.source.format == "ndjson":
             names = ", ".join(
-                f"CASE WHEN json_valid(line) THEN line ->> {quote_literal('$.' + quote_identifier(name))} END "
-                f"AS {self.raw(name)}"
+                f"CASE WHEN json_valid(line) THEN line ->> {quote_literal(json_pointer(name))} END AS {self.raw(name)}"
                 for name in self.columns
             )
             lines = f"read_csv({path}, {LINES}, {REJECTS}, encoding = {quote_literal(self.source.encoding)})"
             numbered = f"SELECT line, row_number() OVER () AS record_number FROM {lines}"
-            return f"SELECT {names}, line AS raw_line, record_number FROM ({numbered}) WHERE trim(line) <> ''"
+            return f"SELECT {names}, line AS {WHOLE_LINE}, record_number FROM ({numbered}) WHERE trim(line) <> ''"
         names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
         typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in self.columns)
         scan = f"read_csv({path}, {csv_options(self.source)}, auto_detect = false, columns = {{{typed}}}, {REJECTS})"
         return f"SELECT {names}, row_number() OVER () AS record_number FROM {scan}"
 
 
+# The line as it was; no column of a contract or a file is called so.
+WHOLE_LINE = quote_identifier("the line")
 # A folder called key=value is no column, and none of the file's own columns gives way to it.
 ONLY_THE_FILE = "hive_partitioning = false"
 # A delimiter that text does not hold, and no quote: each line is one value.
@@ -76,6 +80,11 @@ def csv_options(source: Source) -> str:
         f"escape = {quote_literal(source.quote)}, header = {str(source.header).lower()}, "
         f"encoding = {quote_literal(source.encoding)}, nullstr = '', strict_mode = true, {ONLY_THE_FILE}"
     )
+
+
+def json_pointer(name: str) -> str:
+    """The place of an object's key (RFC 6901), whatever characters the key holds."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def file_literal(path: Path) -> str:
@@ -141,4 +150,5 @@ def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source,
         text = f"read_csv({name}, {LINES}, {REJECTS}, encoding = {quote_literal(source.encoding)})"
         names = con.execute(f"SELECT line FROM {text} LIMIT 1").fetchall()[0][0].split(source.delimiter)
         found = [(one.strip().strip(source.quote),) for one in names]
-    return {row[0]: "VARCHAR" for row in found}
+    as_named = {one.strip(): one for one in needed(contract, source)}  # DuckDB trims the names of a header
+    return {as_named.get(row[0], row[0]): "VARCHAR" for row in found}

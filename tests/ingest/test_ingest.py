@@ -398,6 +398,32 @@ def test_the_same_rows_from_csv_ndjson_and_parquet(tiny, tiny_raw, paths, con, t
     assert sorted(rows(lake, con, "impressions", columns), key=str) == expected
 
 
+def test_any_name_of_a_column_is_found(tiny_raw, paths, con, tmp_path):
+    """Quotes, slashes and blanks in a name; names that ingest could use itself, in the file and in the contract."""
+    names = ['say "hi"', "a/b~1", "$.x", "user_id ", "record_number", "file_row_number", "the line", "'; --", "raw.a"]
+    for name, column in zip(names, tiny_raw["columns"], strict=False):
+        column["from"] = name
+    tiny_raw["columns"][8] |= {"name": "raw_line"}
+    fields = [line.split(",") for line in GOOD]
+    texts = {
+        "csv": "\n".join(",".join(one) for one in [['"say ""hi"""', *names[1:]], *fields]),
+        "ndjson": "\n".join(json.dumps(dict(zip(names, one, strict=True))) for one in fields),
+    }
+    table = pa.table([pa.array(one) for one in zip(*fields, strict=True)], names=names)
+    for form in ("csv", "ndjson", "parquet"):
+        home = Paths(tmp_path / form)
+        home.landing.mkdir(parents=True)
+        if form == "parquet":
+            pq.write_table(table, home.landing / "log_1.parquet")
+        else:
+            (home.landing / f"log_1.{form}").write_text(texts[form])
+        (home.landing / "items.csv").write_text(ITEMS)
+        tiny_raw["sources"][0] |= {"files": f"log_*.{form}", "format": form}
+        lake, _ = run(parse_contract(tiny_raw), home)
+        got = rows(lake, con, "impressions", "record_number, user, item, raw_line")
+        assert sorted(got) == [(1, 1, "a", 9.5), (2, 1, "b", None), (3, 2, "a", 3.0), (4, 3, "c", 0.0), (5, 3, "c", 1.0)]
+
+
 def test_scenario_from_the_file_name(tiny_raw, paths, con):
     tiny_raw["sources"][0] |= {"files": "*/log_*.csv", "path_pattern": r"^(?P<country>[a-z]+)/log_(?P<part>\d+)"}
     tiny_raw["columns"][2] = {"name": "country", "type": "string", "role": "scenario", "from": "path:country"}
