@@ -27,6 +27,7 @@ log = logging.getLogger("hinet")
 
 MANIFESTS = "_manifests"
 BLOCKED = "_blocked"
+BLOCKED_INFO = "info.json"
 SWEEP_AFTER_S = 3600.0
 
 
@@ -218,8 +219,8 @@ class Draft:
         shutil.rmtree(self.lake.blocked_folder(self.step, self.day), ignore_errors=True)
         return manifest
 
-    def abandon(self, keep: bool = False) -> None:
-        """Give the files up; with `keep` a blocked day's files move aside for inspection and replay."""
+    def abandon(self, keep: bool = False, info: dict[str, Any] | None = None) -> None:
+        """Give the files up; with `keep` a blocked day's files move aside, with `info`, for inspection and replay."""
         self.done = True
         folder = self.lake.blocked_folder(self.step, self.day)
         if keep:
@@ -234,6 +235,8 @@ class Draft:
                     path.unlink(missing_ok=True)
         for table in set(self.files):
             self.path(table).unlink(missing_ok=True)
+        if keep:
+            replace_text(folder / BLOCKED_INFO, json.dumps(info or {}, indent=1, sort_keys=True, default=str))
 
 
 def content_hash(path: Path) -> str:
@@ -302,6 +305,18 @@ class Lake:
         if not folder.exists():
             return {}
         return {date.fromisoformat(path.name): path for path in sorted(folder.iterdir())}
+
+    def blocked_info(self, step: str, day: date) -> dict[str, Any]:
+        """What the step said of a day that it kept out; empty when it was cut off before it could say so."""
+        try:
+            return json.loads((self.blocked_folder(step, day) / BLOCKED_INFO).read_text())
+        except FileNotFoundError:
+            return {}
+
+    def blocked_files(self, step: str, table: str) -> list[Path]:
+        """The table's files of the days that are kept out, oldest day first."""
+        paths = (folder / f"{table}.parquet" for folder in self.blocked(step).values())
+        return [path for path in paths if path.exists()]
 
     def files(self, table: str, days: Iterable[date] | None = None) -> list[Path]:
         """The committed files of a table, oldest day first; with `days` only the manifests of those days are read."""

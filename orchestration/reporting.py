@@ -63,11 +63,22 @@ def report_day(
 
 def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> Metadata:
     """Rows, columns and content hash of a committed table."""
-    return {
+    metadata: Metadata = {
         "dagster/partition_row_count": manifest.rows.get(table, 0),
         "dagster/column_schema": column_schema(contract, lake, table, manifest),
         "content_hash": manifest.content_hash,
     }
+    return metadata | books_metadata(lake, manifest)
+
+
+def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
+    """Of an ingested day: per landed file, and summed, rows read = kept + duplicate + quarantined."""
+    paths = [lake.root / one.path for one in manifest.tables.get("ingest_files", [])]
+    rows = [row for path in paths for row in pq.read_table(path).drop_columns("day").to_pylist()]
+    if not rows:
+        return {}
+    sums = {name: sum(row[name] for row in rows) for name in rows[0] if name.startswith("rows_")}
+    return sums | {"books": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])}
 
 
 def column_schema(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> dg.TableSchema:

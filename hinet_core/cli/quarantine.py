@@ -1,41 +1,114 @@
-"""`hinet quarantine`: refused rows by reason."""
+"""`hinet quarantine`, `hinet quarantine replay` and `hinet books`: what was refused, and where every row went."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from hinet_core.cli.group import contract_option, main, one_sentence, places
-from hinet_core.cli.output import show
-from hinet_core.lake import connect, parquet_list
+from hinet_core.cli.group import contract_option, end_with, main, one_sentence, places
+from hinet_core.cli.output import show, write_csv
+
+ROWS_SHOWN = 200
+
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="Comma-separated on stdout, all rows.")
+
+
+@main.group(invoke_without_command=True)
+@contract_option
+@click.option(
+    "--by",
+    type=click.Choice(["reason", "file", "day", "row"]),
+    default="reason",
+    show_default=True,
+    help="Count refused rows so, or list each of them.",
+)
+@csv_option
+@click.pass_context
+def quarantine(context: click.Context, name: str, by: str, as_csv: bool) -> None:
+    """Count refused rows by reason, file or day, of committed days and of days that are kept out; name refused files.
+
+    `hinet quarantine replay` reads them again after a correction.
+    """
+    from hinet_core.ingest.books import refused
+    from hinet_core.ingest.landing import last_index
+
+    if context.invoked_subcommand is not None:
+        return
+    with one_sentence():
+        contract, paths, lake = places(name)
+        columns, rows = refused(lake, by)  # type: ignore[arg-type]
+        files = last_index(contract, paths).refused
+    if as_csv:
+        write_csv(columns, rows)
+        return
+    if rows:
+        show_some(columns, rows)
+    else:
+        click.echo("no refused rows")
+    for sentence in files.values():
+        click.echo(f"refused file: {sentence}")
+
+
+@quarantine.command("replay")
+@contract_option
+def quarantine_replay(name: str) -> None:
+    """Read again the days with refused rows and the days kept out whose files or rules changed since.
+
+    Land a corrected file or correct the contract first. Says what came of every row that was refused before; the
+    status is 1 when a day is still kept out.
+    """
+    from hinet_core import quality
+    from hinet_core.cli.days import books_of
+    from hinet_core.ingest.landing import index
+    from hinet_core.ingest.pending import pending_days
+    from hinet_core.ingest.replay import replay, replay_days
+    from hinet_core.quality.verdict import kept_out
+
+    with one_sentence():
+        contract, paths, lake = places(name)
+        landed = index(contract, paths)
+        days = replay_days(lake, landed)
+        if not days:
+            click.echo("nothing to replay: of no day with refused rows, and of no day kept out, a file or rule changed")
+            return
+        done = replay(contract, lake, landed, days, quality)  # type: ignore[arg-type]
+        lake.rebuild_catalog(paths.catalog)
+        waiting = pending_days(lake, landed)
+    for result in done.results:
+        click.echo(f"{result.day}: {books_of(result.counts)}" + ("" if result.manifest else "; still kept out"))
+    good = [one for one in done.results if one.manifest]
+    click.echo(
+        f"{len(good)} of {len(done.results)} days committed; of the rows refused before {done.kept} are kept now, "
+        f"{done.refused} are still refused, {done.waiting} are good but their day is kept out, "
+        f"{done.gone} are duplicates now or no longer in their file"
+    )
+    others = [day for day in waiting if day not in days]
+    if others:
+        click.echo(f"{len(others)} more days have new files or rules: `hinet ingest` reads them")
+    end_with(filter(None, [kept_out(done.results)]))
 
 
 @main.command()
 @contract_option
-def quarantine(name: str) -> None:
-    """Count refused rows by reason, of committed days and of days that are kept out, each with an example."""
+@click.option("--by", type=click.Choice(["file", "day"]), default="file", show_default=True, help="One line for each.")
+@csv_option
+def books(name: str, by: str, as_csv: bool) -> None:
+    """Show the books: per file and day, rows read = kept + duplicate + quarantined, with totals."""
+    from hinet_core.ingest import books as bookkeeping
+
     with one_sentence():
         _, _, lake = places(name)
-        kept_out = [folder / "quarantine.parquet" for folder in lake.blocked("ingest").values()]
-        files = [*lake.files("quarantine"), *(path for path in kept_out if path.exists())]
-        rows = refused_rows(files) if files else []
-    if not rows:
-        click.echo("no refused rows")
-        return
-    show(["reason", "rows", "first day", "last day", "for example"], rows)
+        columns, rows = bookkeeping.books(lake, by)  # type: ignore[arg-type]
+    if as_csv:
+        write_csv(columns, rows)
+    elif rows:
+        show_some(columns, rows)
+    else:
+        click.echo("no day is read yet")
 
 
-def refused_rows(files: Sequence[Path]) -> list[tuple[Any, ...]]:
-    con = connect()
-    try:
-        return con.execute(
-            f"""
-            SELECT reason, count(*) AS n, min(day), max(day),
-                   arg_min(source_file || ' record ' || record_number || ': ' || left(raw, 80), (day, record_number))
-            FROM (SELECT *, unnest(reasons) AS reason FROM {parquet_list(list(files))})
-            GROUP BY reason ORDER BY n DESC, reason
-            """
-        ).fetchall()
-    finally:
-        con.close()
+def show_some(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """The last rows of a long table, since the totals stand there."""
+    show(columns, rows[-ROWS_SHOWN:])
+    if len(rows) > ROWS_SHOWN:
+        click.echo(f"{len(rows)} rows, the last {ROWS_SHOWN} shown; --csv gives all")

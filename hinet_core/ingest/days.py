@@ -141,7 +141,7 @@ def _ingest_staged(
             draft.write_rows("dq_results", [one.row() for one in findings], auditor.DQ_SCHEMA)
         result = IngestResult(day, None, counts, findings)
         if result.blocking:
-            draft.abandon(keep=True)
+            draft.abandon(keep=True, info=info)
             return result
         return IngestResult(day, draft.commit(info), counts, findings)
 

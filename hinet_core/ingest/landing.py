@@ -8,6 +8,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -172,14 +173,23 @@ def _require(contract: Contract, paths: Paths, built: LandingIndex) -> None:
         raise LandingError("no landed file can be used: " + "; ".join(built.refused.values()))
 
 
+def last_index(contract: Contract, paths: Paths) -> LandingIndex:
+    """The landed files as they were last looked at, whatever the contract said then; nothing is read."""
+    return LandingIndex(contract, paths.landing, tuple(LandedFile(**one) for one in _saved(paths).get("files", [])))
+
+
 def _load(paths: Paths, contract: Contract) -> dict[str, LandedFile]:
-    try:
-        raw = json.loads((paths.lake / INDEX).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
+    raw = _saved(paths)
     if raw.get("contract") != contract.full_fingerprint:
         return {}
     return {one["path"]: LandedFile(**one) for one in raw["files"]}
+
+
+def _saved(paths: Paths) -> dict[str, Any]:
+    try:
+        return json.loads((paths.lake / INDEX).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
 
 def _examine(

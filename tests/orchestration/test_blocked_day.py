@@ -98,6 +98,12 @@ def test_one_day_alone_has_its_row_count_and_columns(small, small_paths, home, i
         )
         names = [column.name for column in found.metadata["dagster/column_schema"].schema.columns]
         assert "day" in names
+    (ingested,) = result.asset_materializations_for_node("small__impressions")
+    counts = home.lake(small).manifest("ingest", date(2025, 3, 3)).info["counts"]
+    (record,) = ingested.metadata["books"].records
+    assert record.data["source_file"] == "impressions/day=2025-03-03.parquet"
+    for name in ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined"):
+        assert record.data[name] == ingested.metadata[name].value == counts[name]
     assert result.success
 
 

@@ -1,0 +1,86 @@
+"""The books of ingest: per file and day read = kept + duplicate + quarantined, and the refused rows by any view.
+
+Both cover committed days and days that a check keeps out; `state` tells them apart, since a day can be both: an
+earlier reading is committed while a later one is kept out.
+"""
+
+from typing import Any, Literal
+
+from hinet_core.ingest.days import STEP
+from hinet_core.lake import Lake, connect, parquet_list, quote_literal
+
+COMMITTED, KEPT_OUT = "committed", "kept out"
+RAW_SHOWN = 80
+
+BooksBy = Literal["file", "day"]
+RefusedBy = Literal["reason", "file", "day", "row"]
+Table = tuple[list[str], list[tuple[Any, ...]]]
+
+
+def books(lake: Lake, by: BooksBy) -> Table:
+    """Column names and rows: counts per day and file or per day, then one total per state."""
+    source = _of_both_states(lake, "ingest_files")
+    what = ["day", "file", "state"] if by == "file" else ["day", "state"]
+    columns = [*what, "read", "kept", "duplicate", "quarantined"]
+    if source is None:
+        return columns, []
+    sums = ", ".join(f"CAST(sum(rows_{name}) AS BIGINT)" for name in columns[len(what) :])
+    return columns, _answer(
+        f"""
+        WITH counted AS (SELECT *, source_file AS file FROM ({source}))
+        SELECT {", ".join(f"CAST({name} AS VARCHAR)" for name in what)}, {sums} FROM counted GROUP BY {", ".join(what)}
+        UNION ALL
+        SELECT {", ".join("'all'" if name == "day" else "state" if name == "state" else "''" for name in what)}, {sums}
+        FROM counted GROUP BY state
+        ORDER BY {", ".join(str(place) for place in range(1, len(what) + 1))}
+        """
+    )
+
+
+def refused(lake: Lake, by: RefusedBy) -> Table:
+    """Column names and rows of the refused rows: counted by reason, file or day with an example, or each of them."""
+    text = f"source_file || ' record ' || record_number || ': ' || left(raw, {RAW_SHOWN})"
+    example = f"arg_min({text}, (day, record_number))"
+    views = {
+        "reason": (
+            ["reason", "rows", "first day", "last day", "for example"],
+            f"SELECT reason, count(*) AS n, min(day), max(day), {example} "
+            "FROM (SELECT *, unnest(reasons) AS reason FROM found) GROUP BY reason ORDER BY n DESC, reason",
+        ),
+        "file": (
+            ["file", "rows", "first day", "last day", "most frequent reason"],
+            "SELECT source_file, count(*) AS n, min(day), max(day), mode(reasons[1]) "
+            "FROM found GROUP BY source_file ORDER BY n DESC, source_file",
+        ),
+        "day": (
+            ["day", "state", "rows", "files", "most frequent reason"],
+            "SELECT day, state, count(*), count(DISTINCT source_file), mode(reasons[1]) "
+            "FROM found GROUP BY day, state ORDER BY day, state",
+        ),
+        "row": (
+            ["day", "state", "file", "record", "reasons", "raw"],
+            "SELECT day, state, source_file, record_number, array_to_string(reasons, '; '), raw "
+            "FROM found ORDER BY day, state, source_file, record_number",
+        ),
+    }
+    columns, query = views[by]
+    source = _of_both_states(lake, "quarantine")
+    return columns, [] if source is None else _answer(f"WITH found AS ({source}) {query}")
+
+
+def _of_both_states(lake: Lake, table: str) -> str | None:
+    """SELECT of the table's rows with their `state`; None when there is no file."""
+    parts = [
+        f"SELECT *, {quote_literal(state)} AS state FROM {parquet_list(files)}"
+        for state, files in ((COMMITTED, lake.files(table)), (KEPT_OUT, lake.blocked_files(STEP, table)))
+        if files
+    ]
+    return " UNION ALL BY NAME ".join(parts) or None
+
+
+def _answer(query: str) -> list[tuple[Any, ...]]:
+    con = connect()
+    try:
+        return con.execute(query).fetchall()
+    finally:
+        con.close()
