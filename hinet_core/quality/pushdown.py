@@ -5,16 +5,9 @@ result is lost: SQLAlchemy rolls back when it takes its connection back, DuckDB 
 transaction, and Great Expectations fetches only after that. `BorrowedConnection` is the repair: transactions and
 the closing of the connection stay with the owner, so a rollback of SQLAlchemy's is nothing to DuckDB.
 
-Not supported, because the dialect or DuckDB differs from what Great Expectations expects:
-
-* regular expressions (`ExpectColumnValuesToMatchRegex` and kin): use `UnexpectedRowsExpectation` with
-  `regexp_full_match`, as `rule.none_where` does;
-* types (`ExpectColumnValuesToBeOfType`, `…InTypeList`): reflection yields names only; judge DESCRIBE's answer instead;
-* JSON, date-parse and strftime formats, z-scores, KL divergence, quantiles of mixed types: not tried, not used;
-* `ExpectCompoundColumnsToBeUnique`: on SQL a key with a missing part is skipped, on pandas it is compared;
-* NaN: DuckDB orders it above every number, pandas counts it as missing; store missing numbers as NULL;
-* a query that raises (a comparison of text with a number, say) takes all aggregates of the batch with it, so rules
-  over a column of the wrong type are left out before.
+What it answers as Great Expectations does on pandas, and what it does not support: docs/quality.md. A query that raises
+(a comparison of text with a number, say) takes all aggregates of the batch with it, so rules over a column of the
+wrong type are left out before.
 
 The connection is used while a suite runs: an open result of the caller on it is lost, and one thread at a time.
 """
@@ -103,6 +96,8 @@ def table_batch(con: duckdb.DuckDBPyConnection, view: str) -> "Batch":
 def lent_batch(connection: Any, view: str) -> "Batch":
     from sqlalchemy.pool import StaticPool
 
+    quote_keywords()
+
     source = new_context().data_sources.add_sql(
         "duckdb",
         connection_string="duckdb:///:memory:",
@@ -111,6 +106,14 @@ def lent_batch(connection: Any, view: str) -> "Batch":
     )
     asset = source.add_table_asset("table", table_name=view)
     return asset.add_batch_definition_whole_table("whole").get_batch()
+
+
+def quote_keywords() -> None:
+    """Have the dialect quote every keyword of DuckDB: it leaves out some that are no column names, such as `at`."""
+    from duckdb_engine import DuckDBIdentifierPreparer
+
+    words = duckdb.cursor().execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()
+    DuckDBIdentifierPreparer.reserved_words.update(word for (word,) in words)
 
 
 def frame_batch(frame: Any) -> "Batch":
@@ -144,6 +147,8 @@ def outcome(result: Any) -> Outcome:
     unexpected = details.get("unexpected_count")
     if result.expectation_config.type == "unexpected_rows_expectation" and "observed_value" in details:
         unexpected = details["observed_value"]
+    if unexpected is None and details.get("element_count") == 0:
+        unexpected = 0  # the sum over no rows is NULL in SQL
     severity = result.expectation_config.severity
     return Outcome(
         success=bool(result.success),
