@@ -23,7 +23,8 @@ from hinet_core.contract import Column, Contract, known_us_column, label_column
 from hinet_core.dataset import numbers as numbers_room
 from hinet_core.dataset import vocabulary as vocabulary_room
 from hinet_core.dataset.numbers import Number, Transform
-from hinet_core.dataset.tensors import Dataset, FeatureSpec, FieldSpec
+from hinet_core.dataset.rows import Dataset
+from hinet_core.dataset.tensors import FeatureSpec, FieldSpec
 from hinet_core.dataset.window import EPOCH, MICROSECOND
 from hinet_core.features.plan import Computed, computed_features
 from hinet_core.lake import quote_identifier, quote_literal
@@ -168,7 +169,7 @@ class Encoder:
         numbers = [table[f"k{i}"].to_numpy() for i in range(len(self.numbers))]
         labels, masks = ([table[f"{kind}{i}"].to_numpy() for i in range(len(plan.tasks))] for kind in "ym")
         return Dataset(
-            fields_NF=tensor(side_by_side(ids, len(table), np.int64), order_N),
+            fields_NF=tensor(side_by_side(ids, len(table), np.int32), order_N),
             numbers_NK=tensor(side_by_side(numbers, len(table), np.float32), order_N),
             scenario_N=tensor(table["scenario"].to_numpy(), order_N),
             position_N=tensor(table["slot"].to_numpy(), order_N),

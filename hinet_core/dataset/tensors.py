@@ -1,14 +1,13 @@
-"""What a model reads: a spec of its inputs and tensors in row-major order.
+"""What a model reads: a spec of its inputs, and batches of them as tensors.
 
-B batch, N rows, F id fields, K numbers, L list length, T tasks. Id 0 is padding, id 1 is unseen.
+B batch, F id fields, K numbers, L list length, T tasks. Id 0 is padding, id 1 is unseen.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,8 +51,8 @@ class FeatureSpec:
 
 @dataclass
 class Batch:
-    """fields_BF int64, numbers_BN float32, lists name -> int64 (B, L), scenario_B 0..S-1,
-    position_B 0 = unknown else 1..P, labels_BT float32, label_mask_BT float32 (1 = counts)."""
+    """fields_BF int32 (or int64), numbers_BN float32, lists name -> ids (B, L), scenario_B 0..S-1 int64,
+    position_B 0 = unknown else 1..P int64, labels_BT float32, label_mask_BT float32 (1 = counts)."""
 
     fields_BF: Tensor
     numbers_BN: Tensor
@@ -66,56 +65,17 @@ class Batch:
     def __len__(self) -> int:
         return len(self.scenario_B)
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with every tensor changed alike."""
+        return Batch(
+            change(self.fields_BF),
+            change(self.numbers_BN),
+            {name: change(ids_BL) for name, ids_BL in self.lists.items()},
+            change(self.scenario_B),
+            change(self.position_B),
+            change(self.labels_BT),
+            change(self.label_mask_BT),
+        )
+
     def to(self, device: torch.device | str) -> "Batch":
-        moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.lists.items()}
-        return Batch(
-            self.fields_BF.to(device, non_blocking=True),
-            self.numbers_BN.to(device, non_blocking=True),
-            moved,
-            self.scenario_B.to(device, non_blocking=True),
-            self.position_B.to(device, non_blocking=True),
-            self.labels_BT.to(device, non_blocking=True),
-            self.label_mask_BT.to(device, non_blocking=True),
-        )
-
-
-@dataclass
-class Dataset:
-    """All rows of a split in memory, row-major; `user_N` are dense codes (the unit of the bootstrap)."""
-
-    fields_NF: Tensor
-    numbers_NK: Tensor
-    scenario_N: Tensor
-    position_N: Tensor
-    labels_NT: Tensor
-    label_mask_NT: Tensor
-    user_N: Tensor
-    day_N: Tensor
-    lists: dict[str, Tensor] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.scenario_N)
-
-    def batch(self, index_B: Tensor | slice) -> Batch:
-        return Batch(
-            self.fields_NF[index_B],
-            self.numbers_NK[index_B],
-            {name: values[index_B] for name, values in self.lists.items()},
-            self.scenario_N[index_B],
-            self.position_N[index_B],
-            self.labels_NT[index_B],
-            self.label_mask_NT[index_B],
-        )
-
-    def batches(self, size: int, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
-        """Batches of `size` rows; in file order without a seed, else in the order the seed draws."""
-        order = None
-        if seed is not None:
-            order = torch.from_numpy(np.random.default_rng(seed).permutation(len(self)))
-        stop = len(self) - size + 1 if drop_last else len(self)
-        for start in range(0, stop, size):
-            yield self.batch(slice(start, start + size) if order is None else order[start : start + size])
-
-    def at_first_slot(self) -> "Dataset":
-        """The same rows as if each were shown in slot 1 (how rankings are judged); unknown stays unknown."""
-        return replace(self, position_N=self.position_N.clamp(max=1))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))

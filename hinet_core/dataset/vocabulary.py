@@ -17,7 +17,7 @@ from hinet_core.lake import quote_identifier, quote_literal
 
 FIRST_ID = 2
 UNSEEN = 1
-SCHEMA = pa.schema([("field", pa.string()), ("token", pa.string()), ("id", pa.int64()), ("count", pa.int64())])
+SCHEMA = pa.schema([("field", pa.string()), ("token", pa.string()), ("id", pa.int32()), ("count", pa.int64())])
 # Fields that every log has: the hour and the weekday (0 = Monday; day 0 of 1970 is a Thursday).
 CALENDAR = {"hour": "hour", "weekday": "((day_number + 3) % 7)"}
 
@@ -61,18 +61,18 @@ def widths(vocabulary: pa.Table, names: Sequence[str]) -> dict[str, int]:
     return {name: largest.get(name, UNSEEN) + 1 for name in names}
 
 
-def lookup(vocabulary: pa.Table, field: str, tokens: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+def lookup(vocabulary: pa.Table, field: str, tokens: pa.Array | pa.ChunkedArray) -> NDArray[np.int32]:
     """The ids of a column of tokens; NULL finds the token NULL, and what the vocabulary lacks is unseen.
 
     One hash lookup in Arrow: a quarter of the processor time of a join per field (docs/log.md).
     """
     of_field = vocabulary.filter(pc.equal(vocabulary["field"], field))
     place = pc.index_in(tokens, value_set=of_field["token"].combine_chunks())
-    known_ids = np.append(of_field["id"].to_numpy(), UNSEEN)
+    known_ids = np.append(of_field["id"].to_numpy(), np.int32(UNSEEN))
     return known_ids[pc.fill_null(place, len(of_field)).to_numpy(zero_copy_only=False)]
 
 
-def lookup_lists(vocabulary: pa.Table, field: str, lists: pa.Array, max_length: int) -> NDArray[np.int64]:
+def lookup_lists(vocabulary: pa.Table, field: str, lists: pa.Array, max_length: int) -> NDArray[np.int32]:
     """A column of token lists as ids (N, L): the first `max_length` tokens of each, padded with 0."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     tokens = lists.flatten()
@@ -82,6 +82,6 @@ def lookup_lists(vocabulary: pa.Table, field: str, lists: pa.Array, max_length: 
     row_V = row_V[present_V]
     slot_V = np.arange(len(row_V)) - np.searchsorted(row_V, row_V)
     kept_V = slot_V < max_length
-    ids_NL = np.zeros((len(lists), max_length), np.int64)
+    ids_NL = np.zeros((len(lists), max_length), np.int32)
     ids_NL[row_V[kept_V], slot_V[kept_V]] = ids_V[kept_V]
     return ids_NL

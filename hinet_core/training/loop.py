@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from hinet_core.training.stopping import AveragedWeights, Scorer
 
 log = logging.getLogger(__name__)
 REPORTS_PER_EPOCH = 10
+CHECKED_AT_ONCE = 65_536  # rows; a mapped training set is never read whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def fit(
     _check_inputs(train, config)
     target = device_of(device)
     model.to(target)
-    train, valid = _moved(train, target), _moved(valid, target)
+    train, valid = train.to(target), valid.to(target)
     scorer = Scorer.of(valid)
     if scorer.rule == "none":
         log.warning("no validation label is known: training runs all %d epochs", config.epochs)
@@ -190,7 +191,7 @@ class _Run:
         """Mean loss per task since the last report; the only place that waits for the device."""
         for task, (total, known) in enumerate(sums_2T.t().tolist()):
             if not math.isfinite(total):
-                largest = self.train.numbers_NK.abs().max().item() if self.train.numbers_NK.numel() else 0.0
+                largest = largest_number(self.train)
                 raise TrainingDivergedError(
                     f"the training loss of task {task} became {total} by step {self.history.steps} "
                     f"(epoch {epoch:.2f}), expected a finite number: lower learning_rate (now "
@@ -227,6 +228,12 @@ def _validate(
     return score
 
 
+def largest_number(dataset: Dataset) -> float:
+    """The largest absolute number of any row; 0 where there are no numbers."""
+    parts = (batch.numbers_BN.abs() for batch in dataset.batches(CHECKED_AT_ONCE))
+    return max((part.max().item() for part in parts if part.numel()), default=0.0)
+
+
 def _adam(model: nn.Module, config: TrainConfig) -> torch.optim.Adam:
     """Adam; the embedding table alone carries L2."""
     tables = [module.table for module in model.modules() if isinstance(module, FieldEmbedding)]
@@ -241,18 +248,16 @@ def _adam(model: nn.Module, config: TrainConfig) -> torch.optim.Adam:
 def _check_inputs(train: Dataset, config: TrainConfig) -> None:
     if len(train) == 0:
         raise ValueError("the training set has no row: check the training window and which days are committed")
-    if not bool((train.label_mask_NT > 0).any()):
+    parts = [
+        ((batch.label_mask_BT > 0).any(), torch.isfinite(batch.numbers_BN).all(dim=0))
+        for batch in train.batches(CHECKED_AT_ONCE)
+    ]
+    if not any(bool(known) for known, _ in parts):
         raise ValueError("no training row has a known label: the window may be younger than the labels' maturity")
-    finite_K = torch.isfinite(train.numbers_NK).all(dim=0)
+    finite_K = torch.stack([finite_K for _, finite_K in parts]).all(dim=0)
     if not bool(finite_K.all()):
         columns = (~finite_K).nonzero().flatten().tolist()
         raise ValueError(f"number columns {columns} hold NaN or infinity: fill and scale them when encoding")
     n_tasks = train.labels_NT.shape[1]
     if config.task_weights and len(config.task_weights) != n_tasks:
         raise ValueError(f"task_weights has {len(config.task_weights)} values, expected {n_tasks}, one per task")
-
-
-def _moved(dataset: Dataset, device: torch.device) -> Dataset:
-    """All tensors on the device, so that batches are cut there."""
-    moved = {name: value.to(device) for name, value in vars(dataset).items() if isinstance(value, Tensor)}
-    return replace(dataset, **moved, lists={name: value.to(device) for name, value in dataset.lists.items()})

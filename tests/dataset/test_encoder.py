@@ -51,9 +51,10 @@ def number(encoder: Encoder, dataset: Dataset, name: str) -> list[float]:
 
 
 def same(left: Dataset, right: Dataset) -> bool:
-    pairs = [(getattr(left, name), getattr(right, name)) for name in vars(left) if name != "lists"]
+    names = [name for name, value in vars(left).items() if isinstance(value, torch.Tensor)]
+    pairs = [(getattr(left, name), getattr(right, name)) for name in names]
     pairs += [(left.lists[name], right.lists[name]) for name in left.lists]
-    return all(torch.equal(one, other) for one, other in pairs)
+    return all(one.dtype == other.dtype and torch.equal(one, other) for one, other in pairs)
 
 
 def test_ids_by_falling_count_then_token(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
