@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from hinet_core.contract import grammar
+from hinet_core.contract import columns, grammar
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 MODELS = {
     name: model
-    for name, model in vars(grammar).items()
+    for name, model in (vars(columns) | vars(grammar)).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
 }
 # Which tables of the page are about which part.
 SECTIONS = {
     "Top level": ["Contract"],
     "[[sources]]": ["Source"],
-    "[[columns]]": ["Column"],
+    "[[columns]]": ["Column", "Spread"],
     "[[scenarios]]": ["Scenario"],
     "[[tasks]]": ["Task", "Condition"],
     "[dedupe]": ["Dedupe"],

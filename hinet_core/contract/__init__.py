@@ -1,5 +1,6 @@
 """One file declares a log: grammar, cross-checks, loading."""
 
+from hinet_core.contract.columns import Spread
 from hinet_core.contract.grammar import (
     Column,
     Condition,
@@ -26,6 +27,7 @@ __all__ = [
     "Rates",
     "Scenario",
     "Source",
+    "Spread",
     "Task",
     "contract_path",
     "fingerprint",

@@ -1,6 +1,7 @@
 """What the parts of a contract owe each other: unique names, the roles a log needs, references, no leaks."""
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hinet_core.contract.values import time_zones
@@ -78,6 +79,8 @@ def check_references(contract: "Contract") -> list[str]:
     keyed = columns | {"scenario_id"}
     uses = [(f"columns.{one.name}.source", one.source, sources) for one in contract.columns if one.source]
     uses += [(f"sources.{one.name}.join", key, columns) for one in contract.sources for key in one.join]
+    uses += [(f"columns.{one.name}.spread.by", key, columns) for one in contract.columns if one.spread
+             for key in one.spread.by]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
     uses += [
         (f"features.entities.{one.name}.keys", key, keyed) for one in contract.features.entities for key in one.keys
@@ -174,17 +177,39 @@ def check_modelled(contract: "Contract") -> list[str]:
 
 
 def check_paths(contract: "Contract") -> list[str]:
-    """from = "path:country" reads a named group of the source's path_pattern."""
+    """from = "path:country" reads a named group of the source's path_pattern, from = "record:number" the record."""
+    reads = [(f"columns.{one.name}.from", contract.source_of(one), one.found_in) for one in contract.columns]
+    reads += [(f"sources.{one.name}.join", one, tuple(one.join.values())) for one in contract.sources]
     problems = []
-    for column in contract.columns:
-        source = contract.source_of(column)
-        groups = re.compile(source.path_pattern or "").groupindex
-        allowed = ", ".join(f"path:{group}" for group in groups) or "none: it names no group, as in '(?P<country>…)'"
-        problems += [
-            f"columns.{column.name}.from: found {name!r}, allowed by path_pattern of source {source.name!r}: {allowed}"
-            for name in column.found_in
-            if name.startswith("path:") and name.removeprefix("path:") not in groups
-        ]
+    for key, source, names in reads:
+        groups = [f"path:{group}" for group in re.compile(source.path_pattern or "").groupindex]
+        allowed = ", ".join(groups) or "none: it names no group, as in '(?P<country>…)'"
+        for name in names:
+            if name.startswith("path:") and name not in groups:
+                problems.append(f"{key}: found {name!r}, allowed by path_pattern of source {source.name!r}: {allowed}")
+            if name.startswith("record:") and name != "record:number":
+                problems.append(f"{key}: found {name!r}, allowed: 'record:number'")
+    return problems
+
+
+def check_spread(contract: "Contract") -> list[str]:
+    """What deals rows to days is known before the exposure, and every day it deals to is one of the contract's."""
+    by_name = {column.name: column for column in contract.columns}
+    time = by_name[contract.name_of("time")]
+    if time.spread is None:
+        return []
+    problems = [
+        f"columns.{time.name}.spread.by: {key!r} has role {by_name[key].role!r}; allowed: a column of the log that is "
+        "no outcome and no time"
+        for key in time.spread.by
+        if by_name[key].role in (*OUTCOME_ROLES, "time") or contract.source_of(by_name[key]).kind != "log"
+    ]
+    last = contract.first_day + timedelta(days=time.spread.over_days - 1)
+    if contract.last_day is not None and last > contract.last_day:
+        problems.append(
+            f"columns.{time.name}.spread.over_days: found {time.spread.over_days}, allowed: at most the days from "
+            f"first_day ({contract.first_day}) to last_day ({contract.last_day})"
+        )
     return problems
 
 
@@ -224,4 +249,6 @@ def check_dedupe(contract: "Contract") -> list[str]:
 
 FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks)
 # Every name that these follow exists.
-REFERRING_CHECKS = (check_paths, check_leaks, check_entity_keys, check_dedupe, check_late_columns, check_late_tasks)
+REFERRING_CHECKS = (
+    check_paths, check_spread, check_leaks, check_entity_keys, check_dedupe, check_late_columns, check_late_tasks,
+)  # fmt: skip

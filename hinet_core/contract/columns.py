@@ -11,18 +11,21 @@ from hinet_core.contract.values import (
     Delimiter,
     Duration,
     Encoding,
+    Mark,
     Name,
     Names,
+    OneGroup,
     PathPattern,
     Pattern,
     TimeFormat,
+    Written,
     is_number,
     time_zones,
 )
 
 ColumnType = Literal[
     "int8", "int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp", "date",
-    "list<int64>", "list<string>",
+    "list<int64>", "list<float64>", "list<string>",
 ]  # fmt: skip
 Role = Literal[
     "request", "user", "item", "scenario", "time", "position", "propensity", "outcome", "known_at", "feature", "plain",
@@ -30,7 +33,7 @@ Role = Literal[
 DUCKDB_TYPES = {
     "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float32": "FLOAT",
     "float64": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
-    "list<int64>": "BIGINT[]", "list<string>": "VARCHAR[]",
+    "list<int64>": "BIGINT[]", "list<float64>": "DOUBLE[]", "list<string>": "VARCHAR[]",
 }  # fmt: skip
 RESERVED = (
     "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
@@ -75,6 +78,13 @@ class Source(Part):
         return self
 
 
+class Spread(Part):
+    """Rows without a time are dealt to `over_days` days by a hash of the columns `by`: the same on every machine."""
+
+    over_days: int = Field(ge=1, le=36_500)
+    by: Names = Field(min_length=1)
+
+
 class Column(Part):
     """One column of `impressions`: where it comes from, its type, its role, its rules."""
 
@@ -83,10 +93,16 @@ class Column(Part):
     role: Role = "plain"
     source: str | None = None
     from_: Names = Field(default=(), alias="from")
+    optional: bool = False
+    constant: Written | None = None
+    null_values: tuple[Written, ...] = ()
+    extract: OneGroup | None = None
+    map: dict[str, Written] = {}
+    spread: Spread | None = None
     parse: TimeFormat | None = None
     zone: str = "UTC"
     decimal: Literal[".", ","] = "."
-    thousands: Literal["", ".", ",", " ", "'"] = ""
+    thousands: Mark = ""
     strip: str = ""
     separator: str = ","
     nullable: bool = False
@@ -100,8 +116,9 @@ class Column(Part):
 
     @property
     def found_in(self) -> tuple[str, ...]:
-        """The names of this column in its source."""
-        return self.from_ or (self.name,)
+        """The names of this column in its source; none where the contract itself says the value."""
+        says = self.constant is not None or self.spread is not None
+        return self.from_ if says else self.from_ or (self.name,)
 
     @property
     def is_input(self) -> bool:
@@ -132,9 +149,9 @@ class Column(Part):
             raise ValueError("a feature says how it is encoded: encode = 'id', 'number' or 'list'")
         if self.encode and self.role in ("outcome", "known_at", "propensity", "position"):
             raise ValueError(f"a column with role {self.role!r} can never be an input: remove encode")
-        if self.encode == "list" and not self.type.startswith("list"):
+        if self.encode == "list" and self.type not in ("list<int64>", "list<string>"):
             raise ValueError(f"encode = 'list' needs type 'list<int64>' or 'list<string>', found {self.type!r}")
-        if self.encode == "number" and self.type in ("string", "timestamp", "date", "list<int64>", "list<string>"):
+        if self.encode == "number" and not (self.is_number or self.type == "bool"):
             raise ValueError(f"encode = 'number' needs a numeric type, found {self.type!r}")
         if self.encode == "id" and self.type.startswith("list"):
             raise ValueError("a list is encoded as 'list', not 'id'")
@@ -149,4 +166,21 @@ class Column(Part):
                 raise ValueError(f"{key}: found {bound:g}, allowed: none, since type {self.type!r} is no number")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min: found {self.min:g}, allowed: at most max ({self.max:g})")
+        return self
+
+    @model_validator(mode="after")
+    def _mapped(self) -> Self:
+        if self.constant is not None and self.from_:
+            raise ValueError(f"constant: found {self.constant!r} beside from, allowed: one of them")
+        if self.optional and not (self.nullable or "" in self.map):
+            raise ValueError("optional: found true, allowed: with nullable = true, or a map that says what '' means")
+        if self.map and self.type.startswith("list"):
+            raise ValueError(f"map: found one of a {self.type}, allowed: none, since it renames single values")
+        if self.spread is not None and self.role != "time":
+            raise ValueError(f"spread: found one of a column with role {self.role!r}, allowed: role 'time'")
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands: found {self.thousands!r}, allowed: another mark than that of decimals")
+        wrong = [one for one in self.strip if one in f"0123456789+-{self.decimal}"]
+        if wrong:
+            raise ValueError(f"strip: found {wrong[0]!r}, allowed: no digit, sign or decimal mark")
         return self

@@ -1,7 +1,7 @@
 """What single values of a contract may be: names, lengths of time, patterns, time formats, encodings."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -16,6 +16,9 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
 # What DuckDB's strptime knows; the second ones also without leading zeros, as %-d.
 DIRECTIVES, SHORT_DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuVgn%", "dmyHIMSj"
+# The mark between thousands, with all that it is written as: people cannot see the difference.
+BLANKS = " \t\u00a0\u2009\u202f"
+THOUSANDS = {"": "", ".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"} | dict.fromkeys(BLANKS, BLANKS)
 # What DuckDB's readers know without an extension, in any case of letters.
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 # DuckDB matches in linear time (RE2) and so has no look-around, no back-references, no atomic groups.
@@ -62,6 +65,19 @@ def regular_expression(value: str) -> str:
     return value
 
 
+def one_group(value: str) -> str:
+    if re.compile(value).groups != 1:
+        raise ValueError("a regular expression with exactly one group, as '7:([0-9]+)'")
+    return value
+
+
+def written(value: Any) -> Any:
+    """A value of the contract as a log writes it: true, 7, 2026-03-01."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, (int, float)) else value
+
+
 def named_groups_only(value: str) -> str:
     """Groups are given to DuckDB by their order, so one without a name would shift the others."""
     pattern = re.compile(value)
@@ -95,6 +111,12 @@ def short_delimiter(value: str) -> str:
     return value
 
 
+def thousands_mark(value: str) -> str:
+    if value not in THOUSANDS:
+        raise ValueError("'.', ',', an apostrophe or a blank (no-break blanks are blanks too)")
+    return value
+
+
 def free_name(value: str) -> str:
     if value.lower() in RESERVED_CONTRACTS:
         raise ValueError(f"a name other than {' and '.join(RESERVED_CONTRACTS)}, which are kept for the platform")
@@ -105,10 +127,13 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Name = Annotated[str, Field(pattern=NAME)]
 ContractName = Annotated[Name, AfterValidator(free_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Mark = Annotated[str, AfterValidator(thousands_mark)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Clock = Annotated[str, Field(pattern=CLOCK)]
 Pattern = Annotated[str, AfterValidator(regular_expression)]
 PathPattern = Annotated[Pattern, AfterValidator(named_groups_only)]
+OneGroup = Annotated[Pattern, AfterValidator(one_group)]
+Written = Annotated[str, BeforeValidator(written)]
 TimeFormat = Annotated[str, AfterValidator(time_format)]
 Encoding = Annotated[str, AfterValidator(known_encoding)]
 Delimiter = Annotated[str, AfterValidator(short_delimiter)]

@@ -4,7 +4,10 @@ An expression is NULL where the text is not a value of the type; `rules` tells t
 DuckDB's own casts are too kind for a contract ('3.7' is 4 for TRY_CAST): whole numbers are matched first.
 """
 
+import re
+
 from hinet_core.contract import Column
+from hinet_core.contract.values import BLANKS, THOUSANDS, is_number
 from hinet_core.lake import quote_literal
 
 WHOLE = r"[+-]?[0-9]+(\.0+)?"
@@ -13,28 +16,31 @@ EPOCH_MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
 INTEGER_TYPES = ("int8", "int16", "int32", "int64")
 FLOAT_SOURCES = ("FLOAT", "DOUBLE", "DECIMAL")
+NUMBERS = (*FLOAT_SOURCES, "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+           "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 # Years that Python's calendar has too, with a day to spare for time zones: not 'infinity', not milliseconds as seconds.
 FIRST_DAY, LAST_DAY = "0001-01-02", "9999-12-30"
 
 
 def present(raw: str, kind: str, null_values: tuple[str, ...]) -> str:
-    """The raw value, NULL where the file means 'nothing'."""
-    if kind != "VARCHAR":
-        return raw
-    nulls = ", ".join(quote_literal(one) for one in (*null_values, ""))
-    return f"CASE WHEN trim({raw}) IN ({nulls}) THEN NULL ELSE trim({raw}) END"
+    """The raw value, NULL where the file means 'nothing'; numbers are compared as numbers."""
+    if kind == "VARCHAR":
+        return f"CASE WHEN trim({raw}) IN {_tuple((*null_values, ''))} THEN NULL ELSE trim({raw}) END"
+    if kind.startswith(NUMBERS) and not kind.endswith("[]"):
+        nulls = [f"CAST({quote_literal(one)} AS DOUBLE)" for one in null_values if is_number(one)]
+        return f"CASE WHEN {raw} NOT IN ({', '.join(nulls)}) THEN {raw} END" if nulls else raw
+    return raw
 
 
 def cast(column: Column, values: list[str], kinds: list[str]) -> str:
     """The column's value; `values` are present() expressions of its file columns, `kinds` their DuckDB types."""
     if len(values) > 1 and column.type.startswith("list"):
-        return _numbered_list(column, values)
+        return _numbered_list(column, values, kinds)
     value, kind = (values[0], kinds[0]) if len(values) == 1 else (f"concat_ws(' ', {', '.join(values)})", "VARCHAR")
     if column.type in INTEGER_TYPES:
         return _integer(column, value, kind)
     if column.type in ("float32", "float64"):
-        number = f"TRY_CAST({_plain_number(column, value, kind)} AS {column.duckdb_type})"
-        return f"CASE WHEN isfinite({number}) THEN {number} END"
+        return _float(column, value, kind)
     if column.type == "bool":
         text = f"lower(CAST({value} AS VARCHAR))"
         return f"CASE WHEN {text} IN {_tuple(TRUE)} THEN true WHEN {text} IN {_tuple(FALSE)} THEN false END"
@@ -54,16 +60,25 @@ def _tuple(words: tuple[str, ...]) -> str:
 
 
 def _plain_number(column: Column, value: str, kind: str) -> str:
-    """A number's text with the locale's marks removed."""
+    """A number's text without the locale's marks, NULL where a mark stands where no number has it."""
     if kind != "VARCHAR":
         return value
-    for mark in column.strip:
-        value = f"replace({value}, {quote_literal(mark)}, '')"
+    if column.strip:
+        around = f"[{re.escape(column.strip)}{BLANKS}]*"
+        ends = quote_literal(f"^([+-]?){around}([+-]?)(.*?){around}$")
+        value = f"regexp_replace({value}, {ends}, '\\1\\2\\3')"
     if column.thousands:
-        value = f"replace({value}, {quote_literal(column.thousands)}, '')"
+        mark = f"[{re.escape(THOUSANDS[column.thousands])}]"
+        # Groups of three, or of two before the last as in India: '1,5' is not 15.
+        grouped = f"[+-]?[0-9]{{1,3}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}([{column.decimal}eE].*)?"
+        form = quote_literal(f"({grouped}|[^{mark[1:]}*)")
+        value = (
+            f"CASE WHEN regexp_full_match({value}, {form}) "
+            f"THEN regexp_replace({value}, {quote_literal(mark)}, '', 'g') END"
+        )
     if column.decimal == ",":
-        value = f"replace({value}, ',', '.')"
-    return f"trim({value})" if column.strip else value
+        value = f"CASE WHEN NOT contains({value}, '.') THEN replace({value}, ',', '.') END"
+    return value
 
 
 def _integer(column: Column, value: str, kind: str) -> str:
@@ -77,6 +92,13 @@ def _integer(column: Column, value: str, kind: str) -> str:
     if kind.startswith(FLOAT_SOURCES):
         return f"CASE WHEN {value} = floor({value}) THEN TRY_CAST({value} AS {target}) END"
     return f"TRY_CAST({value} AS {target})"
+
+
+def _float(column: Column, value: str, kind: str) -> str:
+    text = _plain_number(column, value, kind)
+    number = f"TRY_CAST({text} AS {column.duckdb_type})"
+    plain = f"isfinite({number})" + (f" AND NOT contains({text}, '_')" if kind == "VARCHAR" else "")
+    return f"CASE WHEN {plain} THEN {number} END"  # DuckDB reads 1_000 as a thousand
 
 
 def _in_calendar(value: str) -> str:
@@ -105,23 +127,29 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
 
 
 def _list(column: Column, value: str, kind: str) -> str:
-    target = column.duckdb_type
+    """The items of one cell; null spellings are no items, and one bad item spoils the list."""
+    inner = column.model_copy(update={"type": column.type[5:-1]})
     if kind.endswith("[]"):
-        return f"TRY_CAST({value} AS {target})"
-    text = f"CAST({value} AS VARCHAR)"
-    is_json = f"{text} LIKE '[%' AND json_valid({text})"
-    split = f"string_split({text}, {quote_literal(column.separator)})"
-    raw = f"CASE WHEN {is_json} THEN {text} ->> '$[*]' ELSE {split} END"
-    parts = f"list_filter(list_transform({raw}, lambda part: trim(part)), lambda part: part <> '')"
+        parts, kind = value, kind.removesuffix("[]")
+    else:
+        text = f"CAST({value} AS VARCHAR)"
+        is_json = f"{text} LIKE '[%' AND json_valid({text})"
+        split = f"string_split({text}, {quote_literal(column.separator)})"
+        raw = f"CASE WHEN {is_json} THEN {text} ->> '$[*]' ELSE {split} END"
+        parts = f"list_filter(list_transform({raw}, lambda part: trim(part)), lambda part: part <> '')"
+        kind = "VARCHAR"
+    if column.null_values:
+        parts = f"list_filter({parts}, lambda part: {present('part', kind, column.null_values)} IS NOT NULL)"
     if column.type == "list<string>":
-        return parts
-    good = f"list_filter({parts}, lambda part: regexp_full_match(part, {quote_literal(WHOLE)}))"
-    items = f"TRY_CAST(list_transform({good}, lambda part: split_part(part, '.', 1)) AS {target})"
-    return f"CASE WHEN list_count({items}) = len({parts}) THEN {items} END"  # one bad item spoils the list
+        return f"TRY_CAST({parts} AS VARCHAR[])"
+    items = f"list_transform({parts}, lambda part: {cast(inner, ['part'], [kind])})"
+    return f"CASE WHEN list_count({items}) = list_count({parts}) THEN {items} END"
 
 
-def _numbered_list(column: Column, values: list[str]) -> str:
-    """hist_1, hist_2, … as one list; what is missing in between is skipped."""
-    inner = column.duckdb_type.removesuffix("[]")
-    items = ", ".join(f"TRY_CAST({value} AS {inner})" for value in values)
-    return f"list_filter([{items}], lambda item: item IS NOT NULL)"
+def _numbered_list(column: Column, values: list[str], kinds: list[str]) -> str:
+    """hist_1, hist_2, … as one list; what is missing in between is skipped, and one bad item spoils the list."""
+    inner = column.model_copy(update={"type": column.type[5:-1]})
+    items = ", ".join(cast(inner, [value], [kind]) for value, kind in zip(values, kinds, strict=True))
+    given = ", ".join(f"({value}) IS NOT NULL" for value in values)
+    good = f"list_filter([{items}], lambda item: item IS NOT NULL)"
+    return f"CASE WHEN len({good}) = list_count(list_filter([{given}], lambda one: one)) THEN {good} END"

@@ -95,12 +95,14 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
     con = connect()
     try:
         sides = {
-            source.name: [open_file(con, contract, source, landed.root / one.path) for one in landed.side_files(source)]
+            source.name: [
+                open_file(con, contract, source, landed.root / one.path, one.path) for one in landed.side_files(source)
+            ]
             for source in contract.sources
             if source.kind == "side"
         }
         for number, one in enumerate(files[path] for path in sorted(files)):
-            reader = open_file(con, contract, contract.log, landed.root / one.path)
+            reader = open_file(con, contract, contract.log, landed.root / one.path, one.path)
             query = staged_rows(contract, reader, one.path, one.first_day or days[0], wanted, sides)
             forget_rejects(con)
             verb = "CREATE TEMP TABLE staged AS" if number == 0 else "INSERT INTO staged"

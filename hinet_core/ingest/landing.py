@@ -200,7 +200,7 @@ def _examine(
     refused = None
     try:
         digest = _sha256(path)
-        reader = open_file(con, contract, source, path)
+        reader = open_file(con, contract, source, path, relative)
         if source.format == "parquet":
             read_through(con, reader)
         if source.kind == "log":

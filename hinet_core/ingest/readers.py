@@ -4,12 +4,14 @@ CSV and NDJSON arrive as text and Parquet with its own types; what the text mean
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import duckdb
 
-from hinet_core.contract import Contract, Source
+from hinet_core.contract import Column, Contract, Source
 from hinet_core.lake import first_line, quote_identifier, quote_literal
 
 
@@ -19,11 +21,12 @@ class LandingError(ValueError):
 
 @dataclass(frozen=True)
 class FileReader:
-    """How to read one file: `columns` maps the file's column names to DuckDB types."""
+    """How to read one file: `columns` maps the file's column names to DuckDB types, `relative` is its landing path."""
 
     source: Source
     path: Path
     columns: dict[str, str]
+    relative: str
 
     def raw(self, name: str) -> str:
         """The expression of a file's column inside `query`."""
@@ -64,6 +67,7 @@ class FileReader:
 
 # The line as it was; no column of a contract or a file is called so.
 WHOLE_LINE = quote_identifier("the line")
+PSEUDO = ("path:", "record:")  # what a column reads of a record's place, not of the record
 # A folder called key=value is no column, and none of the file's own columns gives way to it.
 ONLY_THE_FILE = "hive_partitioning = false"
 # A delimiter that text does not hold, and no quote: each line is one value.
@@ -92,7 +96,9 @@ def file_literal(path: Path) -> str:
     return quote_literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
-def open_file(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> FileReader:
+def open_file(
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str
+) -> FileReader:
     """Look at a file's columns; a file that cannot be read or lacks a column of the contract is refused."""
     if path.stat().st_size == 0:
         raise LandingError(f"{path.name}: the file is empty (0 bytes); deliver it again or remove it from landing")
@@ -106,26 +112,36 @@ def open_file(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source
             f"{path.name}: not readable as {source.format}: {reason}. Deliver the file again, "
             f"or correct format and encoding of source {source.name!r} in the contract"
         ) from error
-    reader = FileReader(source, path, columns)
-    missing = [name for name in needed(contract, source) if name not in columns]
+    missing = lacking(contract, source, columns)
     if missing:
         raise LandingError(
             f"{path.name}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
             f"the file has {', '.join(columns)}. Correct `from` of that column in the contract, or the file"
         )
-    return reader
+    return FileReader(source, path, columns, relative)
 
 
-def needed(contract: Contract, source: Source) -> list[str]:
-    """The file columns that the contract reads from a source, except those taken from the path."""
-    names = [
-        name
-        for column in contract.columns
-        if contract.source_of(column).name == source.name
-        for name in column.found_in
-        if not name.startswith("path:")
-    ]
-    return list(dict.fromkeys(names + list(source.join.values())))
+def names_in(column: Column, columns: Collection[str]) -> list[str]:
+    """The file's columns that a column reads: `hist_*` of a list is every column of that form, in the file's order."""
+    names: list[str] = []
+    for name in column.found_in:
+        many = column.type.startswith("list") and "*" in name and name not in columns
+        like = [one for one in columns if many and fnmatchcase(one, name)]
+        names += like or [name]
+    return names
+
+
+def read_names(contract: Contract, source: Source, columns: Collection[str], optional: bool) -> list[str]:
+    """The file columns that the contract reads from a source, with or without those that a file may lack."""
+    own = [one for one in contract.columns if contract.source_of(one).name == source.name]
+    names = [name for one in own if optional or not one.optional for name in names_in(one, columns)]
+    names += source.join.values()
+    return [name for name in dict.fromkeys(names) if not name.startswith(PSEUDO)]
+
+
+def lacking(contract: Contract, source: Source, columns: Collection[str]) -> list[str]:
+    """What the contract reads and the file does not have."""
+    return [name for name in read_names(contract, source, columns, optional=False) if name not in columns]
 
 
 def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> dict[str, str]:
@@ -139,7 +155,7 @@ def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source,
         head = f"SELECT count(*) FROM (SELECT 1 FROM {lines} WHERE json_valid(line) LIMIT 1)"
         if con.execute(head).fetchall()[0][0] == 0:
             raise LandingError(f"{path.name}: no line is a JSON object; is source {source.name!r} really ndjson?")
-        return dict.fromkeys(needed(contract, source), "VARCHAR")
+        return dict.fromkeys(read_names(contract, source, (), optional=True), "VARCHAR")
     if not source.header:
         return dict.fromkeys(source.names, "VARCHAR")
     options = f"{csv_options(source)}, all_varchar = true, ignore_errors = true, sample_size = 100"
@@ -150,5 +166,6 @@ def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source,
         text = f"read_csv({name}, {LINES}, {REJECTS}, encoding = {quote_literal(source.encoding)})"
         names = con.execute(f"SELECT line FROM {text} LIMIT 1").fetchall()[0][0].split(source.delimiter)
         found = [(one.strip().strip(source.quote),) for one in names]
-    as_named = {one.strip(): one for one in needed(contract, source)}  # DuckDB trims the names of a header
+    wanted = read_names(contract, source, (), optional=True)
+    as_named = {one.strip(): one for one in wanted}  # DuckDB trims the names of a header
     return {as_named.get(row[0], row[0]): "VARCHAR" for row in found}

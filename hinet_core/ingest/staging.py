@@ -4,13 +4,13 @@ Levels of the query, inside out: the file's own columns, the contract's columns,
 day, labels), side tables, reasons. A row is accepted when it has no reason.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from hinet_core.contract import Column, Contract, Source, known_day_column, known_us_column, label_column
 from hinet_core.ingest import rules
-from hinet_core.ingest.casts import cast, present
+from hinet_core.ingest.casts import cast
+from hinet_core.ingest.cells import cells, is_given, value
 from hinet_core.ingest.readers import FileReader
 from hinet_core.lake import quote_identifier, quote_literal
 
@@ -20,11 +20,10 @@ MICROSECOND = timedelta(microseconds=1)
 def placed_days(contract: Contract, reader: FileReader, relative: str) -> str:
     """Rows per usable day (NULL: no readable time, or outside the contract's days)."""
     time = next(one for one in contract.columns if one.role == "time")
-    value = _value(time, reader, relative)
     day = f"CASE WHEN {_in_contract(contract, 'd')} THEN d END"
     return (
         f"SELECT {day} AS day, count(*) FROM (SELECT CAST({_local(contract, 't')} AS DATE) AS d "
-        f"FROM (SELECT {value} AS t FROM ({reader.query}))) GROUP BY 1"
+        f"FROM (SELECT {value(contract, time, reader)} AS t FROM ({reader.query}))) GROUP BY 1"
     )
 
 
@@ -38,7 +37,7 @@ def staged_rows(
 ) -> str:
     """Every record of a log file that belongs to `days`, typed, labelled and judged."""
     own = [one for one in contract.columns if contract.source_of(one).name == reader.source.name]
-    typed = ", ".join(f"{_value(one, reader, relative)} AS {quote_identifier(one.name)}" for one in own)
+    typed = ", ".join(f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in own)
     query = f"SELECT *, {typed} FROM ({reader.query})"
     query = f"SELECT *, {_scenario_value(contract)} AS scenario_value, {_time(contract)} AS exposed_at FROM ({query})"
     query = f"SELECT *, {', '.join(_derived(contract))} FROM ({query})"
@@ -46,7 +45,7 @@ def staged_rows(
     wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
     query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
     query = _with_labels(contract, query)
-    query = f"SELECT *, {rules.reasons(_rules(contract, reader, relative, own))} AS reasons FROM ({query})"
+    query = f"SELECT *, {rules.reasons(_rules(contract, reader, own))} AS reasons FROM ({query})"
     raw = f"CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw"
     query = f"SELECT *, {raw}, {quote_literal(relative)} AS source_file FROM ({query})"
     for source in contract.sources:
@@ -73,37 +72,6 @@ def staged_columns(contract: Contract) -> list[str]:
 
 def matched_column(source: Source) -> str:
     return quote_identifier(f"matched_{source.name}")
-
-
-def _raws(column: Column, reader: FileReader, relative: str) -> tuple[list[str], list[str]]:
-    """present() expressions and types of a column's file columns; `path:group` reads the file's path."""
-    values, kinds = [], []
-    for name in column.found_in:
-        if name.startswith("path:"):
-            pattern, group = reader.source.path_pattern or "", name.removeprefix("path:")
-            names = ", ".join(quote_literal(one) for one in _groups(pattern))
-            plain = quote_literal(_unnamed(pattern))
-            found = f"regexp_extract({quote_literal(relative)}, {plain}, [{names}])[{quote_literal(group)}]"
-            raw, kind = found, "VARCHAR"
-        else:
-            raw, kind = reader.raw(name), reader.columns[name]
-        values.append(present(raw, kind, reader.source.null_values))
-        kinds.append(kind)
-    return values, kinds
-
-
-def _groups(pattern: str) -> list[str]:
-    return list(re.compile(pattern).groupindex)
-
-
-def _unnamed(pattern: str) -> str:
-    """(?P<name>…) as (…): the names are given to DuckDB apart."""
-    return re.sub(r"\(\?P<[^>]+>", "(", pattern)
-
-
-def _value(column: Column, reader: FileReader, relative: str) -> str:
-    values, kinds = _raws(column, reader, relative)
-    return cast(column, values, kinds)
 
 
 def _scenario_value(contract: Contract) -> str:
@@ -181,14 +149,10 @@ def _with_labels(contract: Contract, query: str) -> str:
     return query
 
 
-def _rules(contract: Contract, reader: FileReader, relative: str, own: list[Column]) -> list[rules.Rule]:
+def _rules(contract: Contract, reader: FileReader, own: list[Column]) -> list[rules.Rule]:
     found = []
     for column in own:
-        values, _ = _raws(column, reader, relative)
-        given = " AND ".join(f"({value}) IS NOT NULL" for value in values)
-        if column.type.startswith("list") and len(values) > 1:
-            given = "true"
-        found += rules.column_rules(column, given)
+        found += rules.column_rules(column, is_given(column, reader))
     inside = _in_contract(contract, "day")
     table = [(reason, condition.replace("day_in_contract", f"({inside})")) for reason, condition in
              rules.table_rules(contract)]  # fmt: skip
@@ -205,7 +169,7 @@ def _join_side(contract: Contract, query: str, source: Source, readers: list[Fil
             f"{_side_key(by_name[key], reader, name)} AS {quote_identifier(f'key_{key}')}"
             for key, name in source.join.items()
         ]
-        values = [f"{_value(one, reader, reader.path.name)} AS {quote_identifier(one.name)}" for one in columns]
+        values = [f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in columns]
         both = ", ".join([*keys, *values])
         parts.append(f"SELECT {both}, {order} AS file_order, record_number FROM ({reader.query})")
     keys_sql = ", ".join(quote_identifier(f"key_{key}") for key in source.join)
@@ -225,5 +189,5 @@ def _join_side(contract: Contract, query: str, source: Source, readers: list[Fil
 
 def _side_key(column: Column, reader: FileReader, name: str) -> str:
     """A side table's key in the type of the log's column, so that '007' and 7 meet only where both are numbers."""
-    kind = reader.columns[name]
-    return cast(column, [present(reader.raw(name), kind, reader.source.null_values)], [kind])
+    plain = column.model_copy(update={"from_": (name,), "constant": None, "extract": None, "map": {}, "spread": None})
+    return cast(plain, *cells(plain, reader))

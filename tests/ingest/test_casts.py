@@ -22,6 +22,22 @@ CASES = [
     ("float64", {}, "inf", None),
     ("float64", {"decimal": ",", "thousands": ".", "strip": "€"}, "1.234,50 €", 1234.5),
     ("float64", {}, "1,5", None),
+    ("float64", {}, "1_000", None),
+    ("float64", {"thousands": ","}, "1,5", None),
+    ("float64", {"thousands": ","}, "1,234,5", None),
+    ("float64", {"thousands": ","}, "12,34,567.5", 1234567.5),
+    ("float64", {"thousands": " ", "decimal": ","}, "1\u00a0234\u202f567,5", 1234567.5),
+    ("int64", {"thousands": " "}, "-12 345", -12345),
+    ("int64", {"thousands": "'"}, "1\u2019234'567", 1234567),
+    ("float64", {"decimal": ","}, "1.5", None),
+    ("float64", {"decimal": ",", "thousands": "."}, "1.5", None),
+    ("float64", {"decimal": ","}, "-1,5e3", -1500.0),
+    ("float64", {"strip": "€"}, "-€ 5.5", -5.5),
+    ("float64", {"strip": "€"}, "€\u00a0-5.5", -5.5),
+    ("float64", {"strip": "kr.", "decimal": ",", "thousands": "."}, "1.234,50\u00a0kr.", 1234.5),
+    ("float64", {"strip": "EUR"}, "1E5 EUR", 100000.0),
+    ("int64", {"strip": "%"}, "7 %", 7),
+    ("float64", {"strip": "$"}, "5$5", None),
     ("bool", {}, "Yes", True),
     ("bool", {}, "0", False),
     ("bool", {}, "maybe", None),
@@ -53,6 +69,10 @@ CASES = [
     ("list<int64>", {}, "[1, 2]", [1, 2]),
     ("list<int64>", {}, "[]", []),
     ("list<string>", {}, '["a", "b, c"]', ["a", "b, c"]),
+    ("list<float64>", {}, "1, 2.5", [1.0, 2.5]),
+    ("list<float64>", {"separator": ";", "decimal": ","}, "1,5;2", [1.5, 2.0]),
+    ("list<float64>", {}, "1,nan", None),
+    ("list<int64>", {"null_values": [0, "-"]}, "1,0,-,2", [1, 2]),
     ("list<string>", {"separator": "|"}, "a|b||c", ["a", "b", "c"]),
 ]  # fmt: skip
 
@@ -79,6 +99,11 @@ NATIVE = [
     ("timestamp", {"zone": "Asia/Shanghai"}, "TIMESTAMP", "TIMESTAMP '2026-03-01 08:00:00'", MIDNIGHT),
     ("timestamp", {}, "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ '2026-03-01 08:00:00+08'", MIDNIGHT),
     ("list<string>", {}, "BIGINT[]", "[1, 2]", ["1", "2"]),
+    ("list<int64>", {}, "DOUBLE[]", "[1.0::DOUBLE, NULL]", [1, None]),
+    ("list<int64>", {}, "DOUBLE[]", "[1.5::DOUBLE]", None),
+    ("list<int64>", {}, "VARCHAR[]", "['1', '2.5']", None),
+    ("list<float64>", {}, "FLOAT[]", "[0.5::FLOAT]", [0.5]),
+    ("list<int64>", {"null_values": [0]}, "BIGINT[]", "[0, 2, 0]", [2]),
 ]  # fmt: skip
 
 
@@ -94,4 +119,13 @@ def test_split_date_and_time_and_numbered_lists(con):
         (MIDNIGHT,)
     ]
     history = Column(name="h", type="list<int64>", **{"from": ["h1", "h2", "h3"]})
-    assert con.execute(f"SELECT {cast(history, ['3', 'NULL', '1'], ['BIGINT'] * 3)}").fetchall() == [([3, 1],)]
+    for values, expected in ((["3", "NULL", "1"], [3, 1]), (["3", "1.5", "1"], None), (["NULL"] * 3, [])):
+        found = cast(history, values, ["DOUBLE"] * 3)
+        assert con.execute(f"SELECT {found}").fetchall() == [(expected,)]
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "DOUBLE", "DECIMAL(9, 2)", "UTINYINT"])
+def test_null_spellings_of_numbers(con, kind):
+    value = present(f"$1::{kind}", kind, ("NULL", "0", "nan"))
+    assert con.execute(f"SELECT {value}", [0]).fetchall() == [(None,)]
+    assert con.execute(f"SELECT {value}", [7]).fetchall() == [(7,)]
