@@ -22,6 +22,8 @@ MISTAKES = [
     ("tasks", "order", {"label": "clicked"},
      "tasks.order.known_at: found 'ordered_at' of source 'orders', allowed: a column of 'log', which makes the label"),
     ("tasks", "order", {"window": "0s"}, "tasks.order.window: found 0s, allowed: more, since 'orders' comes"),
+    ("tasks", "pay", {"on_violation": "quarantine"},
+     "tasks.pay.on_violation: found 'quarantine', allowed: 'clip', since 'order' comes later than the row"),
     ("tasks", "click", {"label": ["ordered", "seen"]},
      "tasks.click.label: found columns of orders, visits, allowed: the log and one source of outcomes"),
     ("tasks", "click", {"label": {"column": "clicked", "present": True, "equals": 1}},
@@ -38,6 +40,7 @@ def test_a_mistake_about_late_outcomes_names_key_found_and_allowed(group, name, 
     raw = late_raw()
     raw["sources"].append(VISITS)
     raw["columns"].append({"name": "seen", "type": "int8", "role": "outcome", "source": "visits"})
+    raw["tasks"].append({"name": "pay", "label": "clicked", "after": "order"})
     (part_of(raw, group, name) if name else raw[group]).update(change)
     with pytest.raises(ContractError) as caught:
         parse_contract(raw, "late.toml")

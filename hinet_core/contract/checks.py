@@ -165,6 +165,12 @@ def check_late_tasks(contract: "Contract") -> list[str]:
                 f"tasks.{task.name}.known_at: found {task.known_at!r} of source {by_name[task.known_at].name!r}, "
                 f"allowed: a column of {maker!r}, which makes the label"
             )
+        earlier = next((one for one in contract.tasks if one.name == task.after), None)
+        if task.on_violation == "quarantine" and not labelled and earlier and contract.late_source(earlier):
+            problems.append(
+                f"tasks.{task.name}.on_violation: found 'quarantine', allowed: 'clip', since {earlier.name!r} comes "
+                "later than the row that would be refused without it"
+            )
         if labelled and task.known_at and not task.window:
             problems.append(
                 f"tasks.{task.name}.window: found 0s, allowed: more, since {maker!r} comes after the exposure"

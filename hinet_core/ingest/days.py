@@ -14,9 +14,11 @@ import pyarrow as pa
 from hinet_core.contract import Contract
 from hinet_core.ingest import rules
 from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.outcomes import attach, matches_query, stage_outcomes
 from hinet_core.ingest.readers import LandingError, open_file
 from hinet_core.ingest.rejects import forget_rejects, insert_rejects
 from hinet_core.ingest.staging import impression_columns, matched_column, staged_rows
+from hinet_core.ingest.touched import record_outcomes
 from hinet_core.lake import Draft, Lake, Manifest, connect, quote_identifier, quote_literal
 
 log = logging.getLogger("hinet")
@@ -56,7 +58,7 @@ class IngestResult:
 
 
 def is_current(lake: Lake, landed: LandingIndex, day: date) -> bool:
-    """Whether the committed day was read from exactly the files and rules that are there now."""
+    """Whether the committed day was read from exactly the log files, side tables and rules that are there now."""
     manifest = lake.manifest(STEP, day)
     return manifest is not None and manifest.info.get("inputs") == landed.fingerprint(day)
 
@@ -96,7 +98,7 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
     try:
         sides = {
             source.name: [
-                open_file(con, contract, source, landed.root / one.path, one.path) for one in landed.side_files(source)
+                open_file(con, contract, source, landed.root / one.path, one.path) for one in landed.files_from(source)
             ]
             for source in contract.sources
             if source.kind == "side"
@@ -110,6 +112,9 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
             # Lines without a day are in the books of the file's first one.
             first = f"DATE {quote_literal(one.first_day.isoformat())}" if one.first_day in wanted else None
             insert_rejects(con, reader, "staged", one.path, {"placed_day": first} if first else None)
+        for source in contract.outcome_sources:
+            late = {landed.root / one.path for day in days for one in landed.outcome_files(source, day)}
+            stage_outcomes(con, contract, source, late, landed.root)
         yield con
     finally:
         con.close()
@@ -129,6 +134,7 @@ def _ingest_staged(
             f"Put the day's file under {landed.root} and run again"
         )
     _split(contract, con, day)
+    attach(con, contract)
     counts = _counts(con)
     with lake.begin(STEP, day) as draft:
         _write(contract, con, draft, day)
@@ -137,6 +143,7 @@ def _ingest_staged(
             "counts": counts,
             "data_fingerprint": contract.data_fingerprint,
             "full_fingerprint": contract.full_fingerprint,
+            **record_outcomes(con, contract, landed, day),
         }
         findings = auditor.validate(con, contract, draft.path("impressions"), day, counts) if auditor else []
         if auditor is not None:
@@ -203,6 +210,8 @@ def _write(contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day
         con,
     )
     draft.write("ingest_counters", _counters(contract), con)
+    if contract.outcome_sources:
+        draft.write("outcome_matches", matches_query(contract, day), con)
 
 
 def _counters(contract: Contract) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from hinet_core.contract import Contract, Source, fingerprint
+from hinet_core.ingest.outcomes import count_known_days, known_days
 from hinet_core.ingest.readers import FileReader, LandingError, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.lake import connect, first_line, fsync_path, replace_text
@@ -25,7 +26,11 @@ INDEX = "_landing.json"
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file: rows per day (ISO), the day that rows without a readable time belong to, or why it is refused."""
+    """One file: rows per day (ISO), the day that rows without a readable time belong to, or why it is refused.
+
+    Days of a log are those of the exposures; days of outcomes those on which they became known, of rows that can be
+    used, with the usable rows without a time in `undated`.
+    """
 
     path: str
     source: str
@@ -34,6 +39,7 @@ class LandedFile:
     sha256: str
     rows: dict[str, int] = field(default_factory=dict)
     refused: str | None = None
+    undated: int = 0
 
     @property
     def first_day(self) -> date | None:
@@ -65,15 +71,30 @@ class LandingIndex:
     def files_of(self, day: date) -> list[LandedFile]:
         return [one for one in self.log_files if day.isoformat() in one.rows]
 
-    def side_files(self, source: Source) -> list[LandedFile]:
+    @property
+    def side_files(self) -> list[LandedFile]:
+        tables = {source.name for source in self.contract.sources if source.kind == "side"}
+        return [one for one in self.files if one.source in tables]
+
+    def files_from(self, source: Source) -> list[LandedFile]:
+        """The usable files of a side table or of a source of outcomes."""
         return [one for one in self.files if one.source == source.name and not one.refused]
 
+    def outcome_files(self, source: Source, day: date) -> list[LandedFile]:
+        """The files that may hold an outcome of the day's exposures: by when it became known, or any if undated."""
+        first, last = (one.isoformat() for one in known_days(self.contract, source, day))
+        return [
+            one
+            for one in self.files_from(source)
+            if one.undated or any(first <= known <= last for known in one.rows)
+        ]
+
     def fingerprint(self, day: date) -> str:
-        """Changes when a file of the day, a side table or what the contract says of rows changes."""
+        """Changes when a log file of the day, a side table or what the contract says of rows changes."""
         horizon = self.contract.dedupe.horizon_days
         days = [date.fromordinal(day.toordinal() - back) for back in range(horizon + 1)]
         files = {(one.path, one.sha256) for each in days for one in self.files_of(each)}
-        sides = {(one.path, one.sha256) for one in self.files if one.source != self.contract.log.name}
+        sides = {(one.path, one.sha256) for one in self.side_files}
         rules = self.contract.model_dump(
             mode="json",
             include={
@@ -92,17 +113,24 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     for source in contract.sources:
         found = sorted(one for one in data.glob(source.files) if one.is_file())
         files += found
-        if not found:
-            names = ", ".join(sorted(one.name for one in data.iterdir())[:10]) or "nothing"
-            raise LandingError(
-                f"DATA={data}: no file matches {source.files!r} (source {source.name!r} of contract "
-                f"{contract.name!r}); the folder holds {names}. Correct DATA, or `files` in the contract"
-            )
+        # Late outcomes may come alone, and what has landed need not come again.
+        if not found and source.kind != "outcomes" and not any(paths.landing.glob(source.files)):
+            raise LandingError(_no_file(contract, source, data))
+    if not files:
+        raise LandingError(_no_file(contract, contract.log, data))
     pairs = [(one, paths.landing / one.relative_to(data)) for one in files]
     fresh = [pair for pair in pairs if not _same(*pair)]
     for origin, target in track(fresh, "landing files"):
         _copy(origin, target)
     return [target for _, target in fresh]
+
+
+def _no_file(contract: Contract, source: Source, data: Path) -> str:
+    names = ", ".join(sorted(one.name for one in data.iterdir())[:10]) or "nothing"
+    return (
+        f"DATA={data}: no file matches {source.files!r} (source {source.name!r} of contract {contract.name!r}); the "
+        f"folder holds {names}. Correct DATA, or `files` in the contract"
+    )
 
 
 def _same(origin: Path, target: Path) -> bool:
@@ -128,12 +156,6 @@ def _copy(origin: Path, target: Path) -> None:
 
 def index(contract: Contract, paths: Paths) -> LandingIndex:
     """Look at every landed file (unchanged ones come from the last index); refused files are named, not raised."""
-    for source in contract.sources:
-        if source.kind == "outcomes":
-            raise LandingError(
-                f"contract {contract.name!r}, source {source.name!r}: files of late outcomes cannot be read yet; "
-                "join the outcomes to the log before landing it, and land its days again when they change"
-            )
     known = _load(paths, contract)
     files: list[LandedFile] = []
     con = connect()
@@ -146,8 +168,8 @@ def index(contract: Contract, paths: Paths) -> LandingIndex:
     for source, path in track(todo, "looking at landed files"):
         relative = path.relative_to(paths.landing).as_posix()
         stat = path.stat()
-        old = known.get(relative)
-        if old is not None and (old.size, old.mtime_ns, old.source) == (stat.st_size, stat.st_mtime_ns, source.name):
+        old = known.get((source.name, relative))
+        if old is not None and (old.size, old.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
             files.append(old)
         else:
             files.append(_examine(con, contract, source, path, relative))
@@ -160,13 +182,14 @@ def index(contract: Contract, paths: Paths) -> LandingIndex:
 
 
 def _require(contract: Contract, paths: Paths, built: LandingIndex) -> None:
+    there = {one.source for one in built.files}
     for source in contract.sources:
-        if not any(one.source == source.name for one in built.files):
+        if source.kind != "outcomes" and source.name not in there:
             raise LandingError(
                 f"{paths.landing}: no landed file matches {source.files!r} (source {source.name!r} of contract "
                 f"{contract.name!r}); put the files there or give DATA=folder"
             )
-    broken = [one for one in built.files if one.refused and one.source != contract.log.name]
+    broken = [one for one in built.side_files if one.refused]
     if broken:
         raise LandingError(f"side table {broken[0].refused}")
     if not built.days:
@@ -178,11 +201,11 @@ def last_index(contract: Contract, paths: Paths) -> LandingIndex:
     return LandingIndex(contract, paths.landing, tuple(LandedFile(**one) for one in _saved(paths).get("files", [])))
 
 
-def _load(paths: Paths, contract: Contract) -> dict[str, LandedFile]:
+def _load(paths: Paths, contract: Contract) -> dict[tuple[str, str], LandedFile]:
     raw = _saved(paths)
     if raw.get("contract") != contract.full_fingerprint:
         return {}
-    return {one["path"]: LandedFile(**one) for one in raw["files"]}
+    return {(one["source"], one["path"]): LandedFile(**one) for one in raw["files"]}
 
 
 def _saved(paths: Paths) -> dict[str, Any]:
@@ -197,7 +220,7 @@ def _examine(
 ) -> LandedFile:
     stat = path.stat()
     rows: dict[str, int] = {}
-    refused = None
+    undated, refused = 0, None
     try:
         digest = _sha256(path)
         reader = open_file(con, contract, source, path, relative)
@@ -205,12 +228,14 @@ def _examine(
             read_through(con, reader)
         if source.kind == "log":
             rows = count_days(con, contract, reader, relative)
+        elif source.kind == "outcomes":
+            rows, undated = count_known_days(con, contract, reader)
     except LandingError as error:
         refused = str(error)
     except (duckdb.Error, OSError) as error:
         digest = ""
         refused = f"{path.name}: not readable: {first_line(error)}. Deliver the file again"
-    return LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, digest, rows, refused)
+    return LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, digest, rows, refused, undated)
 
 
 def read_through(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:

@@ -5,14 +5,17 @@ from datetime import date, timedelta
 
 from hinet_core.ingest.days import is_current
 from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.touched import touched_days
 from hinet_core.lake import Lake
 
 DAY = timedelta(days=1)
 
 
 def pending_days(lake: Lake, landed: LandingIndex) -> list[date]:
-    """Landed days that are not committed from exactly the present files and rules."""
-    return [day for day in landed.days if not is_current(lake, landed, day)]
+    """Landed days that are not committed from exactly the present files and rules, and those that outcomes touch."""
+    current = [day for day in landed.days if is_current(lake, landed, day)]
+    touched = touched_days(lake, landed, current)
+    return [day for day in landed.days if day not in current or day in touched]
 
 
 def gaps(landed: Sequence[date]) -> list[str]:

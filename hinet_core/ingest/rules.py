@@ -40,9 +40,9 @@ def table_rules(contract: Contract) -> list[Rule]:
         ("time: outside the contract's days", "day IS NOT NULL AND NOT day_in_contract"),
     ]
     rules += [
-        (f"{task.name}: without {task.after}", violation(task))
+        (violation_reason(task), violation(task))
         for task in contract.tasks
-        if task.after and task.on_violation == "quarantine"
+        if task.after and task.on_violation == "quarantine" and not contract.late_source(task)
     ]
     return rules
 
@@ -52,18 +52,23 @@ def violation(task: Task) -> str:
     return f"{claimed(task.name)} = 1 AND {claimed(task.after or '')} = 0"
 
 
+def violation_reason(task: Task) -> str:
+    return f"{task.name}: without {task.after}"
+
+
 def claimed(task: str) -> str:
     """The label as the log claims it, before the funnel clips it."""
     return quote_identifier(f"claimed_{task}")
 
 
-def claim(task: Task, columns: Mapping[str, Column]) -> str:
-    """0/1 from the label's conditions, NULL where it hangs on a column that is NULL."""
-    held = " AND ".join(f"({_holds(part, columns[part.column])})" for part in task.label)
+def claim(conditions: Iterable[Condition], columns: Mapping[str, Column]) -> str:
+    """0/1 from a label's conditions, NULL where it hangs on a column that is NULL."""
+    held = " AND ".join(f"({holds(part, columns[part.column])})" for part in conditions)
     return f"CAST(({held}) AS TINYINT)"
 
 
-def _holds(part: Condition, column: Column) -> str:
+def holds(part: Condition, column: Column) -> str:
+    """Whether a column meets a condition, NULL where it is NULL."""
     if part.present:
         return f"{quote_identifier(column.name)} IS NOT NULL"
     if part.at_least is not None:

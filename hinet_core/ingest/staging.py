@@ -7,7 +7,7 @@ day, labels), side tables, reasons. A row is accepted when it has no reason.
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from hinet_core.contract import Column, Contract, Source, known_day_column, known_us_column, label_column
+from hinet_core.contract import Column, Contract, Source, Task, known_day_column, known_us_column, label_column
 from hinet_core.ingest import rules
 from hinet_core.ingest.casts import cast
 from hinet_core.ingest.cells import cells, is_given, value
@@ -22,7 +22,7 @@ def placed_days(contract: Contract, reader: FileReader, relative: str) -> str:
     time = next(one for one in contract.columns if one.role == "time")
     day = f"CASE WHEN {_in_contract(contract, 'd')} THEN d END"
     return (
-        f"SELECT {day} AS day, count(*) FROM (SELECT CAST({_local(contract, 't')} AS DATE) AS d "
+        f"SELECT {day} AS day, count(*) FROM (SELECT CAST({local_time(contract, 't')} AS DATE) AS d "
         f"FROM (SELECT {value(contract, time, reader)} AS t FROM ({reader.query}))) GROUP BY 1"
     )
 
@@ -44,7 +44,7 @@ def staged_rows(
     query = f"SELECT *, {_placed(contract, first_day)} AS placed_day FROM ({query})"
     wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
     query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
-    query = _with_labels(contract, query)
+    query = with_labels(contract, query)
     query = f"SELECT *, {rules.reasons(_rules(contract, reader, own))} AS reasons FROM ({query})"
     raw = f"CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw"
     query = f"SELECT *, {raw}, {quote_literal(relative)} AS source_file FROM ({query})"
@@ -84,7 +84,7 @@ def _time(contract: Contract) -> str:
     return quote_identifier(contract.name_of("time"))
 
 
-def _local(contract: Contract, naive_utc: str) -> str:
+def local_time(contract: Contract, naive_utc: str) -> str:
     """A naive UTC timestamp as wall time of the contract's zone."""
     return f"timezone({quote_literal(contract.time_zone)}, timezone('UTC', {naive_utc}))"
 
@@ -102,9 +102,18 @@ def _derived(contract: Contract) -> list[str]:
         for one in contract.scenarios
         for value in one.log_values
     )
-    local = _local(contract, "exposed_at")
+    local = local_time(contract, "exposed_at")
     by_name = {one.name: one for one in contract.columns}
-    claims = [f"{rules.claim(task, by_name)} AS {rules.claimed(task.name)}" for task in contract.tasks]
+    late = [task for task in contract.tasks if contract.late_source(task)]
+    claims = [
+        f"{rules.claim(task.label, by_name)} AS {rules.claimed(task.name)}"
+        for task in contract.tasks
+        if task not in late
+    ]
+    # Until `outcomes` has joined the rows that came later, nothing has happened.
+    claims += [f"CAST(0 AS TINYINT) AS {rules.claimed(task.name)}" for task in late]
+    claims += [f"CAST(NULL AS TIMESTAMP) AS {reported_at(contract, task)}" for task in late if task.known_at]
+    claims += [f"CAST(NULL AS {one.duckdb_type}) AS {quote_identifier(one.name)}" for one in contract.late_columns]
     return [
         f"CASE scenario_value {pairs} END AS scenario_id",
         "epoch_us(exposed_at) AS exposed_us",
@@ -121,42 +130,51 @@ def _placed(contract: Contract, first_day: date) -> str:
     return f"CASE WHEN {_in_contract(contract, 'day')} THEN day ELSE {fallback} END"
 
 
-def _with_labels(contract: Contract, query: str) -> str:
+def reported_at(contract: Contract, task: Task) -> str | None:
+    """The column that says when an outcome happened: the log's own, or what its late rows say together."""
+    if task.known_at and contract.late_source(task):
+        return quote_identifier(f"reported_{task.name}")
+    return quote_identifier(task.known_at) if task.known_at else None
+
+
+def with_labels(contract: Contract, query: str) -> str:
     """Labels inside their window and clipped to the funnel, with the time at which each is known (design: time)."""
     for task in contract.tasks:
         label, claimed = quote_identifier(label_column(task.name)), rules.claimed(task.name)
         window, settled = task.window // MICROSECOND, task.matures_after // MICROSECOND
         value = claimed
-        if task.known_at:
-            known = f"epoch_us({quote_identifier(task.known_at)})"
+        reported = reported_at(contract, task)
+        if reported:
+            known = f"epoch_us({reported})"
             value = f"CASE WHEN {known} > exposed_us + {window} THEN 0 ELSE {claimed} END"
         if task.after:
             earlier = quote_identifier(label_column(task.after))
             value = f"CASE WHEN {claimed} IS NULL THEN NULL WHEN {earlier} = 0 THEN 0 ELSE {value} END"
         query = f"SELECT *, CAST({value} AS TINYINT) AS {label} FROM ({query})"
         known_us = f"exposed_us + {settled}"
-        if task.known_at:
-            reported = quote_identifier(task.known_at)
+        if reported:
             # greatest() skips NULL, so a time that is missing is caught before it.
             known_us = (
                 f"CASE WHEN {label} = 1 AND {reported} IS NOT NULL "
                 f"THEN greatest(epoch_us({reported}), exposed_us) ELSE {known_us} END"
             )
         query = f"SELECT *, {known_us} AS {quote_identifier(known_us_column(task.name))} FROM ({query})"
-        local = _local(contract, f"make_timestamp({quote_identifier(known_us_column(task.name))})")
+        local = local_time(contract, f"make_timestamp({quote_identifier(known_us_column(task.name))})")
         number = f"CAST(CAST({local} AS DATE) - DATE '1970-01-01' AS INTEGER)"
         query = f"SELECT *, {number} AS {quote_identifier(known_day_column(task.name))} FROM ({query})"
     return query
 
 
-def _rules(contract: Contract, reader: FileReader, own: list[Column]) -> list[rules.Rule]:
-    found = []
-    for column in own:
-        found += rules.column_rules(column, is_given(column, reader))
+def _rules(contract: Contract, reader: FileReader, own: Iterable[Column]) -> list[rules.Rule]:
     inside = _in_contract(contract, "day")
     table = [(reason, condition.replace("day_in_contract", f"({inside})")) for reason, condition in
              rules.table_rules(contract)]  # fmt: skip
-    return found + table
+    return own_rules(own, reader) + table
+
+
+def own_rules(columns: Iterable[Column], reader: FileReader) -> list[rules.Rule]:
+    """The rules of typed columns, with what the file gave for each."""
+    return [rule for column in columns for rule in rules.column_rules(column, is_given(column, reader))]
 
 
 def _join_side(contract: Contract, query: str, source: Source, readers: list[FileReader]) -> str:
@@ -166,7 +184,7 @@ def _join_side(contract: Contract, query: str, source: Source, readers: list[Fil
     parts = []
     for order, reader in enumerate(readers):
         keys = [
-            f"{_side_key(by_name[key], reader, name)} AS {quote_identifier(f'key_{key}')}"
+            f"{key_value(by_name[key], reader, name)} AS {quote_identifier(f'key_{key}')}"
             for key, name in source.join.items()
         ]
         values = [f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in columns]
@@ -187,7 +205,12 @@ def _join_side(contract: Contract, query: str, source: Source, readers: list[Fil
     )
 
 
-def _side_key(column: Column, reader: FileReader, name: str) -> str:
-    """A side table's key in the type of the log's column, so that '007' and 7 meet only where both are numbers."""
-    plain = column.model_copy(update={"from_": (name,), "constant": None, "extract": None, "map": {}, "spread": None})
+def key_value(column: Column, reader: FileReader, name: str) -> str:
+    """A joined file's key in the type of the log's column, so that '007' and 7 meet only where both are numbers."""
+    plain = key_cell(column, name)
     return cast(plain, *cells(plain, reader))
+
+
+def key_cell(column: Column, name: str) -> Column:
+    """The log's column as a joined file has it: under another name, and as it is."""
+    return column.model_copy(update={"from_": (name,), "constant": None, "extract": None, "map": {}, "spread": None})

@@ -42,7 +42,8 @@ def rules(contract: Contract, day: date) -> list[Rule]:
     """Every rule for a day of this log: at least one per column, in the order of `KINDS`."""
     found = [*table_rules(contract), *type_rules(contract), *day_rules(contract, day), *scenario_rules(contract)]
     for column in contract.columns:
-        found += column_rules(column)
+        late = column in contract.late_columns  # NULL where no outcome came
+        found += column_rules(column.model_copy(update={"nullable": True}) if late else column)
     for task in contract.tasks:
         found += task_rules(task)
     found += share_rules(contract)

@@ -341,14 +341,6 @@ def test_a_day_is_read_again_when_a_copy_lands_or_the_contract_grows_longer(tiny
     assert not is_current(lake, index(tiny, paths), first)
 
 
-def test_late_outcome_files_are_refused_in_one_sentence(tiny_raw, paths):
-    late = {"name": "late", "kind": "outcomes", "files": "late.csv", "format": "csv", "join": {"user": "user"}}
-    tiny_raw["sources"].append(late)
-    write_log(paths, GOOD)
-    with pytest.raises(LandingError, match="source 'late': files of late outcomes cannot be read yet"):
-        index(parse_contract(tiny_raw), paths)
-
-
 def test_days_are_staged_together_only_up_to_a_bound(tiny, paths, monkeypatch):
     write_log(paths, GOOD)
     landed = index(tiny, paths)
