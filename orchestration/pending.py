@@ -13,7 +13,8 @@ import duckdb
 
 from hinet_core import registry
 from hinet_core.contract import Contract
-from hinet_core.features import daily, examples
+from hinet_core.features import examples
+from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
 from hinet_core.publish.run import POINTER, code_version
 from hinet_core.settings import Paths
@@ -45,7 +46,7 @@ def is_evaluated(contract: Contract, lake: Lake, as_of: date) -> bool:
     used = [date.fromisoformat(day) for day in (*manifest.info["judged_days"], manifest.info["valid_day"])]
     return (
         manifest.info["runs"] == versions_as_of(lake, as_of)
-        and manifest.info["examples"] == daily.step_hashes(lake, examples.STEP, used)
+        and manifest.info["examples"] == step_hashes(lake, examples.STEP, used)
         and manifest.info["data_fingerprint"] == contract.data_fingerprint
     )
 

@@ -1,6 +1,7 @@
 """One file declares a log: grammar, cross-checks, loading."""
 
 from hinet_core.contract.columns import Spread
+from hinet_core.contract.computed import Computed, computed_features
 from hinet_core.contract.grammar import (
     Column,
     Condition,
@@ -20,6 +21,7 @@ from hinet_core.contract.load import contract_path, load_contract, packaged_cont
 
 __all__ = [
     "Column",
+    "Computed",
     "Condition",
     "Contract",
     "ContractError",
@@ -29,6 +31,7 @@ __all__ = [
     "Source",
     "Spread",
     "Task",
+    "computed_features",
     "contract_path",
     "fingerprint",
     "known_day_column",

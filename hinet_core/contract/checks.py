@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
 from hinet_core.contract.values import time_zones
 
 if TYPE_CHECKING:
@@ -76,15 +77,12 @@ def check_sources(contract: "Contract") -> list[str]:
 def check_references(contract: "Contract") -> list[str]:
     columns = {one.name for one in contract.columns}
     sources = {one.name for one in contract.sources}
-    keyed = columns | {"scenario_id"}
     uses = [(f"columns.{one.name}.source", one.source, sources) for one in contract.columns if one.source]
     uses += [(f"sources.{one.name}.join", key, columns) for one in contract.sources for key in one.join]
     uses += [(f"columns.{one.name}.spread.by", key, columns) for one in contract.columns if one.spread
              for key in one.spread.by]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
-    uses += [
-        (f"features.entities.{one.name}.keys", key, keyed) for one in contract.features.entities for key in one.keys
-    ]
+    uses += feature_references(contract)
     uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
     uses += [(f"tasks.{one.name}.known_at", one.known_at, columns) for one in contract.tasks if one.known_at]
     uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
@@ -231,18 +229,6 @@ def check_leaks(contract: "Contract") -> list[str]:
     ]
 
 
-def check_entity_keys(contract: "Contract") -> list[str]:
-    """Aggregates are keyed by what is known before the exposure."""
-    by_name = {column.name: column for column in contract.columns}
-    late = {column.name for column in contract.late_columns}
-    return [
-        f"features.entities.{entity.name}.keys: {key!r} has role {by_name[key].role!r}; an outcome cannot be a key"
-        for entity in contract.features.entities
-        for key in entity.keys
-        if key in late or (key in by_name and by_name[key].role in ("outcome", "known_at", "propensity"))
-    ]
-
-
 def check_dedupe(contract: "Contract") -> list[str]:
     """A key that may be missing, or comes from a side table, would make different exposures look equal."""
     by_name = {column.name: column for column in contract.columns}
@@ -256,5 +242,5 @@ def check_dedupe(contract: "Contract") -> list[str]:
 FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks)
 # Every name that these follow exists.
 REFERRING_CHECKS = (
-    check_paths, check_spread, check_leaks, check_entity_keys, check_dedupe, check_late_columns, check_late_tasks,
+    check_paths, check_spread, check_leaks, *FEATURE_CHECKS, check_dedupe, check_late_columns, check_late_tasks,
 )  # fmt: skip

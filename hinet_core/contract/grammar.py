@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hinet_core.contract.checks import contradictions
 from hinet_core.contract.columns import Column, Part, Role, Source
+from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, Share, as_tuple, is_number
 
 
@@ -88,10 +89,17 @@ class Dedupe(Part):
 
 
 class Entity(Part):
-    """What daily aggregates are kept for: one or several columns whose values form a key."""
+    """What daily aggregates are kept for: one or several columns whose values form a key; and what models get of it.
+
+    Tasks are named in `counts` (beside 'impressions') and `rates`; without `rates` every task has one.
+    """
 
     name: Name
     keys: tuple[str, ...] = Field(min_length=1)
+    counts: tuple[str, ...] = (IMPRESSIONS,)
+    rates: tuple[str, ...] | None = None
+    recency: bool = True
+    days_active: bool = False
 
 
 class Features(Part):

@@ -19,14 +19,13 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import DTypeLike, NDArray
 
-from hinet_core.contract import Column, Contract, known_us_column, label_column
+from hinet_core.contract import Column, Computed, Contract, computed_features, known_us_column, label_column
 from hinet_core.dataset import numbers as numbers_room
 from hinet_core.dataset import vocabulary as vocabulary_room
 from hinet_core.dataset.numbers import Number, Transform
 from hinet_core.dataset.rows import Dataset
 from hinet_core.dataset.tensors import FeatureSpec, FieldSpec
 from hinet_core.dataset.window import EPOCH, MICROSECOND
-from hinet_core.features.plan import Computed, computed_features
 from hinet_core.lake import quote_identifier, quote_literal
 
 LIST_LENGTH = 8

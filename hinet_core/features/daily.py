@@ -1,38 +1,24 @@
 """`entity_daily`: what each entity was shown on a day and which of its outcomes became known that day.
 
 Impressions count on the day shown, outcomes on the day known, so a late outcome changes the day it is known on and
-no earlier one. The SQL keeps to the subset that Spark runs too: casts, integer days, no bare division.
+no earlier one.
 """
 
-import itertools
-import logging
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable
+from datetime import date
 
 import duckdb
 
 from hinet_core.contract import Contract, Entity, known_day_column, label_column
+from hinet_core.features.history import HistoryError, day_number, source_days, step_hashes
+from hinet_core.features.sql import as_view, key_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
 from hinet_core.progress import track
 
-log = logging.getLogger(__name__)
-
 STEP = "entity_daily"
-EPOCH = date(1970, 1, 1)
 # The smoothed rates lean on these two; a contract cannot name an entity so.
 ALL_ROWS = Entity.model_construct(name="*", keys=())
 EACH_SCENARIO = Entity.model_construct(name="*scenario", keys=("scenario_id",))
-
-_names = itertools.count()
-
-
-class HistoryError(ValueError):
-    """A day cannot be computed from what is committed; the message says what is missing."""
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - EPOCH).days
 
 
 def known_column(task: str) -> str:
@@ -40,34 +26,14 @@ def known_column(task: str) -> str:
     return f"known_{task}"
 
 
-def as_view(con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, label: str) -> str:
-    """A temporary view over a relation; returns its quoted name."""
-    name = f"_{label}_{next(_names)}"
-    rows.create_view(name, replace=True)
-    return quote_identifier(name)
-
-
-def key_sql(keys: Sequence[str], row: str = "r") -> str:
-    """The text key of an entity, NULL when any part is; ('a|b', 'c') and ('a', 'b|c') give different keys."""
-    parts = [f"CAST({row}.{quote_identifier(key)} AS STRING)" for key in keys]
-    if not parts:
-        return "''"
-    if len(parts) == 1:
-        return parts[0]
-    return " || '|' || ".join(f"REPLACE(REPLACE({part}, '~', '~0'), '|', '~1')" for part in parts)
+def counters(contract: Contract) -> list[str]:
+    """The counting columns of `entity_daily`."""
+    return ["impressions", *(known_column(task.name) for task in contract.tasks)]
 
 
 def counted_entities(contract: Contract) -> tuple[Entity, ...]:
     """The contract's entities and the two that base rates come from."""
     return (*contract.features.entities, EACH_SCENARIO, ALL_ROWS)
-
-
-def source_days(contract: Contract, day: date) -> list[date]:
-    """The impression days whose outcomes may become known on `day`.
-
-    One day more than the maturity: across a clock change 24 hours can touch three dates.
-    """
-    return [day - timedelta(days=back) for back in range(contract.maturity_days + 1, -1, -1)]
 
 
 def build(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> duckdb.DuckDBPyRelation:
@@ -78,30 +44,48 @@ def build(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: d
 
 def daily_sql(contract: Contract, rows: str, day: date) -> str:
     """The definition of a day over a view of impressions."""
-    counters = ["impressions", *(known_column(task.name) for task in contract.tasks)]
     number = day_number(day)
-    keyed = "\nUNION ALL\n".join(entity_sql(contract, entity, rows, number) for entity in counted_entities(contract))
-    sums = ", ".join(f"CAST(SUM({quote_identifier(one)}) AS BIGINT) AS {quote_identifier(one)}" for one in counters)
-    some = " OR ".join(f"{quote_identifier(one)} > 0" for one in counters)
+    keyed = "\nUNION ALL\n".join(entity_sql(contract, entity) for entity in counted_entities(contract))
     return f"""
-        SELECT CAST('{day.isoformat()}' AS DATE) AS day, CAST({number} AS INTEGER) AS day_number, entity, key, {sums}
+        WITH counted AS ({counted_sql(contract, rows, number)})
+        SELECT CAST('{day.isoformat()}' AS DATE) AS day, CAST({number} AS INTEGER) AS day_number,
+            entity, key, {", ".join(map(quote_identifier, counters(contract)))}
         FROM ({keyed}) AS keyed
-        WHERE key IS NOT NULL AND ({some})
-        GROUP BY entity, key
+        WHERE key IS NOT NULL
         ORDER BY entity NULLS LAST, key NULLS LAST"""
 
 
-def entity_sql(contract: Contract, entity: Entity, rows: str, number: int) -> str:
-    """One row per impression: the entity's key, whether it was shown that day, which outcomes were known that day."""
-    counted = [f"CASE WHEN r.day_number = {number} THEN 1 ELSE 0 END AS impressions"]
+def counted_sql(contract: Contract, rows: str, number: int) -> str:
+    """The impressions that count on the day: the keys of all entities, and 0 or 1 in each counter."""
+    keys = dict.fromkeys(key for entity in counted_entities(contract) for key in entity.keys)
+    floats = {column.name for column in contract.columns if column.type.startswith("float")}
+    columns = [
+        # 0.0 and -0.0 are one group of numbers, but two texts.
+        (f"CAST(r.{quote_identifier(key)} AS STRING)" if key in floats else f"r.{quote_identifier(key)}")
+        + f" AS {quote_identifier(f'key_{key}')}"
+        for key in keys
+    ]
+    columns.append(f"CASE WHEN r.day_number = {number} THEN 1 ELSE 0 END AS impressions")
     for task in contract.tasks:
         label = f"r.{quote_identifier(label_column(task.name))}"
         # An outcome whose clock runs ahead of its impression counts on the day shown.
         known = f"GREATEST(r.{quote_identifier(known_day_column(task.name))}, r.day_number)"
         name = quote_identifier(known_column(task.name))
-        counted.append(f"CASE WHEN {label} = 1 AND {known} = {number} THEN 1 ELSE 0 END AS {name}")
-    key = key_sql(entity.keys)
-    return f"SELECT {quote_literal(entity.name)} AS entity, {key} AS key, {', '.join(counted)} FROM {rows} AS r"
+        columns.append(f"CASE WHEN {label} = 1 AND {known} = {number} THEN 1 ELSE 0 END AS {name}")
+    some = " OR ".join(f"{quote_identifier(one)} > 0" for one in counters(contract))
+    return f"SELECT * FROM (SELECT {', '.join(columns)} FROM {rows} AS r) AS flagged WHERE {some}"
+
+
+def entity_sql(contract: Contract, entity: Entity) -> str:
+    """One row per key of an entity. Rows are grouped by the columns themselves: texts would cost twice as much."""
+    columns = [f"key_{key}" for key in entity.keys]
+    group = ", ".join(map(quote_identifier, columns))
+    names = [quote_identifier(one) for one in counters(contract)]
+    sums = ", ".join(f"CAST(SUM({one}) AS BIGINT) AS {one}" for one in names)
+    return f"""
+        SELECT {quote_literal(entity.name)} AS entity, {key_sql(columns, "g")} AS key, {", ".join(names)}
+        FROM (SELECT {group + ", " if group else ""}{sums} FROM counted
+            {"GROUP BY " + group if group else ""} HAVING COUNT(*) > 0) AS g"""
 
 
 def write_daily(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> Manifest:
@@ -124,18 +108,7 @@ def write_daily_range(
     return [write_daily(con, contract, lake, day) for day in track(wanted, "daily aggregates", total=len(wanted))]
 
 
-def step_hashes(lake: Lake, step: str, days: Iterable[date]) -> dict[str, str]:
-    """Day to content hash of the table that others read of a step: what a later run compares to know it is current.
-
-    Of ingest that is `impressions`: a new finding, counter or book beside the same rows makes nothing stale.
-    """
-    table = "impressions" if step == "ingest" else step
-    found = ((day, lake.manifest(step, day)) for day in days)
-    return {day.isoformat(): manifest.hash_of(table) for day, manifest in found if manifest is not None}
-
-
 def daily_schema(contract: Contract) -> str:
     """The columns of `entity_daily` for a lake that holds none yet."""
-    counters = ["impressions", *(known_column(task.name) for task in contract.tasks)]
-    named = ", ".join(f"{quote_identifier(one)} BIGINT" for one in counters)
+    named = ", ".join(f"{quote_identifier(one)} BIGINT" for one in counters(contract))
     return f"day DATE, day_number INTEGER, entity VARCHAR, key VARCHAR, {named}"

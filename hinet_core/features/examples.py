@@ -10,11 +10,12 @@ from datetime import date
 
 import duckdb
 
-from hinet_core.contract import Column, Contract, known_us_column, label_column
+from hinet_core.contract import Column, Contract, computed_features, known_us_column, label_column
 from hinet_core.features.daily import STEP as DAILY
-from hinet_core.features.daily import HistoryError, as_view, daily_schema, day_number, step_hashes
-from hinet_core.features.plan import computed_features
-from hinet_core.features.windows import feature_sql, history_days, joined_sql, sums_sql
+from hinet_core.features.daily import daily_schema
+from hinet_core.features.history import HistoryError, day_number, history_days, step_hashes
+from hinet_core.features.sql import as_view
+from hinet_core.features.windows import feature_sql, joins_sql, windows_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
 from hinet_core.progress import track
 
@@ -59,12 +60,6 @@ def check_columns(contract: Contract, rows: duckdb.DuckDBPyRelation) -> None:
             f"rows for examples lack {', '.join(missing)}; found {', '.join(rows.columns)}. "
             f"Give them under the names of contract {contract.name!r}."
         )
-    names = {column.name for column in contract.columns}
-    taken = sorted(names & {"weekday", *(feature.name for feature in computed_features(contract))})
-    if taken:
-        raise HistoryError(
-            f"columns {', '.join(taken)} bear the names of computed features; rename them in the contract"
-        )
 
 
 def examples_sql(contract: Contract, rows: str, present: list[str], history: str, day: date) -> str:
@@ -89,8 +84,8 @@ def examples_sql(contract: Contract, rows: str, present: list[str], history: str
         label, known = label_column(task.name), known_us_column(task.name)
         selected.append(f"{own(label, 'TINYINT', present)} AS {quote_identifier(label)}")
         selected.append(f"{own(known, 'BIGINT', present)} AS {quote_identifier(known)}")
-    sums = sums_sql(contract, history, day)
-    return f"WITH sums AS ({sums})\nSELECT {', '.join(selected)}\n{joined_sql(contract, rows)}"
+    past = windows_sql(contract, history, day)
+    return f"WITH {past}\nSELECT {', '.join(selected)}\nFROM {rows} AS r\n{joins_sql(contract)}"
 
 
 def own(name: str, kind: str, present: list[str], default: str = "NULL") -> str:

@@ -8,6 +8,7 @@ import duckdb
 
 from hinet_core.contract import Contract
 from hinet_core.features import daily, examples
+from hinet_core.features.history import source_days, step_hashes
 from hinet_core.lake import Lake, Manifest
 
 
@@ -29,7 +30,7 @@ def pending_daily(contract: Contract, lake: Lake) -> list[date]:
             daily.STEP,
             day,
             data_fingerprint=contract.data_fingerprint,
-            inputs=daily.step_hashes(lake, "ingest", daily.source_days(contract, day)),
+            inputs=step_hashes(lake, "ingest", source_days(contract, day)),
         )
     ]
 

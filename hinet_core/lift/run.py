@@ -14,8 +14,7 @@ import numpy as np
 
 from hinet_core.contract import Contract, fingerprint
 from hinet_core.evaluation.run import NotMatureYet, judged_days, trained_runs
-from hinet_core.features.daily import step_hashes
-from hinet_core.features.windows import history_days
+from hinet_core.features.history import history_days, step_hashes
 from hinet_core.lake import Lake, connect
 from hinet_core.lift.expected import (
     LEVEL,

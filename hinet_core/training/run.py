@@ -21,7 +21,7 @@ import pyarrow as pa
 from hinet_core import models
 from hinet_core.contract import Contract
 from hinet_core.dataset import Dataset, Encoder, Window, window
-from hinet_core.features.daily import step_hashes
+from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
 from hinet_core.training import checkpoint
 from hinet_core.training.loop import TRAIN_PRESETS, History, TrainConfig, device_of, fit

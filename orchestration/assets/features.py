@@ -6,9 +6,9 @@ import dagster as dg
 import duckdb
 
 from hinet_core.contract import Contract
-from hinet_core.features.daily import source_days, write_daily_range
+from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
-from hinet_core.features.windows import history_days
+from hinet_core.features.history import history_days, source_days
 from hinet_core.lake import Lake, Manifest, connect
 from orchestration.partitions import days_of, reads, same_day
 from orchestration.reporting import OWNERS, RETRY, days_asked, key_of, plain_failures, report_days

@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 
 from hinet_core.contract import Contract
-from hinet_core.features.windows import history_days
+from hinet_core.features.history import history_days
 from orchestration.assets.training import model_names
 from orchestration.partitions import days_of, reads, same_day
 from orchestration.reporting import OWNERS, RETRY, day_metadata, key_of, plain_failures

@@ -9,13 +9,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from slow_features import slow_features
+from slow_features import EVERY_KIND, slow_features
 from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_contract, write_ingest
 
-from hinet_core.contract import Contract
-from hinet_core.features.daily import HistoryError, step_hashes, write_daily, write_daily_range
+from hinet_core.contract import Contract, computed_features
+from hinet_core.features.daily import write_daily, write_daily_range
 from hinet_core.features.examples import examples, write_examples, write_examples_range
-from hinet_core.features.plan import computed_features
+from hinet_core.features.history import HistoryError, step_hashes
 from hinet_core.lake import Lake
 
 # The clocks of New York jump inside both spans.
@@ -40,13 +40,14 @@ def read(con: duckdb.DuckDBPyConnection, lake: Lake, days: list[date] | None = N
 def test_equals_the_slow_definition(
     tmp_path: Path, con: duckdb.DuckDBPyConnection, zone: str, first: date, seed: int
 ) -> None:
-    contract = tiny_contract(time_zone=zone)
+    contract = tiny_contract(time_zone=zone, features=EVERY_KIND)
     rows = random_rows(seed, zone, first, n_days=6)
-    found = read(con, built(con, contract, tmp_path, rows))
+    found, expected = read(con, built(con, contract, tmp_path, rows)), slow_features(contract, rows)
     modelled = [one for one in rows if one["scenario_id"] != "other"]
     assert sorted(found) == sorted(one[ROW_ID] for one in modelled)
     for one in modelled:
-        for name, value in slow_features(contract, rows, one).items():
+        assert list(expected(one)) == [feature.name for feature in computed_features(contract)]
+        for name, value in expected(one).items():
             assert found[one[ROW_ID]][name] == pytest.approx(value, abs=1e-12), (one[ROW_ID], name)
 
 
@@ -178,9 +179,10 @@ def test_a_gap_is_simply_absent(tmp_path: Path, con: duckdb.DuckDBPyConnection) 
     # What became known on the gap is lost with it: it belongs to no committed day.
     gone = number_of(gap)
     counted = [one | {"label_order": 0} if one["known_day_order"] == gone else one for one in kept]
+    slow = slow_features(contract, counted)
     for one in kept:
         if one["scenario_id"] != "other":
-            expected = slow_features(contract, counted, one)
+            expected = slow(one)
             assert {name: found[one[ROW_ID]][name] for name in expected} == pytest.approx(expected)
     with pytest.raises(HistoryError, match="2024-03-08: the day has no committed impressions; ingest it first"):
         write_daily(con, contract, Lake(tmp_path), gap)
@@ -222,9 +224,3 @@ def test_rows_that_cannot_become_examples_are_refused(tmp_path: Path, con: duckd
     with pytest.raises(HistoryError, match="lack record_number, shop, city"):
         rows = con.sql("SELECT 0 AS hour, 0 AS exposed_us, 'home' AS scenario_id, 'u' AS \"user\"")
         examples(con, tiny_contract(), rows, date(2024, 3, 6), lake)
-    columns = [*tiny_contract().model_dump(mode="json", by_alias=True)["columns"]]
-    columns.append({"name": "user_recency_days", "type": "int64", "role": "plain"})
-    contract = tiny_contract(columns=columns)
-    table = pa.Table.from_pylist([row("UTC", 0, 0)], schema=SCHEMA)
-    with pytest.raises(HistoryError, match="user_recency_days bear the names of computed features"):
-        examples(con, contract, con.from_arrow(table), date(2024, 3, 6), lake)

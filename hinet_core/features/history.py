@@ -1,0 +1,46 @@
+"""Which days a day is made from, what they held, and what is said when they are missing."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from hinet_core.contract import Contract
+from hinet_core.lake import Lake
+
+EPOCH = date(1970, 1, 1)
+
+
+class HistoryError(ValueError):
+    """A day cannot be computed from what is committed; the message says what is missing."""
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+def days_before(day: date, n_days: int) -> list[date]:
+    """The n days before a day, oldest first."""
+    return [day - timedelta(days=back) for back in range(n_days, 0, -1)]
+
+
+def source_days(contract: Contract, day: date) -> list[date]:
+    """The impression days whose outcomes may become known on `day`, that day included.
+
+    One day more than the maturity: across a clock change 24 hours can touch three dates.
+    """
+    return [*days_before(day, contract.maturity_days + 1), day]
+
+
+def history_days(contract: Contract, day: date) -> list[date]:
+    """The days that the longest window of `day` looks at, oldest first."""
+    return days_before(day, max(contract.features.windows_days))
+
+
+def step_hashes(lake: Lake, step: str, days: Iterable[date]) -> dict[str, str]:
+    """Day to content hash of the table that others read of a step: what a later run compares to know it is current.
+
+    Of ingest that is `impressions`: a new finding, counter or book beside the same rows makes nothing stale.
+    """
+    table = "impressions" if step == "ingest" else step
+    found = ((day, lake.manifest(step, day)) for day in days)
+    return {day.isoformat(): manifest.hash_of(table) for day, manifest in found if manifest is not None}

@@ -1,0 +1,45 @@
+"""Parts of the room's SQL: keys of entities, numbers, smoothed rates.
+
+All SQL of this room keeps to the subset that Spark runs too: casts, integer days, no bare division, total orders.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import duckdb
+
+from hinet_core.lake import quote_identifier
+
+_names = itertools.count()
+
+
+def as_view(con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, label: str) -> str:
+    """A temporary view over a relation; returns its quoted name."""
+    name = f"_{label}_{next(_names)}"
+    rows.create_view(name, replace=True)
+    return quote_identifier(name)
+
+
+def key_sql(keys: Sequence[str], row: str = "r") -> str:
+    """The text key of an entity, NULL when any part is; ('a|b', 'c') and ('a', 'b|c') give different keys."""
+    parts = [f"CAST({row}.{quote_identifier(key)} AS STRING)" for key in keys]
+    if not parts:
+        return "''"
+    if len(parts) == 1:
+        return parts[0]
+    return " || '|' || ".join(f"REPLACE(REPLACE({part}, '~', '~0'), '|', '~1')" for part in parts)
+
+
+def double(value: float) -> str:
+    """A number as a DOUBLE literal; a bare 0.5 is a DECIMAL on Spark."""
+    return f"CAST({value!r} AS DOUBLE)"
+
+
+def smoothed(known: str, impressions: str, prior: float, base: str) -> str:
+    """(known + prior·base) / (impressions + prior), a rate in [0, 1].
+
+    Clipped, since the two counts belong to different days and their ratio alone may leave it.
+    """
+    up = f"CAST(COALESCE({known}, 0) AS DOUBLE) + {double(prior)} * {base}"
+    down = f"CAST(COALESCE({impressions}, 0) AS DOUBLE) + {double(prior)}"
+    return f"LEAST(GREATEST(({up}) / ({down}), {double(0.0)}), {double(1.0)})"
