@@ -8,9 +8,10 @@ from datetime import date
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from hinet_core.lake import Lake, LakeError, connect, quote_identifier, quote_literal, replace_text
+from hinet_core.lake import Lake, LakeError, connect, content_hash, quote_identifier, quote_literal, replace_text
 
 D1, D2 = date(2026, 3, 1), date(2026, 3, 2)
 
@@ -105,12 +106,25 @@ def test_content_hash_sees_order_nulls_lists_and_types(lake, con):
         "SELECT * FROM (VALUES (1), (NULL)) t(x)",
         "SELECT * FROM (VALUES (1::BIGINT), (2)) t(x)",
         "SELECT [x] AS x FROM (VALUES (1), (2)) t(x)",
+        "SELECT x AS file_row_number FROM (VALUES (1), (2)) t(x)",
+        "SELECT x AS file_row_number FROM (VALUES (2), (1)) t(x)",
     ]
     hashes = set()
     for query in queries:
         with lake.begin("s", D1) as draft:
             hashes.add(draft.write("t", query, con).content_hash)
     assert len(hashes) == len(queries)
+
+
+def test_content_hash_is_the_same_however_many_threads_and_row_groups(tmp_path):
+    table = pa.table({"x": range(300_000), "y": [f"text {n % 97}" for n in range(300_000)]})
+    found = set()
+    for threads, rows in (("1", 300_000), ("2", 1000), ("4", 70_001)):
+        pq.write_table(table, tmp_path / "t.parquet", row_group_size=rows)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HINET_THREADS", threads)
+            found.add(content_hash(tmp_path / "t.parquet"))
+    assert len(found) == 1
 
 
 def test_catalog_opens_in_plain_duckdb(lake, con, tmp_path):
