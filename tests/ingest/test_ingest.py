@@ -412,8 +412,8 @@ def test_any_name_of_a_column_is_found(tiny_raw, paths, con, tmp_path):
         (home.landing / "items.csv").write_text(ITEMS)
         tiny_raw["sources"][0] |= {"files": f"log_*.{form}", "format": form}
         lake, _ = run(parse_contract(tiny_raw), home)
-        got = rows(lake, con, "impressions", "record_number, user, item, raw_line")
-        assert sorted(got) == [(1, 1, "a", 9.5), (2, 1, "b", None), (3, 2, "a", 3.0), (4, 3, "c", 0.0), (5, 3, "c", 1.0)]
+        got = sorted(rows(lake, con, "impressions", "record_number, user, item, raw_line"))
+        assert got == [(1, 1, "a", 9.5), (2, 1, "b", None), (3, 2, "a", 3.0), (4, 3, "c", 0.0), (5, 3, "c", 1.0)]
 
 
 def test_scenario_from_the_file_name(tiny_raw, paths, con):
