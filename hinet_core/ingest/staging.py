@@ -184,25 +184,29 @@ def _join_side(contract: Contract, query: str, source: Source, readers: list[Fil
     parts = []
     for order, reader in enumerate(readers):
         keys = [
-            f"{key_value(by_name[key], reader, name)} AS {quote_identifier(f'key_{key}')}"
+            f"{key_value(by_name[key], reader, name)} AS {_matched_key(key)}"
             for key, name in source.join.items()
         ]
         values = [f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in columns]
         both = ", ".join([*keys, *values])
-        parts.append(f"SELECT {both}, {order} AS file_order, record_number FROM ({reader.query})")
-    keys_sql = ", ".join(quote_identifier(f"key_{key}") for key in source.join)
+        parts.append(f"SELECT {both}, {order} AS matched_order, record_number FROM ({reader.query})")
+    keys_sql = ", ".join(map(_matched_key, source.join))
     numbered = (
-        f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY file_order, record_number) AS nth "
+        f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY matched_order, record_number) AS nth "
         f"FROM ({' UNION ALL '.join(parts)})"
     )
     kept = ", ".join(quote_identifier(one.name) for one in columns)
-    side = f"SELECT {keys_sql}{', ' + kept if kept else ''}, true AS found FROM ({numbered}) WHERE nth = 1"
-    on = " AND ".join(f"row.{quote_identifier(key)} = side.{quote_identifier(f'key_{key}')}" for key in source.join)
+    side = f"SELECT {keys_sql}{', ' + kept if kept else ''}, true AS matched_row FROM ({numbered}) WHERE nth = 1"
+    on = " AND ".join(f"row.{quote_identifier(key)} = side.{_matched_key(key)}" for key in source.join)
     added = "".join(f", side.{quote_identifier(one.name)}" for one in columns)
     return (
-        f"SELECT row.*{added}, coalesce(side.found, false) AS {matched_column(source)} "
+        f"SELECT row.*{added}, coalesce(side.matched_row, false) AS {matched_column(source)} "
         f"FROM ({query}) AS row LEFT JOIN ({side}) AS side ON {on}"
     )
+
+
+def _matched_key(name: str) -> str:
+    return quote_identifier(f"matched_key_{name}")  # no column of a contract begins so
 
 
 def key_value(column: Column, reader: FileReader, name: str) -> str:

@@ -267,6 +267,14 @@ def test_a_bad_line_of_a_side_table_is_no_row_of_the_log(tiny, paths, con):
     assert rows(lake, con, "quarantine", "raw") == []
 
 
+def test_columns_of_a_side_table_have_any_name(tiny_raw, paths, con):
+    tiny_raw["columns"][-1] |= {"name": "found", "from": "brand"}
+    tiny_raw["columns"].append(tiny_raw["columns"][-1] | {"name": "key_item"})
+    write_log(paths, GOOD[:2])
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    assert rows(lake, con, "impressions", "item, found, key_item") == [("a", "Acme", "Acme"), ("b", None, None)]
+
+
 def test_one_bad_line_among_the_first_does_not_refuse_the_file(tiny, paths, con):
     write_log(paths, [GOOD[0], GOOD[1].replace("1,b", '1,"b"x')])
     lake, results = run(tiny, paths)
