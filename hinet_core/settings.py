@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEVICES = ("auto", "cpu", "cuda")
-MEMORY = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)", re.IGNORECASE)
+MEMORY = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", re.IGNORECASE)
 
 
 class SettingsError(ValueError):
@@ -57,6 +57,12 @@ class Settings:
     @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit as DuckDB counts it: 1 GB is 1000^3 bytes, 1 GiB 1024^3."""
+        size, unit, binary = MEMORY.fullmatch(self.memory_limit).groups()  # type: ignore[union-attr]
+        return int(float(size) * (1024 if binary else 1000) ** (1 + "KMGT".index(unit.upper())))
 
     def paths(self, contract_name: str) -> Paths:
         return Paths(self.home / contract_name)

@@ -17,6 +17,18 @@ def test_defaults_also_where_a_variable_is_empty(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("text", "n_bytes"), [("500MB", 5 * 10**8), ("1.5 GiB", 3 * 2**29), ("4gb", 4 * 10**9), ("64MiB", 2**26)]
+)
+def test_memory_in_bytes_is_what_duckdb_takes_it_for(monkeypatch, con, text, n_bytes):
+    monkeypatch.setenv("HINET_MEMORY", text)
+    assert load_settings().memory_bytes == n_bytes
+    con.execute(f"SET memory_limit = '{text}'")
+    shown = con.sql("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'").fetchone()[0]
+    size, unit = shown.split()
+    assert float(size) * 1024 ** ["bytes", "KiB", "MiB", "GiB"].index(unit) == pytest.approx(n_bytes, rel=0.03)
+
+
+@pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
         ("HINET_DEVICE", "gpu", "HINET_DEVICE: found 'gpu', allowed: auto, cpu, cuda"),

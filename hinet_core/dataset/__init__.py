@@ -1,6 +1,7 @@
 """Encode examples into what models read: `Encoder`, `Dataset`, `window`, `cutoff_us`."""
 
-from hinet_core.dataset.encoder import Encoder, EncodingError
+from hinet_core.dataset.encoder import Encoder
+from hinet_core.dataset.plan import EncodingError
 from hinet_core.dataset.rows import Dataset
 from hinet_core.dataset.tensors import Batch, FeatureSpec, FieldSpec
 from hinet_core.dataset.window import NotEnoughDays, Window, cutoff_us, window

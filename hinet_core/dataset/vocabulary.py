@@ -6,6 +6,7 @@ L list length, N rows, V entries of all lists.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -54,34 +55,45 @@ def field_sql(source: str, field: str, token: str, min_count: int, missing: bool
         ORDER BY id"""
 
 
-def widths(vocabulary: pa.Table, names: Sequence[str]) -> dict[str, int]:
-    """Vocabulary size per field, padding and unseen counted."""
-    counted = vocabulary.group_by("field").aggregate([("id", "max")]).to_pydict()
-    largest = dict(zip(counted["field"], counted["id_max"], strict=True))
-    return {name: largest.get(name, UNSEEN) + 1 for name in names}
+@dataclass(frozen=True)
+class Words:
+    """The tokens of one field and their ids; `ids` has the unseen id at its end."""
+
+    tokens: pa.Array
+    ids: NDArray[np.int32]
+
+    @property
+    def width(self) -> int:
+        """Vocabulary size, padding and unseen counted."""
+        return int(self.ids.max()) + 1
+
+    def lookup(self, tokens: pa.Array | pa.ChunkedArray) -> NDArray[np.int32]:
+        """The ids of a column of tokens; NULL finds the token NULL, and what the vocabulary lacks is unseen.
+
+        One hash lookup in Arrow: a quarter of the processor time of a join per field (docs/log.md).
+        """
+        place = pc.fill_null(pc.index_in(tokens, value_set=self.tokens), len(self.tokens))
+        return self.ids[place.to_numpy(zero_copy_only=False)]
+
+    def lookup_lists(self, lists: pa.Array, max_length: int) -> NDArray[np.int32]:
+        """A column of token lists as ids (N, L): the first `max_length` tokens of each, padded with 0."""
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        tokens = lists.flatten()
+        row_V = np.repeat(np.arange(len(lists)), lengths)
+        present_V = pc.is_valid(tokens).to_numpy(zero_copy_only=False).astype(bool)
+        ids_V = self.lookup(tokens.filter(pa.array(present_V)))
+        row_V = row_V[present_V]
+        slot_V = np.arange(len(row_V)) - np.searchsorted(row_V, row_V)
+        kept_V = slot_V < max_length
+        ids_NL = np.zeros((len(lists), max_length), np.int32)
+        ids_NL[row_V[kept_V], slot_V[kept_V]] = ids_V[kept_V]
+        return ids_NL
 
 
-def lookup(vocabulary: pa.Table, field: str, tokens: pa.Array | pa.ChunkedArray) -> NDArray[np.int32]:
-    """The ids of a column of tokens; NULL finds the token NULL, and what the vocabulary lacks is unseen.
-
-    One hash lookup in Arrow: a quarter of the processor time of a join per field (docs/log.md).
-    """
-    of_field = vocabulary.filter(pc.equal(vocabulary["field"], field))
-    place = pc.index_in(tokens, value_set=of_field["token"].combine_chunks())
-    known_ids = np.append(of_field["id"].to_numpy(), np.int32(UNSEEN))
-    return known_ids[pc.fill_null(place, len(of_field)).to_numpy(zero_copy_only=False)]
-
-
-def lookup_lists(vocabulary: pa.Table, field: str, lists: pa.Array, max_length: int) -> NDArray[np.int32]:
-    """A column of token lists as ids (N, L): the first `max_length` tokens of each, padded with 0."""
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    tokens = lists.flatten()
-    row_V = np.repeat(np.arange(len(lists)), lengths)
-    present_V = pc.is_valid(tokens).to_numpy(zero_copy_only=False).astype(bool)
-    ids_V = lookup(vocabulary, field, tokens.filter(pa.array(present_V)))
-    row_V = row_V[present_V]
-    slot_V = np.arange(len(row_V)) - np.searchsorted(row_V, row_V)
-    kept_V = slot_V < max_length
-    ids_NL = np.zeros((len(lists), max_length), np.int32)
-    ids_NL[row_V[kept_V], slot_V[kept_V]] = ids_V[kept_V]
-    return ids_NL
+def by_field(vocabulary: pa.Table, names: Sequence[str]) -> dict[str, Words]:
+    """The vocabulary field by field; a field without a token knows the unseen id alone."""
+    tables = {name: vocabulary.filter(pc.equal(vocabulary["field"], name)) for name in names}
+    return {
+        name: Words(one["token"].combine_chunks(), np.append(one["id"].to_numpy(), np.int32(UNSEEN)))
+        for name, one in tables.items()
+    }

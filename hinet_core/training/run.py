@@ -15,20 +15,23 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from hinet_core import models
 from hinet_core.contract import Contract
-from hinet_core.dataset import Dataset, Encoder, Window, window
+from hinet_core.dataset import Encoder, Window, window
+from hinet_core.dataset.training_set import training_set
 from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
+from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
 from hinet_core.training.loop import TRAIN_PRESETS, History, TrainConfig, device_of, fit
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = "examples"
+# The training rows stay in memory up to this part of HINET_MEMORY; DuckDB and the model need the rest.
+ROWS_SHARE = 4
 CODE_ROOMS = ("features", "dataset", "models", "training")
 RUN_SCHEMA = pa.schema(
     [("run_id", pa.string()), ("model", pa.string()), ("as_of", pa.date32()), ("seed", pa.int64()),
@@ -150,25 +153,23 @@ def plan_job(contract: Contract, lake: Lake, as_of: date, model_name: str, prese
 def train_to_folder(job: Job, lake: Lake, folder: Path, device: str) -> None:
     """Encode, fit and save; the folder appears whole or not at all."""
     started, clock = datetime.now(UTC), perf_counter()
+    memory_bytes = load_settings().memory_bytes // ROWS_SHARE
     con = connect()
     try:
-        encoder, train_set, valid_set = encode(con, job, lake)
+        fitted = lake.scan(con, EXAMPLES, job.window.fitted_days)
+        encoder = Encoder.fit(con, job.contract, fitted)
+        valid = encoder.transform(con, lake.scan(con, EXAMPLES, [job.window.valid_day]), job.window.as_of)
+        parts = encoder.stream(con, fitted, job.window.as_of)
+        with training_set(folder, parts, len(fitted), memory_bytes) as train_set:
+            con.close()  # gives DuckDB's memory to the training
+            model = models.build(job.model_name, encoder.spec, job.preset, seed=job.seed)
+            history = fit(model, train_set, valid, job.train_config, job.seed, device)
+            n_train = len(train_set)
     finally:
         con.close()
-    model = models.build(job.model_name, encoder.spec, job.preset, seed=job.seed)
-    history = fit(model, train_set, valid_set, job.train_config, job.seed, device)
     n_params = sum(one.numel() for one in model.parameters())
-    run = run_row(job, history, started, perf_counter() - clock, str(device_of(device)), n_params, len(train_set))
+    run = run_row(job, history, started, perf_counter() - clock, str(device_of(device)), n_params, n_train)
     checkpoint.save(folder, model, job.model_name, job.model_config, encoder.spec, encoder, meta_of(job, run, history))
-
-
-def encode(con: duckdb.DuckDBPyConnection, job: Job, lake: Lake) -> tuple[Encoder, Dataset, Dataset]:
-    """The encoder of the training rows, these rows and the validation day's, labels as known at as_of."""
-    fitted = lake.scan(con, EXAMPLES, job.window.fitted_days)
-    encoder = Encoder.fit(con, job.contract, fitted)
-    valid = lake.scan(con, EXAMPLES, [job.window.valid_day])
-    as_of = job.window.as_of
-    return encoder, encoder.transform(con, fitted, as_of), encoder.transform(con, valid, as_of)
 
 
 def run_row(

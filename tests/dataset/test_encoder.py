@@ -1,5 +1,6 @@
 """Encoding, worked out by hand: ids, missing and unseen, numbers, lists, slots, and labels as of a day."""
 
+import hashlib
 import math
 import random
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ import torch
 from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_contract
 
 from hinet_core.contract import Contract, ContractError, load_contract
-from hinet_core.dataset import Dataset, Encoder, EncodingError
+from hinet_core.dataset import Batch, Dataset, Encoder, EncodingError
 from hinet_core.features.examples import examples
 from hinet_core.lake import Lake
 
@@ -48,6 +49,13 @@ def field(encoder: Encoder, dataset: Dataset, name: str) -> list[int]:
 def number(encoder: Encoder, dataset: Dataset, name: str) -> list[float]:
     index = [one.name for one in encoder.spec.numbers].index(name)
     return dataset.numbers_NK[:, index].tolist()
+
+
+def md5_halves(text: str, signed: bool = False) -> tuple[int, int]:
+    """The first and the last eight bytes of a text's MD5."""
+    digest = hashlib.md5(text.encode()).digest()
+    first, last = (int.from_bytes(half, "little", signed=signed) for half in (digest[:8], digest[8:]))
+    return first, last
 
 
 def same(left: Dataset, right: Dataset) -> bool:
@@ -213,9 +221,33 @@ def test_a_pure_function_of_the_rows_whatever_their_order(con: duckdb.DuckDBPyCo
     assert same(dataset, other.transform(con, right, SETTLED))
     assert dataset.fields_NF.is_contiguous()
     assert dataset.numbers_NK.is_contiguous()
-    users = sorted({row["user"] for row in rows})
-    by_record = [users.index(one["user"]) for one in sorted(rows, key=lambda one: one["record_number"])]
-    assert dataset.user_N.tolist() == by_record
+    users = [one["user"] for one in sorted(rows, key=lambda one: one["record_number"])]
+    assert dataset.user_N.tolist() == [md5_halves(user, signed=True)[1] for user in users]
+
+
+def test_a_stream_gives_the_rows_of_transform_with_the_hash_of_their_identity(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = tiny_contract()
+    rows = [one for one in random_rows(1, "UTC", DAY, n_days=3, n=300) if one["scenario_id"] != "other"]
+    relation = relation_of(con, contract, tmp_path, rows)
+    encoder = Encoder.fit(con, contract, relation)
+    monkeypatch.setattr("hinet_core.dataset.encoder.ROWS_AT_ONCE", 50)
+    streamed = {}
+    for part, identity_N in encoder.stream(con, relation, SETTLED):
+        assert len(part) == len(identity_N) <= 2048  # what DuckDB hands out at once
+        streamed |= {int(key): part.batch(slice(i, i + 1)) for i, key in enumerate(identity_N)}
+    whole = encoder.transform(con, relation, SETTLED)
+    ordered = sorted(rows, key=lambda one: one["record_number"])
+    assert len(streamed) == len(whole) == len(rows)
+    for i, one in enumerate(ordered):
+        _, key = md5_halves(f"{(DAY - date(1970, 1, 1)).days}|{one['record_number']}|{one['source_file']}")
+        expected = whole.batch(slice(i, i + 1))
+        assert all(torch.equal(a, b) for a, b in zip(flat(streamed[key]), flat(expected), strict=True))
+
+
+def flat(batch: Batch) -> list[torch.Tensor]:
+    return [one for one in vars(batch).values() if isinstance(one, torch.Tensor)] + list(batch.lists.values())
 
 
 def test_outcomes_never_reach_the_inputs(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -235,13 +267,13 @@ def test_outcomes_never_reach_the_inputs(con: duckdb.DuckDBPyConnection, tmp_pat
 
 
 def test_no_outcome_of_kuairand_is_in_its_plan() -> None:
-    from hinet_core.dataset.encoder import Plan
+    from hinet_core.dataset.plan import Plan
 
     contract = load_contract("kuairand")
     plan = Plan.of(contract)
     outcomes = {one.name for role in ("outcome", "known_at") for one in contract.columns_with(role)}
     assert outcomes
-    assert not outcomes & {*plan.fields, *plan.numbers, *plan.lists}
+    assert not outcomes & {*plan.fields, *plan.numbers, *(one.name for one in plan.lists)}
     assert "user_id" not in plan.fields
 
 

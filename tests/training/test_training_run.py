@@ -74,6 +74,23 @@ def test_the_same_inputs_are_not_trained_twice_and_train_to_the_same_weights(lak
     assert len(list((tmp_path / "a").iterdir())) == 2
 
 
+def test_rows_that_do_not_fit_into_memory_train_the_same_model_from_a_file(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    contract = tiny_contract()
+    kept, weights = [], []
+    for share in (4, 10**9):
+        folder = tmp_path / str(share)
+        monkeypatch.setattr("hinet_core.training.run.ROWS_SHARE", share)
+        with caplog.at_level("INFO"):
+            done = train(contract, lake, folder, AS_OF, "shared_bottom")
+        weights.append(checkpoint.load(done.folder).model.state_dict())
+        kept.append("mapped" if "mapped" in caplog.text else "in memory")
+        assert [path.name for path in folder.iterdir()] == [done.version]
+    assert kept == ["in memory", "mapped"]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
 def test_a_run_cut_off_before_its_commit_is_finished_from_its_folder(lake: Lake, tmp_path: Path) -> None:
     contract = tiny_contract()
     copied = Lake(tmp_path / "lake")
