@@ -55,6 +55,8 @@ MISTAKES = [
      "features.entities.user.counts: found 'views', allowed: click, impressions, order"),
     (("features", "entities", 0, "rates"), ["impressions"],
      "features.entities.user.rates: found 'impressions', allowed: click, order"),
+    (("features", "entities", 0, "residual"), ["buy"],
+     "features.entities.user.residual: found 'buy', allowed: click, order"),
     (("features", "entities", 0, "recncy"), True, "features.entities.user.recncy: unknown key; did you mean 'recency'"),
     (("features", "entities"), [{"name": "u", "keys": ["user"], "rates": ["click", "click"]}],
      "features: 'u_click_rate_1d' is the name of 2 computed features"),
@@ -105,6 +107,21 @@ def test_a_mistake_names_key_found_and_allowed(tiny_raw, where, value, expected)
     lines = str(caught.value).split("\n")
     assert all(line.startswith("tiny.toml: ") for line in lines)
     assert expected in str(caught.value)
+
+
+def test_what_is_expected_of_a_slot_needs_the_slot(tiny_raw):
+    tiny_raw["features"]["entities"][1]["coec"] = ["click"]
+    parse_contract(tiny_raw)
+    del tiny_raw["columns"][4]
+    with pytest.raises(ContractError, match=r"entities.item.coec: found \['click'\], allowed: none, since"):
+        parse_contract(tiny_raw)
+
+
+def test_a_list_is_no_key(tiny_raw):
+    tiny_raw["columns"][9] |= {"type": "list<string>", "encode": "list"}
+    tiny_raw["features"]["entities"] = [{"name": "brand", "keys": ["brand"]}]
+    with pytest.raises(ContractError, match="brand.keys: 'brand' has type 'list<string>', allowed: a column of single"):
+        parse_contract(tiny_raw)
 
 
 def test_every_mistake_is_listed_at_once(tiny_raw):

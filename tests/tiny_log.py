@@ -27,7 +27,7 @@ CONTRACT = {
         {"name": "shop", "type": "int64", "role": "item", "encode": "id"},
         {"name": "place", "type": "string", "role": "scenario"},
         {"name": "shown_at", "type": "timestamp", "role": "time"},
-        {"name": "slot", "type": "int16", "role": "position", "min": 1},
+        {"name": "slot", "type": "int16", "role": "position", "min": 1, "nullable": True},
         {"name": "city", "type": "string", "role": "feature", "encode": "id", "nullable": True},
         {"name": "price", "type": "float64", "role": "feature", "encode": "number", "nullable": True},
         {"name": "tags", "type": "list<string>", "role": "feature", "encode": "list", "nullable": True},
@@ -114,7 +114,7 @@ def random_rows(seed: int, zone: str, first: date, n_days: int, n: int = 120) ->
         rows.append(
             row(zone, us, record, user=draw.choice(["u0", "u1", "u|2", "~u"]), shop=draw.randrange(5),
                 place=draw.choice(["home", "map", "other"]), city=draw.choice(["x", "y", "y|", None]),
-                price=draw.choice([None, 0.0, 3.5, 99.0]), slot=draw.randrange(1, 4), click=draw.random() < 0.6,
+                price=draw.choice([None, 0.0, 3.5, 99.0]), slot=draw.choice([1, 2, 3, None]), click=draw.random() < 0.6,
                 tags=draw.choice([None, [], ["t0"], ["t1", "t0", None]]),
                 order_us=None if delay is None else us + delay)
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from hinet_core.contract.grammar import Contract, Entity
 
-Kind = Literal["impressions", "count", "rate", "active_days", "recency"]
+Kind = Literal["impressions", "count", "rate", "coec", "residual", "active_days", "recency"]
 Encode = Literal["number", "list", "id"]
 Transform = Literal["identity", "log1p", "logit"]
 
@@ -53,6 +53,10 @@ def entity_features(contract: "Contract", entity: "Entity") -> Iterator[Computed
                 yield Computed(f"{name}_{counted}_count_{window}", "count", name, window, counted, transform="log1p")
         for task in rate_tasks(contract, entity):
             yield Computed(f"{name}_{task}_rate_{window}", "rate", name, window, task, transform="logit")
+        for task in entity.coec:
+            yield Computed(f"{name}_{task}_coec_{window}", "coec", name, window, task, transform="log1p")
+        for task in entity.residual:
+            yield Computed(f"{name}_{task}_residual_{window}", "residual", name, window, task)
         if entity.days_active:
             yield Computed(f"{name}_active_days_{window}", "active_days", name, window, transform="log1p")
     if entity.recency:

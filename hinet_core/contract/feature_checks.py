@@ -19,7 +19,8 @@ def feature_references(contract: "Contract") -> list[Use]:
         where = f"features.entities.{entity.name}"
         uses += [(f"{where}.keys", name, keyed) for name in entity.keys]
         uses += [(f"{where}.counts", name, tasks | {IMPRESSIONS}) for name in entity.counts]
-        uses += [(f"{where}.rates", name, tasks) for name in entity.rates or ()]
+        for key in ("rates", "coec", "residual"):
+            uses += [(f"{where}.{key}", name, tasks) for name in getattr(entity, key) or ()]
     return uses
 
 
@@ -45,6 +46,16 @@ def no_key(contract: "Contract", where: str, name: str) -> list[str]:
     return []
 
 
+def check_positions(contract: "Contract") -> list[str]:
+    """What is expected of a slot needs the slot."""
+    return [
+        f"features.entities.{entity.name}.coec: found {list(entity.coec)}, allowed: none, since no column has role "
+        "'position'; residual needs scenarios only"
+        for entity in contract.features.entities
+        if entity.coec and contract.column_for("position") is None
+    ]
+
+
 def check_computed_names(contract: "Contract") -> list[str]:
     """A computed feature is a column of `examples` and needs a name of its own there."""
     names = [one.name for one in computed_features(contract)]
@@ -61,4 +72,4 @@ def check_computed_names(contract: "Contract") -> list[str]:
     ]
 
 
-FEATURE_CHECKS = (check_entity_keys, check_computed_names)
+FEATURE_CHECKS = (check_entity_keys, check_positions, check_computed_names)

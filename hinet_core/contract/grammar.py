@@ -91,13 +91,16 @@ class Dedupe(Part):
 class Entity(Part):
     """What daily aggregates are kept for: one or several columns whose values form a key; and what models get of it.
 
-    Tasks are named in `counts` (beside 'impressions') and `rates`; without `rates` every task has one.
+    Tasks are named in `counts` (beside 'impressions'), `rates` (without it: every task), `coec` (outcomes over those
+    expected at the logged scenario and slot) and `residual` (rate minus the one expected in the scenarios).
     """
 
     name: Name
     keys: tuple[str, ...] = Field(min_length=1)
     counts: tuple[str, ...] = (IMPRESSIONS,)
     rates: tuple[str, ...] | None = None
+    coec: tuple[str, ...] = ()
+    residual: tuple[str, ...] = ()
     recency: bool = True
     days_active: bool = False
 

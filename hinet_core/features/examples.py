@@ -13,9 +13,10 @@ import duckdb
 from hinet_core.contract import Column, Contract, computed_features, known_us_column, label_column
 from hinet_core.features.daily import STEP as DAILY
 from hinet_core.features.daily import daily_schema
+from hinet_core.features.formulas import feature_sql
 from hinet_core.features.history import HistoryError, day_number, history_days, step_hashes
 from hinet_core.features.sql import as_view
-from hinet_core.features.windows import feature_sql, joins_sql, windows_sql
+from hinet_core.features.windows import joins_sql, windows_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
 from hinet_core.progress import track
 
@@ -84,8 +85,8 @@ def examples_sql(contract: Contract, rows: str, present: list[str], history: str
         label, known = label_column(task.name), known_us_column(task.name)
         selected.append(f"{own(label, 'TINYINT', present)} AS {quote_identifier(label)}")
         selected.append(f"{own(known, 'BIGINT', present)} AS {quote_identifier(known)}")
-    past = windows_sql(contract, history, day)
-    return f"WITH {past}\nSELECT {', '.join(selected)}\nFROM {rows} AS r\n{joins_sql(contract)}"
+    past, joins = ",\n".join(windows_sql(contract, history, day)), "\n".join(joins_sql(contract))
+    return f"WITH {past}\nSELECT {', '.join(selected)}\nFROM {rows} AS r\n{joins}"
 
 
 def own(name: str, kind: str, present: list[str], default: str = "NULL") -> str:

@@ -10,6 +10,10 @@ import duckdb
 
 from hinet_core.lake import quote_identifier
 
+# A rate before anything is known, worth one impression: what the rate of all rows starts from.
+START_RATE = 0.1
+START_IMPRESSIONS = 1.0
+
 _names = itertools.count()
 
 
@@ -36,10 +40,7 @@ def double(value: float) -> str:
 
 
 def smoothed(known: str, impressions: str, prior: float, base: str) -> str:
-    """(known + prior·base) / (impressions + prior), a rate in [0, 1].
-
-    Clipped, since the two counts belong to different days and their ratio alone may leave it.
-    """
+    """(known + prior·base) / (impressions + prior), at most 1: the two counts may belong to different days."""
     up = f"CAST(COALESCE({known}, 0) AS DOUBLE) + {double(prior)} * {base}"
     down = f"CAST(COALESCE({impressions}, 0) AS DOUBLE) + {double(prior)}"
-    return f"LEAST(GREATEST(({up}) / ({down}), {double(0.0)}), {double(1.0)})"
+    return f"LEAST(({up}) / ({down}), {double(1.0)})"

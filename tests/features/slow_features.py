@@ -1,6 +1,8 @@
 """The definition of the features as plain loops over all rows."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
+from math import floor
 from typing import Any
 
 from hinet_core.contract import Contract, Entity
@@ -14,12 +16,13 @@ EVERY_KIND: dict[str, Any] = {
     "prior_impressions": 2.0,
     "min_token_count": 1,
     "entities": [
-        {"name": "user", "keys": ["user"], "counts": ["impressions", "order"], "days_active": True},
+        {"name": "user", "keys": ["user"], "counts": ["impressions", "order"], "days_active": True,
+         "coec": ["click", "order"], "residual": ["order"]},
         {"name": "city", "keys": ["city"], "counts": [], "rates": ["order"], "recency": False},
         {"name": "scenario", "keys": ["scenario_id"], "days_active": True},
-        {"name": "pair", "keys": ["user", "place"]},
+        {"name": "pair", "keys": ["user", "place"], "coec": ["click"], "residual": ["click", "order"]},
     ],
-}
+}  # fmt: skip
 
 
 def keys_of(row: Row, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
@@ -79,6 +82,13 @@ class Slow:
         for task in self.tasks if entity.rates is None else entity.rates:
             base = self.base(row, task, low, high, of_all_rows=entity.keys == ("scenario_id",))
             yield f"{name}_{task}_rate_{window}", smooth(known(mine, task, low, high), n_shown, self.prior, base)
+        for task in entity.coec:
+            prior = self.prior * self.overall(task, low, high)
+            expected = self.expected(mine, ("scenario_id", "slot"), task, low, high)
+            yield f"{name}_{task}_coec_{window}", (known(mine, task, low, high) + prior) / (expected + prior)
+        for task in entity.residual:
+            over = known(mine, task, low, high) - self.expected(mine, ("scenario_id",), task, low, high)
+            yield f"{name}_{task}_residual_{window}", max(min(over / (n_shown + self.prior), 1.0), -1.0)
         if entity.days_active:
             days = {one["day_number"] for one in mine if low <= one["day_number"] <= high}
             yield f"{name}_active_days_{window}", len(days)
@@ -88,12 +98,29 @@ class Slow:
         key = keys_of(row, keys)
         return [one for one in self.rows if key is not None and keys_of(one, keys) == key]
 
+    def overall(self, task: str, low: int, high: int) -> float:
+        return smooth(known(self.rows, task, low, high), shown(self.rows, low, high), 1.0, 0.1)
+
     def base(self, row: Row, task: str, low: int, high: int, of_all_rows: bool) -> float:
-        overall = smooth(known(self.rows, task, low, high), shown(self.rows, low, high), 1.0, 0.1)
         if of_all_rows:
-            return overall
-        mine = self.same(("scenario_id",), row)
-        return smooth(known(mine, task, low, high), shown(mine, low, high), self.prior, overall)
+            return self.overall(task, low, high)
+        mine = [one for one in self.rows if one["scenario_id"] == row["scenario_id"]]
+        return smooth(known(mine, task, low, high), shown(mine, low, high), self.prior, self.overall(task, low, high))
+
+    def expected(self, rows: list[Row], place: tuple[str, ...], task: str, low: int, high: int) -> float:
+        """Outcomes that the rows shown on the days low..high let expect: each the rate of its place on its day."""
+        return sum(
+            floor(1e6 * self.rate_of(task, one["day_number"], tuple((part, one[part]) for part in place)) + 0.5)
+            for one in rows
+            if low <= one["day_number"] <= high
+        ) / 1e6
+
+    @cache  # noqa: B019 - lives as long as the test
+    def rate_of(self, task: str, day: int, place: tuple[Found, ...]) -> float:
+        """The rate of a scenario, or of a scenario and slot, on a day and from that day alone."""
+        mine = [one for one in self.rows if all(one[part] == value for part, value in place)]
+        base = self.rate_of(task, day, place[:-1]) if len(place) > 1 else self.overall(task, day, day)
+        return smooth(known(mine, task, day, day), shown(mine, day, day), self.prior, base)
 
     def longest(self, day: int) -> int:
         return day - max(self.contract.features.windows_days)

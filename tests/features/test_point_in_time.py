@@ -68,6 +68,26 @@ def test_outcomes_count_on_the_day_they_became_known(tmp_path: Path, con: duckdb
     assert found[2]["user_impressions_1d"] == 1
 
 
+def test_clicks_over_those_expected_at_the_slots(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    """Slot 1 is clicked on 3 of 4 times, slot 2 on 1 of 4: a user with one click in slot 2 did better than expected."""
+    entities = [{"name": "user", "keys": ["user"], "coec": ["click"], "residual": ["click"]}]
+    contract = tiny_contract(features={"windows_days": [1], "prior_impressions": 2.0, "entities": entities})
+    start = midnight_us(date(2024, 3, 6), "UTC")
+    clicks = {1: [1, 1, 1, 0], 2: [1, 0, 0, 0]}
+    rows = [
+        row("UTC", start + i, 4 * slot + i, slot=slot, click=clicks[slot][i], user=f"u{slot}{i}")
+        for slot in (1, 2)
+        for i in range(4)
+    ]
+    rows.append(row("UTC", start + 24 * HOUR_US, 99, user="u20"))
+    found = read(con, built(con, contract, tmp_path, rows))[99]
+    overall = (4 + 0.1) / (8 + 1)
+    scenario = (4 + 2 * overall) / (8 + 2)
+    slot = round((1 + 2 * scenario) / (4 + 2), 6)
+    assert found["user_click_coec_1d"] == pytest.approx((1 + 2 * overall) / (slot + 2 * overall))
+    assert found["user_click_residual_1d"] == pytest.approx((1 - round(scenario, 6)) / (1 + 2))
+
+
 def test_rates_stay_rates_when_the_counts_belong_to_different_days(
     tmp_path: Path, con: duckdb.DuckDBPyConnection
 ) -> None:
