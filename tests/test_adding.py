@@ -28,7 +28,8 @@ def with_additions(raw, parts):
     for part in map(tomllib.loads, parts):
         for key, rows in part.items():
             if key == "features":
-                raw["features"]["entities"] += rows["entities"]
+                for kind, more in rows.items():
+                    raw["features"].setdefault(kind, []).extend(more)
             else:
                 raw[key] += rows
     return parse_contract(raw)

@@ -25,7 +25,7 @@ SECTIONS = {
     "[[scenarios]]": ["Scenario"],
     "[[tasks]]": ["Task", "Condition"],
     "[dedupe]": ["Dedupe"],
-    "[features]": ["Features", "Entity"],
+    "[features]": ["Features", "Entity", "Buckets", "Cross"],
     "[quality]": ["Quality", "Rates"],
     "[split], [lift], [schedule], [world]": ["Split", "LiftSection", "Schedule"],
 }

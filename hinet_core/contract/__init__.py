@@ -2,6 +2,7 @@
 
 from hinet_core.contract.columns import Spread
 from hinet_core.contract.computed import Computed, computed_features
+from hinet_core.contract.fields import Buckets, Cross, declared
 from hinet_core.contract.grammar import (
     Column,
     Condition,
@@ -20,11 +21,13 @@ from hinet_core.contract.grammar import (
 from hinet_core.contract.load import contract_path, load_contract, packaged_contracts, parse_contract
 
 __all__ = [
+    "Buckets",
     "Column",
     "Computed",
     "Condition",
     "Contract",
     "ContractError",
+    "Cross",
     "Entity",
     "Rates",
     "Scenario",
@@ -33,6 +36,7 @@ __all__ = [
     "Task",
     "computed_features",
     "contract_path",
+    "declared",
     "fingerprint",
     "known_day_column",
     "known_us_column",

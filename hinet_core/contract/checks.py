@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
+from hinet_core.contract.fields import check_field_names, field_references
 from hinet_core.contract.values import time_zones
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def check_references(contract: "Contract") -> list[str]:
     uses += [(f"columns.{one.name}.spread.by", key, columns) for one in contract.columns if one.spread
              for key in one.spread.by]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
-    uses += feature_references(contract)
+    uses += feature_references(contract) + field_references(contract)
     uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
     uses += [(f"tasks.{one.name}.known_at", one.known_at, columns) for one in contract.tasks if one.known_at]
     uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
@@ -242,5 +243,6 @@ def check_dedupe(contract: "Contract") -> list[str]:
 FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks)
 # Every name that these follow exists.
 REFERRING_CHECKS = (
-    check_paths, check_spread, check_leaks, *FEATURE_CHECKS, check_dedupe, check_late_columns, check_late_tasks,
+    check_paths, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe, check_late_columns,
+    check_late_tasks,
 )  # fmt: skip

@@ -111,6 +111,7 @@ class Column(Part):
     values: tuple[Any, ...] = ()
     pattern: Pattern | None = None
     encode: Literal["id", "number", "list"] | None = None
+    min_count: int | None = Field(default=None, ge=1)
     unit: str = ""
     description: str = ""
 
@@ -149,6 +150,8 @@ class Column(Part):
             raise ValueError("a feature says how it is encoded: encode = 'id', 'number' or 'list'")
         if self.encode and self.role in ("outcome", "known_at", "propensity", "position"):
             raise ValueError(f"a column with role {self.role!r} can never be an input: remove encode")
+        if self.min_count is not None and self.encode not in ("id", "list"):
+            raise ValueError(f"min_count: found {self.min_count}, allowed: none without encode = 'id' or 'list'")
         if self.encode == "list" and self.type not in ("list<int64>", "list<string>"):
             raise ValueError(f"encode = 'list' needs type 'list<int64>' or 'list<string>', found {self.type!r}")
         if self.encode == "number" and not (self.is_number or self.type == "bool"):

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from hinet_core.contract.checks import contradictions
 from hinet_core.contract.columns import Column, Part, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
+from hinet_core.contract.fields import Buckets, Cross
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, Share, as_tuple, is_number
 
 
@@ -111,6 +112,8 @@ class Features(Part):
     prior_impressions: float = Field(default=20.0, gt=0)
     min_token_count: int = Field(default=5, ge=1)
     entities: tuple[Entity, ...] = ()
+    buckets: tuple[Buckets, ...] = ()
+    crosses: tuple[Cross, ...] = ()
 
 
 class Rates(Part):

@@ -6,7 +6,7 @@ F id fields, K numbers, L list length, N rows, T tasks.
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import DTypeLike, NDArray
+from pydantic import TypeAdapter
 
 from hinet_core.contract import Contract, computed_features
 from hinet_core.dataset import numbers as numbers_room
 from hinet_core.dataset import vocabulary as vocabulary_room
+from hinet_core.dataset.fields import fit_buckets
 from hinet_core.dataset.numbers import Number, Transform
-from hinet_core.dataset.plan import IDENTITY, EncodingError, Plan, label_sql
+from hinet_core.dataset.plan import IDENTITY, EncodingError, Plan, label_sql, min_counts
 from hinet_core.dataset.rows import Dataset
 from hinet_core.dataset.tensors import FeatureSpec, FieldSpec
 from hinet_core.lake import quote_identifier
 
 VOCABULARY, DESCRIPTION = "vocabulary.parquet", "encoder.json"
 FORMAT = 2
+STORED: dict[str, Any] = {"plan": Plan, "numbers": tuple[Number, ...]}
 ROWS_AT_ONCE = 200_000
 
 _names = itertools.count()
@@ -55,8 +58,10 @@ class Encoder:
         count, last = con.sql(f"SELECT COUNT(*), {last_slot} FROM {rows}").fetchone() or (0, None)
         if not count:
             raise EncodingError("the training window has no row of a modelled scenario: ingest days that have some")
-        list_names = [one.name for one in plan.lists]
-        vocabulary = vocabulary_room.fit(con, rows, plan.fields, list_names, contract.features.min_token_count)
+        plan = replace(plan, buckets=fit_buckets(con, rows, contract.features.buckets))
+        lists = [one.name for one in plan.lists]
+        counts = min_counts(contract, [*plan.fields, *lists])
+        vocabulary = vocabulary_room.fit(con, rows, plan.token_sql(), lists, counts)
         transforms: dict[str, Transform] = {
             one.name: one.transform for one in computed_features(contract) if one.encode == "number"
         }
@@ -105,7 +110,7 @@ class Encoder:
         plan = self.plan
         check_columns(plan, relation.columns)
         rows = view_of(con, relation)
-        columns = [f"{vocabulary_room.token_sql(name)} AS f{i}" for i, name in enumerate(plan.fields)]
+        columns = [f"{token} AS f{i}" for i, token in enumerate(plan.token_sql().values())]
         columns += [f"CAST({numbers_room.encode_sql(one)} AS FLOAT) AS k{i}" for i, one in enumerate(self.numbers)]
         columns += [f"CAST({quote_identifier(one.name)} AS VARCHAR[]) AS l{i}" for i, one in enumerate(plan.lists)]
         for i, task in enumerate(plan.tasks):
@@ -165,8 +170,8 @@ class Encoder:
             raise EncodingError(f"{folder} holds no readable encoder ({error}): train this model again") from error
         if content.get("format") != FORMAT or vocabulary.schema.names != vocabulary_room.SCHEMA.names:
             raise EncodingError(f"{folder}: expected encoder format {FORMAT}, found {content.get('format')!r}")
-        numbers = tuple(Number(**one) for one in content["numbers"])
-        return cls(Plan.from_json(content["plan"]), vocabulary, numbers, content["n_positions"])
+        plan, numbers = (TypeAdapter(kind).validate_python(content[key]) for key, kind in STORED.items())
+        return cls(plan, vocabulary, numbers, content["n_positions"])
 
 
 def check_columns(plan: Plan, present: list[str]) -> None:

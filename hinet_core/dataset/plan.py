@@ -1,12 +1,12 @@
 """What an encoder needs of a contract, and the SQL of labels, slots and row identities that follows from it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from hinet_core.contract import Column, Computed, Contract, computed_features, known_us_column, label_column
-from hinet_core.dataset.vocabulary import CALENDAR
+from hinet_core.contract import Column, Computed, Contract, computed_features, declared, known_us_column, label_column
+from hinet_core.dataset.fields import CALENDAR, Bucketed, Crossed, token_sql
 from hinet_core.dataset.window import EPOCH, MICROSECOND
 from hinet_core.lake import quote_identifier, quote_literal
 
@@ -38,9 +38,12 @@ class ListField:
 
 @dataclass(frozen=True)
 class Plan:
-    """The columns to encode and how; a stored model carries its own."""
+    """The columns to encode and how; a stored model carries its own. Bounds that come from the window are empty
+    before the encoder is fitted."""
 
-    fields: tuple[str, ...]
+    ids: tuple[str, ...]
+    buckets: tuple[Bucketed, ...]
+    crosses: tuple[Crossed, ...]
     lists: tuple[ListField, ...]
     numbers: tuple[str, ...]
     scenarios: tuple[str, ...]
@@ -52,12 +55,14 @@ class Plan:
 
     @classmethod
     def of(cls, contract: Contract) -> "Plan":
-        declared: tuple[Column | Computed, ...] = (*contract.inputs, *computed_features(contract))
-        position = contract.column_for("position")
+        inputs, features, position = declared(contract), contract.features, contract.column_for("position")
+        only_buckets = {one.of for one in features.buckets if not one.keep_number}
         return cls(
-            fields=tuple(one.name for one in declared if one.encode == "id") + tuple(CALENDAR),
-            lists=tuple(ListField(one.name, list_length(one)) for one in declared if one.encode == "list"),
-            numbers=tuple(one.name for one in declared if one.encode == "number"),
+            ids=tuple(one.name for one in inputs if one.encode == "id"),
+            buckets=tuple(Bucketed(one.name, one.of, one.bounds) for one in features.buckets),
+            crosses=tuple(Crossed(one.name, one.columns) for one in features.crosses),
+            lists=tuple(ListField(one.name, list_length(one)) for one in inputs if one.encode == "list"),
+            numbers=tuple(one.name for one in inputs if one.encode == "number" and one.name not in only_buckets),
             scenarios=tuple(one.id for one in contract.modelled),
             tasks=tuple(TaskTime(one.name, one.matures_after // MICROSECOND) for one in contract.tasks),
             time_zone=contract.time_zone,
@@ -66,19 +71,22 @@ class Plan:
             first_slot=1 if position is None or position.min is None else int(position.min),
         )
 
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> "Plan":
-        """A plan from the JSON values of its fields."""
-        parts: dict[str, type] = {"tasks": TaskTime, "lists": ListField}
-        read: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
-        read |= {key: tuple(part(**one) for one in raw[key]) for key, part in parts.items()}
-        return cls(**read)
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The id fields in their order."""
+        return (*self.ids, *(one.name for one in self.buckets), *(one.name for one in self.crosses), *CALENDAR)
+
+    def token_sql(self) -> dict[str, str]:
+        """The token of every id field in a row."""
+        return token_sql(self.fields, self.crosses, self.buckets)
 
     @property
     def needed_columns(self) -> list[str]:
         """What examples must have to be encoded."""
-        columns = [*IDENTITY_COLUMNS, "hour", "exposed_us", "scenario_id", self.user]
-        columns += [name for name in self.fields if name not in CALENDAR]
+        made = {one.name for one in self.buckets}.union(CALENDAR)
+        columns = [*IDENTITY_COLUMNS, "hour", "exposed_us", "scenario_id", self.user, *self.ids]
+        columns += [one.column for one in self.buckets]
+        columns += [part for one in self.crosses for part in one.parts if part not in made]
         columns += [one.name for one in self.lists] + list(self.numbers)
         columns += [make(task.name) for task in self.tasks for make in (label_column, known_us_column)]
         return columns + ([self.position] if self.position else [])
@@ -99,9 +107,18 @@ class Plan:
         return f"CASE WHEN {slot} >= 1 THEN LEAST({slot}, {n_positions}) ELSE 0 END"
 
 
-def list_length(declared: Column | Computed) -> int:
+def min_counts(contract: Contract, names: Iterable[str]) -> dict[str, int]:
+    """How often a token must occur to have an id of its own, per field; a computed list follows its column."""
+    features = contract.features
+    own = {one.name: one.min_count for one in contract.columns}
+    own |= {one.name: one.min_count for one in features.buckets} | {one.name: one.min_count for one in features.crosses}
+    own |= {one.name: own.get(one.of) for one in computed_features(contract)}
+    return {name: own.get(name) or features.min_token_count for name in names}
+
+
+def list_length(one: Column | Computed) -> int:
     """A computed list says itself how long it is."""
-    return declared.length if isinstance(declared, Computed) and declared.length else LIST_LENGTH
+    return one.length if isinstance(one, Computed) and one.length else LIST_LENGTH
 
 
 def label_sql(task: TaskTime, cutoff: int) -> tuple[str, str]:

@@ -5,7 +5,7 @@ A missing value is a token of its own (NULL), never the unseen one. Lists have n
 L list length, N rows, V entries of all lists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -19,25 +19,23 @@ from hinet_core.lake import quote_identifier, quote_literal
 FIRST_ID = 2
 UNSEEN = 1
 SCHEMA = pa.schema([("field", pa.string()), ("token", pa.string()), ("id", pa.int32()), ("count", pa.int64())])
-# Fields that every log has: the hour and the weekday (0 = Monday; day 0 of 1970 is a Thursday).
-CALENDAR = {"hour": "hour", "weekday": "((day_number + 3) % 7)"}
-
-
-def token_sql(field: str) -> str:
-    """The token of an id field in a row."""
-    return f"CAST({CALENDAR.get(field, quote_identifier(field))} AS VARCHAR)"
 
 
 def fit(
-    con: duckdb.DuckDBPyConnection, rows: str, fields: Sequence[str], lists: Sequence[str], min_count: int
+    con: duckdb.DuckDBPyConnection,
+    rows: str,
+    fields: Mapping[str, str],
+    lists: Sequence[str],
+    min_count: Mapping[str, int],
 ) -> pa.Table:
     """The vocabulary of a view of examples: a pure function of its rows, whatever their order.
 
-    Tokens seen fewer than `min_count` times share the unseen id, which so learns what rare tokens have in common.
+    `fields` gives the SQL of each field's token. Tokens seen fewer than `min_count` times share the unseen id, which
+    so learns what rare tokens have in common.
     """
-    parts = [field_sql(rows, field, token_sql(field), min_count) for field in fields]
+    parts = [field_sql(rows, name, token, min_count[name]) for name, token in fields.items()]
     parts += [field_sql(f"(SELECT UNNEST({quote_identifier(name)}) AS item FROM {rows}) AS u", name,
-                        "CAST(item AS VARCHAR)", min_count, missing=False) for name in lists]  # fmt: skip
+                        "CAST(item AS VARCHAR)", min_count[name], missing=False) for name in lists]  # fmt: skip
     if not parts:
         return SCHEMA.empty_table()
     tables = [con.sql(part).to_arrow_table() for part in parts]
