@@ -215,7 +215,7 @@ def _write(contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day
 
 
 def _counters(contract: Contract) -> str:
-    """Tidy counts of what happened to rows on their way: violations, unmatched keys, scenarios, reasons."""
+    """Tidy counts of what happened to rows on their way: violations, keys of side tables, scenarios, reasons."""
     parts = [
         "SELECT 'scenario_rows' AS counter, scenario_id AS detail, count(*) AS rows FROM judged "
         "WHERE verdict = 'kept' GROUP BY ALL",
@@ -225,10 +225,11 @@ def _counters(contract: Contract) -> str:
     ]
     for source in contract.sources:
         if source.kind == "side":
-            parts.append(
-                f"SELECT 'unmatched', {quote_literal(source.name)}, count(*) FILTER (NOT {matched_column(source)}) "
-                "FROM judged WHERE verdict = 'kept'"
-            )
+            parts += [
+                f"SELECT {quote_literal(counter)}, {quote_literal(source.name)}, "
+                f"count(*) FILTER ({matched_column(source)} {hit}) FROM judged WHERE verdict = 'kept'"
+                for counter, hit in (("unmatched", "= 0"), ("repeated_key", "> 1"))
+            ]
     for task in contract.tasks:
         if task.after:
             hit = rules.violation(task)

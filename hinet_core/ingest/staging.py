@@ -71,6 +71,7 @@ def staged_columns(contract: Contract) -> list[str]:
 
 
 def matched_column(source: Source) -> str:
+    """How many rows of the side table have the row's key."""
     return quote_identifier(f"matched_{source.name}")
 
 
@@ -192,15 +193,16 @@ def _join_side(contract: Contract, query: str, source: Source, readers: list[Fil
         parts.append(f"SELECT {both}, {order} AS matched_order, record_number FROM ({reader.query})")
     keys_sql = ", ".join(map(_matched_key, source.join))
     numbered = (
-        f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY matched_order, record_number) AS nth "
+        f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY matched_order, record_number) AS nth, "
+        f"count(*) OVER (PARTITION BY {keys_sql}) AS matched_rows "
         f"FROM ({' UNION ALL '.join(parts)})"
     )
     kept = ", ".join(quote_identifier(one.name) for one in columns)
-    side = f"SELECT {keys_sql}{', ' + kept if kept else ''}, true AS matched_row FROM ({numbered}) WHERE nth = 1"
+    side = f"SELECT {keys_sql}{', ' + kept if kept else ''}, matched_rows FROM ({numbered}) WHERE nth = 1"
     on = " AND ".join(f"row.{quote_identifier(key)} = side.{_matched_key(key)}" for key in source.join)
     added = "".join(f", side.{quote_identifier(one.name)}" for one in columns)
     return (
-        f"SELECT row.*{added}, coalesce(side.matched_row, false) AS {matched_column(source)} "
+        f"SELECT row.*{added}, coalesce(side.matched_rows, 0) AS {matched_column(source)} "
         f"FROM ({query}) AS row LEFT JOIN ({side}) AS side ON {on}"
     )
 

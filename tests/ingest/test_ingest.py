@@ -109,6 +109,8 @@ def test_read_is_kept_plus_duplicate_plus_quarantined(tiny, paths, con):
     assert sum(one.counts["rows_read"] for one in results) == 14
     counters = set(rows(lake, con, "ingest_counters", "counter, detail, rows", [date(2026, 3, 27)]))
     assert {("unknown_scenario", "moon", 1), ("scenario_rows", "home", 1), ("unmatched", "items", 0)} <= counters
+    # Item a stands twice in the side table: the first is taken, and the one row that meets it is counted.
+    assert ("repeated_key", "items", 1) in counters
 
 
 def test_among_equal_keys_the_first_of_a_total_order_is_kept(tiny, paths, con):
