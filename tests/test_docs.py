@@ -20,6 +20,7 @@ MODELS = {
 # Which tables of the page are about which part.
 SECTIONS = {
     "Top level": ["Contract"],
+    "[origin]": ["Origin"],
     "[[sources]]": ["Source"],
     "[[columns]]": ["Column", "Spread"],
     "[[scenarios]]": ["Scenario"],

@@ -165,6 +165,15 @@ class Schedule(Part):
     retrain_at: Clock = "03:00"
 
 
+class Origin(Part):
+    """Where a public log is offered, and the files as they are called there (patterns; ranges as in `names`)."""
+
+    dataset: str
+    page: str = ""
+    licence: str = ""
+    files: tuple[str, ...] = Field(min_length=1)
+
+
 class Contract(Part):
     """All that the platform knows of a log. Passed as a value, never looked up."""
 
@@ -173,6 +182,7 @@ class Contract(Part):
     version: int = 1
     title: str = ""
     description: str = ""
+    origin: Origin | None = None
     time_zone: str
     first_day: date
     last_day: date | None = None

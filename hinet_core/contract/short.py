@@ -20,6 +20,9 @@ def written_out(raw: Table, base: Table | None = None) -> Table:
         whole["sources"] = [_source(one) for one in raw["sources"]]
     if isinstance(raw.get("columns"), list):
         whole["columns"] = list(chain.from_iterable(_columns(one) for one in raw["columns"]))
+    origin = raw.get("origin")
+    if isinstance(origin, dict) and "files" in origin:
+        whole["origin"] = origin | {"files": spelled(origin["files"], "origin.files")}
     return whole if base is None else _laid_over(base, whole)
 
 
