@@ -113,7 +113,7 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
             first = f"DATE {quote_literal(one.first_day.isoformat())}" if one.first_day in wanted else None
             insert_rejects(con, reader, "staged", one.path, {"placed_day": first} if first else None)
         for source in contract.outcome_sources:
-            late = {landed.root / one.path for day in days for one in landed.outcome_files(source, day)}
+            late = {path: name for day in days for path, name in landed.outcome_files(source, day).items()}
             stage_outcomes(con, contract, source, late, landed.root)
         yield con
     finally:

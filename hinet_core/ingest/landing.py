@@ -46,6 +46,11 @@ class LandedFile:
         return date.fromisoformat(min(self.rows)) if self.rows else None
 
 
+def identity(source: Source, one: LandedFile) -> str:
+    """What a file says, whatever it is called: its hash, and its path only where the contract reads the path."""
+    return f"{one.sha256} {one.path}" if source.path_pattern else one.sha256
+
+
 @dataclass(frozen=True)
 class LandingIndex:
     """Which landed file holds rows of which day."""
@@ -80,14 +85,15 @@ class LandingIndex:
         """The usable files of a side table or of a source of outcomes."""
         return [one for one in self.files if one.source == source.name and not one.refused]
 
-    def outcome_files(self, source: Source, day: date) -> list[LandedFile]:
-        """The files that may hold an outcome of the day's exposures: by when it became known, or any if undated."""
+    def outcome_files(self, source: Source, day: date) -> dict[str, str]:
+        """Path -> identity of the files that may hold an outcome of the day's exposures; of equal files the first."""
         first, last = (one.isoformat() for one in known_days(self.contract, source, day))
-        return [
-            one
-            for one in self.files_from(source)
+        found = {
+            identity(source, one): one.path
+            for one in reversed(self.files_from(source))
             if one.undated or any(first <= known <= last for known in one.rows)
-        ]
+        }
+        return {path: name for name, path in found.items()}
 
     def fingerprint(self, day: date) -> str:
         """Changes when a log file of the day, a side table or what the contract says of rows changes."""

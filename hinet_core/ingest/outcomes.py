@@ -5,7 +5,7 @@ the longest window of the source's tasks after it; a row without a time belongs 
 when any row that belongs meets the task's conditions inside the task's window, and is known at the earliest of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -30,8 +30,7 @@ from hinet_core.lake import quote_identifier, quote_literal
 
 DAY = timedelta(days=1)
 # Names with a point cannot be those of a contract.
-AT_US, KNOWN_DAY = quote_identifier("at.us"), quote_identifier("at.day")
-LAST_US = 2**63 - 1
+FILE_ID, AT_US, KNOWN_DAY = "file.id", quote_identifier("at.us"), quote_identifier("at.day")
 
 
 def times_of(contract: Contract, source: Source) -> list[str]:
@@ -90,25 +89,28 @@ def stage_outcomes(
     con: duckdb.DuckDBPyConnection,
     contract: Contract,
     source: Source,
-    files: Iterable[Path],
+    files: Mapping[str, str],
     landing: Path,
     keep_raw: bool = False,
 ) -> None:
-    """Fill the source's table with every record of the files, typed and judged; `keep_raw` keeps all texts."""
+    """Fill the source's table with every record of the files (path in landing -> identity), typed and judged.
+
+    `keep_raw` keeps the text of every record, else only refused ones have it.
+    """
     types = value_columns(contract, source) | {
         AT_US: "BIGINT", KNOWN_DAY: "DATE", "source_file": "VARCHAR", "record_number": "BIGINT",
         "reasons": "VARCHAR[]", "raw": "VARCHAR",
     }  # fmt: skip
-    table = table_of(source)
+    table, file_id = table_of(source), quote_identifier(FILE_ID)
     columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
-    for path in sorted(files):
-        relative = path.relative_to(landing).as_posix()
-        reader = open_file(con, contract, source, path, relative)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns}, {file_id} VARCHAR)")
+    for path, identity in sorted(files.items()):
+        reader = open_file(con, contract, source, landing / path, path)
         rows = outcome_rows(contract, reader, keep_raw)
+        name = quote_literal(identity)
         forget_rejects(con)
-        con.execute(f"INSERT INTO {table} SELECT {', '.join(types)} FROM ({rows})").fetchall()
-        insert_rejects(con, reader, table, relative, {})
+        con.execute(f"INSERT INTO {table} SELECT {', '.join(types)}, {name} FROM ({rows})").fetchall()
+        insert_rejects(con, reader, table, path, {FILE_ID: name})
 
 
 def outcome_rows(contract: Contract, reader: FileReader, keep_raw: bool = False) -> str:
@@ -184,7 +186,8 @@ def _matches(contract: Contract, source: Source) -> str:
     values = ", ".join(f"late.{quote_identifier(one.name)}" for one in contract.columns_of(source))
     return (
         "SELECT row.source_file AS log_file, row.record_number AS log_record, row.exposed_us, "
-        f"late.source_file, late.record_number, late.{AT_US}, {values}, CAST(NULL AS VARCHAR) AS reason "
+        f"late.{quote_identifier(FILE_ID)}, late.record_number, late.{AT_US}, {values}, "
+        "CAST(NULL AS VARCHAR) AS reason "
         f"FROM judged AS row JOIN {table_of(source)} AS late ON {belongs(contract, source, 'row', 'late')} "
         "WHERE row.verdict = 'kept'"
     )
@@ -256,13 +259,16 @@ def _refuse(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source) 
 
 
 def _with_first_rows(contract: Contract) -> str:
-    """`claims` with the columns of the first row that belongs, in the order of time, file and record."""
+    """`claims` with the columns of the first row that belongs, in the order of time and then of what rows say.
+
+    So it does not matter which file a row came in, nor how often.
+    """
     columns, joins = ["row.*"], []
     for number, source in enumerate(contract.outcome_sources):
         names = [quote_identifier(one.name) for one in contract.columns_of(source)]
         first = f"first_{number}"
         columns += [f"{first}.{name}" for name in names]
-        order = f"coalesce({AT_US}, {LAST_US}), source_file, record_number"
+        order = ", ".join(f"{name} NULLS LAST" for name in [AT_US, *names])
         numbered = (
             f"SELECT log_file, log_record, {', '.join(names)}, "
             f"row_number() OVER (PARTITION BY log_file, log_record ORDER BY {order}) AS nth "
@@ -279,7 +285,8 @@ def matches_query(contract: Contract, day: date) -> str:
     """`outcome_matches`: which row of which outcome file belongs to which exposure of the day, or why it is refused."""
     parts = [
         f"SELECT DATE {quote_literal(day.isoformat())} AS day, log_file, log_record, "
-        f"{quote_literal(source.name)} AS source, source_file, record_number, reason FROM {matches_of(source)}"
+        f"{quote_literal(source.name)} AS source, {quote_identifier(FILE_ID)} AS outcome_file, "
+        f"record_number AS outcome_record, reason FROM {matches_of(source)}"
         for source in contract.outcome_sources
     ]
     return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY ALL"
