@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,19 +96,21 @@ class LandingIndex:
         }
         return {path: name for name, path in found.items()}
 
+    @cached_property
+    def rules(self) -> str:
+        """A fingerprint of all that the contract says of rows."""
+        parts = {
+            "sources", "columns", "scenarios", "tasks", "dedupe", "quality", "time_zone", "first_day", "last_day",
+        }  # fmt: skip
+        return fingerprint(self.contract.model_dump(mode="json", include=parts))
+
     def fingerprint(self, day: date) -> str:
         """Changes when a log file of the day, a side table or what the contract says of rows changes."""
         horizon = self.contract.dedupe.horizon_days
         days = [date.fromordinal(day.toordinal() - back) for back in range(horizon + 1)]
         files = {(one.path, one.sha256) for each in days for one in self.files_of(each)}
         sides = {(one.path, one.sha256) for one in self.side_files}
-        rules = self.contract.model_dump(
-            mode="json",
-            include={
-                "sources", "columns", "scenarios", "tasks", "dedupe", "quality", "time_zone", "first_day", "last_day",
-            },
-        )  # fmt: skip
-        return fingerprint([sorted(files), sorted(sides), rules])
+        return fingerprint([sorted(files), sorted(sides), self.rules])
 
 
 def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:

@@ -242,6 +242,18 @@ def test_events_make_several_labels_each_in_its_window(raw, paths, con):
     assert counters.aggregate("sum(rows)").fetchall() == [(1,)]
 
 
+def test_an_event_without_a_time_is_not_outdone_by_one_after_the_window(raw, paths, con):
+    event_contract(raw)
+    part_of(raw, "columns", "event_at")["nullable"] = True
+    contract = parse_contract(raw)
+    write_csv(paths.landing, "log_1.csv", SHOWN[:2])
+    lines = ["a,7,click,2026-03-27T11:30:00Z", "a,7,click,", "b,7,click,2026-03-27T11:30:00Z"]
+    write_csv(paths.landing, "events_1.csv", lines, header="product,visitor,event,event_at")
+    ingest(contract, paths)
+    found = shown(paths, con, "item, label_click, (known_us_click - exposed_us) / 3600000000")
+    assert found == [("a", 1, 1), ("b", 0, 1)]  # known when settled
+
+
 def test_the_presence_of_a_row_is_an_outcome(raw, paths, con):
     part_of(raw, "columns", "ordered").update(type="string", values=[], **{"from": "req"})
     part_of(raw, "tasks", "order")["label"] = {"column": "ordered", "present": True}

@@ -28,7 +28,7 @@ HEADERS = {"log": "", "events": "visitor,product,event,event_at", "gifts": "req,
 
 
 def contract_of(on_violation):
-    """Clicks and orders as dated events of user and item, gifts as undated rows; an order needs `clicked` in the log."""
+    """Clicks and orders as dated events of user and item, gifts undated; an order needs the log's `clicked`."""
     raw = late_raw()
     raw["sources"] = [
         raw["sources"][0],
@@ -37,7 +37,8 @@ def contract_of(on_violation):
         {"name": "gifts", "kind": "outcomes", "files": "gifts_*.csv", "format": "csv",
          "join": {"request": "req", "item": "sku"}},
     ]  # fmt: skip
-    raw["columns"] = raw["columns"][:6] + [
+    raw["columns"] = [
+        *raw["columns"][:6],
         {"name": "event", "type": "string", "role": "outcome", "source": "events"},
         {"name": "event_at", "type": "timestamp", "role": "known_at", "source": "events", "nullable": True},
         {"name": "giver", "type": "int64", "role": "outcome", "source": "gifts", "nullable": True},
@@ -62,7 +63,7 @@ def day_of(minute):
 
 
 class RandomLog:
-    """Exposures (request, user, item, minute, clicked), events (user, item, name, minute), gifts (request, item, by)."""
+    """Shown (request, user, item, minute, clicked), events (user, item, name, minute), gifts (request, item, by)."""
 
     def __init__(self, seed):
         self.draw = draw = random.Random(seed)
