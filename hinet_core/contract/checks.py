@@ -89,6 +89,7 @@ def check_references(contract: "Contract") -> list[str]:
     uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
     uses += [("quality.scenario_min_rows", key, {s.id for s in contract.scenarios})
              for key in contract.quality.scenario_min_rows]  # fmt: skip
+    uses += [("split.negative_rate", key, {s.id for s in contract.modelled}) for key in contract.split.negative_rate]
     uses += [("quality.task_rates", key, {t.name for t in contract.tasks}) for key in contract.quality.task_rates]
     return [
         f"{where}: found {name!r}, allowed: {', '.join(sorted(allowed))}"
@@ -177,6 +178,21 @@ def check_late_tasks(contract: "Contract") -> list[str]:
     return problems
 
 
+def check_sampling(contract: "Contract") -> list[str]:
+    """Rows are dropped as negatives of the first task, so no other task may have a positive there."""
+    under_first = {contract.tasks[0].name}
+    for task in contract.tasks[1:]:
+        under_first |= {task.name} if task.after in under_first else set()
+    outside = [task.name for task in contract.tasks if task.name not in under_first]
+    if not contract.split.negative_rate or not outside:
+        return []
+    first = contract.tasks[0].name
+    return [
+        f"split.negative_rate: task {outside[0]!r} does not follow the first task ({first!r}); allowed: where the "
+        "after of every other task leads to it"
+    ]
+
+
 def check_modelled(contract: "Contract") -> list[str]:
     return [] if contract.modelled else ["scenarios: found none with modelled = true, allowed: at least one"]
 
@@ -240,7 +256,7 @@ def check_dedupe(contract: "Contract") -> list[str]:
     ]
 
 
-FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks)
+FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_sampling)
 # Every name that these follow exists.
 REFERRING_CHECKS = (
     check_paths, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe, check_late_columns,

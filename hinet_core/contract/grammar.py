@@ -141,11 +141,18 @@ class Quality(Part):
     task_rates: dict[str, Rates] = Field(default_factory=dict)
 
 
+KeptShare = Annotated[float, Field(gt=0, le=1)]
+
+
 class Split(Part):
-    """Training uses `train_days` before the validation day; a model is judged on `judged_days` from its as_of."""
+    """Training uses `train_days` before the validation day; a model is judged on `judged_days` from its as_of.
+
+    Of the training rows without any positive, `negative_rate` is the share that is kept, per scenario.
+    """
 
     train_days: int = Field(default=30, ge=1)
     judged_days: int = Field(default=2, ge=1)
+    negative_rate: dict[str, KeptShare] = Field(default_factory=dict)
 
 
 class LiftSection(Part):

@@ -5,7 +5,7 @@ F id fields, K numbers, L list length, N rows, T tasks.
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from hinet_core.contract import Contract, computed_features
 from hinet_core.dataset import numbers as numbers_room
+from hinet_core.dataset import sampling
 from hinet_core.dataset import vocabulary as vocabulary_room
 from hinet_core.dataset.fields import fit_buckets
 from hinet_core.dataset.numbers import Number, Transform
@@ -34,6 +35,7 @@ VOCABULARY, DESCRIPTION = "vocabulary.parquet", "encoder.json"
 FORMAT = 2
 STORED: dict[str, Any] = {"plan": Plan, "numbers": tuple[Number, ...]}
 ROWS_AT_ONCE = 200_000
+NOT_SAMPLED: Mapping[str, float] = {}
 
 _names = itertools.count()
 
@@ -94,16 +96,23 @@ class Encoder:
         return self._dataset(table).map(lambda column: column.index_select(0, place_N))
 
     def stream(
-        self, con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, as_of: date
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relation: duckdb.DuckDBPyRelation,
+        as_of: date,
+        negative_rate: Mapping[str, float] = NOT_SAMPLED,
     ) -> Iterator[tuple[Dataset, NDArray[np.uint64]]]:
         """The rows of `transform` some at a time, in no order, with a key for each: a hash of the row's identity.
 
-        Memory does not grow with the rows. `con` may run no other query until the stream has ended.
+        `negative_rate` gives scenarios the share of their negatives that stays (`sampling`). Memory does not grow with
+        the rows. `con` may run no other query until the stream has ended.
         """
-        reader = con.sql(self._sql(con, relation, as_of)).to_arrow_reader(ROWS_AT_ONCE)
-        for part in reader:
+        rate_S = sampling.rates(self.plan, negative_rate)
+        rows = f"({self._sql(con, relation, as_of)}) WHERE {sampling.kept_sql(self.plan, rate_S)}"
+        query = f"SELECT *, md5_number_lower({IDENTITY}) AS identity FROM {rows}"
+        for part in con.sql(query).to_arrow_reader(ROWS_AT_ONCE):
             table = pa.Table.from_batches([part])
-            yield self._dataset(table), table["identity"].to_numpy()
+            yield replace(self._dataset(table), negative_rate=rate_S), table["identity"].to_numpy()
 
     def _sql(self, con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, as_of: date) -> str:
         """One query for all columns: `f…` tokens, `k…` numbers, `l…` lists, `y…` labels, `m…` masks."""
@@ -120,7 +129,6 @@ class Encoder:
             f"CAST({plan.scenario_sql()} AS BIGINT) AS scenario, scenario_id AS place",
             f"CAST({plan.slot_sql(self.n_positions)} AS BIGINT) AS slot",
             f"md5_number_lower(CAST({quote_identifier(plan.user)} AS VARCHAR)) AS who",
-            f"md5_number_lower({IDENTITY}) AS identity",
             "CAST(day_number AS BIGINT) AS day_code, source_file AS file, CAST(record_number AS BIGINT) AS record",
         ]
         return f"SELECT {', '.join(columns)} FROM {rows}"

@@ -11,9 +11,8 @@ from hinet_core.dataset.window import EPOCH, MICROSECOND
 from hinet_core.lake import quote_identifier, quote_literal
 
 LIST_LENGTH = 8
-# A row is known by its day, file and record number; any file name may follow the last bar.
-IDENTITY = "CONCAT_WS('|', day_number, record_number, source_file)"
-IDENTITY_COLUMNS = ("day_number", "record_number", "source_file")
+# A row's identity as a text, in the columns of the encoder's query; any file name may follow the last bar.
+IDENTITY = "CONCAT_WS('|', day_code, record, file)"
 
 
 class EncodingError(ValueError):
@@ -84,8 +83,8 @@ class Plan:
     def needed_columns(self) -> list[str]:
         """What examples must have to be encoded."""
         made = {one.name for one in self.buckets}.union(CALENDAR)
-        columns = [*IDENTITY_COLUMNS, "hour", "exposed_us", "scenario_id", self.user, *self.ids]
-        columns += [one.column for one in self.buckets]
+        columns = ["day_number", "record_number", "source_file", "hour", "exposed_us", "scenario_id", self.user]
+        columns += [*self.ids, *(one.column for one in self.buckets)]
         columns += [part for one in self.crosses for part in one.parts if part not in made]
         columns += [one.name for one in self.lists] + list(self.numbers)
         columns += [make(task.name) for task in self.tasks for make in (label_column, known_us_column)]

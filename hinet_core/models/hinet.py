@@ -146,7 +146,7 @@ class HiNet(nn.Module):
         )
         self.towers = nn.ModuleList(MLP(c.expert_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
         self.position = PositionTerm(n_scenarios, spec.n_positions, n_tasks)
-        self.calibration = Calibration(n_tasks)
+        self.calibration = Calibration(n_scenarios, n_tasks)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
@@ -159,7 +159,8 @@ class HiNet(nn.Module):
         san_SS = self.san()
         tasks, cgc_BTR = self.cgc(self.scenario_layer(groups_GBH, san_SS, batch.scenario_B))
         logits_BT = torch.cat([tower(task_BH) for tower, task_BH in zip(self.towers, tasks, strict=True)], dim=1)
-        logits_BT = self.calibration(logits_BT + self.position(batch.scenario_B, batch.position_B))
+        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
+        logits_BT = self.calibration(logits_BT, batch.scenario_B)
         return Explanation(logits_BT, san_SS, sei_BGK, cgc_BTR)
 
     @staticmethod

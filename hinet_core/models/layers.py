@@ -138,23 +138,45 @@ class PositionTerm(nn.Module):
 
 
 class Calibration(nn.Module):
-    """z_t -> a_t z_t + b_t, the last step of every model: identity until training fits it on the validation day.
+    """The last step of every model: the sampling of negatives is undone, then z_t -> a_t z_t + b_t.
 
-    One line per task for all scenarios, a_t > 0: no ranking changes, neither inside a scenario nor across them.
-    Platt (1999). Needed because dropout shifts what ReLU layers pass on, so that evaluation predicts too much.
+    Training sets the rates before it begins and fits the lines on the validation day at its end; both are identity
+    before, and training itself sees the logits of the sample. One line per task for all scenarios, a_t > 0: no ranking
+    changes, neither inside a scenario nor across them. Platt (1999). Needed because dropout shifts what ReLU layers
+    pass on, so that evaluation predicts too much.
     """
 
+    rate_S: Tensor
     scale_T: Tensor
     shift_T: Tensor
 
-    def __init__(self, n_tasks: int) -> None:
+    def __init__(self, n_scenarios: int, n_tasks: int) -> None:
         super().__init__()
+        self.register_buffer("rate_S", torch.ones(n_scenarios))
         self.register_buffer("scale_T", torch.ones(n_tasks))
         self.register_buffer("shift_T", torch.zeros(n_tasks))
 
-    def forward(self, logits_BT: Tensor) -> Tensor:
+    def forward(self, logits_BT: Tensor, scenario_B: Tensor) -> Tensor:
         """-> (B, T)"""
-        return logits_BT * self.scale_T + self.shift_T
+        if self.training:
+            return logits_BT
+        return without_sampling(logits_BT, self.rate_S[scenario_B]) * self.scale_T + self.shift_T
+
+
+def without_sampling(logits_BT: Tensor, rate_B: Tensor) -> Tensor:
+    """Logits for all rows from logits of a sample that kept rows without any positive at a rate w, and all others.
+
+    Exact when a positive of any task is one of the first task, as in a funnel. Let a = P(first) and p = P(later) for
+    all rows: the sample keeps a share Z = a + w (1 - a), with a' = a / Z and p' = p / Z, since all positives stay. So
+    P(later | first) = p / a = p' / a' is what the sample shows, and p = c p' with c = Z = w / (1 - (1 - w) a').
+    As logits, z = z' + log c - log(1 + (1 - c) e^z'), which for the first task is z' + log w.
+    """
+    w_B1, first_B1 = rate_B[:, None], logits_BT[:, :1]
+    # 1 - (1 - w) a', with 1 - a' as the sigmoid of the negated logit: nothing cancels where a' is near 1.
+    rest_B1 = (1 - w_B1) * torch.sigmoid(-first_B1)
+    kept_B1 = w_B1 + rest_B1
+    log_c_B1, log_1_minus_c_B1 = torch.log(w_B1 / kept_B1), torch.log(rest_B1 / kept_B1)
+    return logits_BT + log_c_B1 - functional.softplus(logits_BT + log_1_minus_c_B1)
 
 
 class Dropout(nn.Module):

@@ -44,7 +44,7 @@ class MMoE(nn.Module):
         self.gate = linear(self.fields.width, len(spec.tasks) * c.experts)
         self.towers = nn.ModuleList(MLP(c.expert_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
         self.position = PositionTerm(len(spec.scenarios), spec.n_positions, len(spec.tasks))
-        self.calibration = Calibration(len(spec.tasks))
+        self.calibration = Calibration(len(spec.scenarios), len(spec.tasks))
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
@@ -54,7 +54,8 @@ class MMoE(nn.Module):
         # f_t(x) = sum_e softmax(W_t x)_e f_e(x), equations 6 and 7 of the paper
         mixed = [(gate_EB[..., None] * experts_EBH).sum(dim=0) for gate_EB in gate_TEB]
         logits_BT = torch.cat([tower(task_BH) for tower, task_BH in zip(self.towers, mixed, strict=True)], dim=1)
-        return self.calibration(logits_BT + self.position(batch.scenario_B, batch.position_B))
+        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
+        return self.calibration(logits_BT, batch.scenario_B)
 
 
 def build(spec: FeatureSpec, config: Config) -> MMoE:

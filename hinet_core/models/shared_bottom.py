@@ -41,13 +41,14 @@ class SharedBottom(nn.Module):
         self.bottom = MLP(self.fields.width, c.bottom_widths, dropout=c.dropout)
         self.towers = nn.ModuleList(MLP(c.bottom_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
         self.position = PositionTerm(len(spec.scenarios), spec.n_positions, len(spec.tasks))
-        self.calibration = Calibration(len(spec.tasks))
+        self.calibration = Calibration(len(spec.scenarios), len(spec.tasks))
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
         bottom_BH = self.bottom(self.input_dropout(self.fields(batch)))
         logits_BT = torch.cat([tower(bottom_BH) for tower in self.towers], dim=1)
-        return self.calibration(logits_BT + self.position(batch.scenario_B, batch.position_B))
+        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
+        return self.calibration(logits_BT, batch.scenario_B)
 
 
 def build(spec: FeatureSpec, config: Config) -> SharedBottom:

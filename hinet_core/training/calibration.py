@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one line per task, fitted on the validation day (Platt 1999).
+"""Probabilities that mean what they say: sampling undone, one line per task fitted on the validation day (Platt 1999).
 
 N rows, T tasks.
 """
@@ -18,6 +18,19 @@ log = logging.getLogger(__name__)
 FEWEST = 50
 # Keeps separable labels from running away; nothing beside the log loss of thousands of rows.
 RIDGE = 1e-4
+
+
+def undo_sampling(model: nn.Module, train: Dataset) -> None:
+    """Tell the model's last step at what rates its training rows were kept. Raises ValueError where it has none."""
+    if not train.negative_rate:
+        return
+    calibration = getattr(model, "calibration", None)
+    if not isinstance(calibration, Calibration):
+        raise ValueError(
+            "the training set keeps only a part of the negatives, and this model has no layers.Calibration named "
+            "calibration to correct its logits: give it one as its last step, or remove split.negative_rate"
+        )
+    calibration.rate_S.copy_(as_tensor(train.negative_rate))
 
 
 def calibrate(model: nn.Module, valid: Dataset, logits_NT: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Dataset
 from hinet_core.models.layers import FieldEmbedding
-from hinet_core.training.calibration import calibrate
+from hinet_core.training.calibration import calibrate, undo_sampling
 from hinet_core.training.losses import masked_bce, total_loss
 from hinet_core.training.stopping import AveragedWeights, Scorer
 
@@ -95,12 +95,14 @@ def fit(
 ) -> History:
     """Train in place; the model ends with the averaged weights of its best epoch, on `device`, in eval mode.
 
-    Its probabilities are calibrated on `valid`. Same seed, data and thread count give the same bits on a CPU.
+    Its probabilities are those of all rows, also where `train` is a sample, and calibrated on `valid`. Same seed, data
+    and thread count give the same bits on a CPU.
     `on_epoch(epoch, its history rows)` is called after each validation. Raises ValueError for
     unusable data, TrainingDivergedError for a loss of NaN.
     """
     _check_inputs(train, config)
     target = device_of(device)
+    undo_sampling(model, train)
     model.to(target)
     train, valid = train.to(target), valid.to(target)
     scorer = Scorer.of(valid)

@@ -98,6 +98,7 @@ class Job:
             "seed": self.seed,
             "contract": self.contract.data_fingerprint,
             "train_days": self.contract.split.train_days,
+            "negative_rate": self.contract.split.negative_rate,
             "examples": dict(self.examples),
             "code": self.code_version,
         }
@@ -159,7 +160,7 @@ def train_to_folder(job: Job, lake: Lake, folder: Path, device: str) -> None:
         fitted = lake.scan(con, EXAMPLES, job.window.fitted_days)
         encoder = Encoder.fit(con, job.contract, fitted)
         valid = encoder.transform(con, lake.scan(con, EXAMPLES, [job.window.valid_day]), job.window.as_of)
-        parts = encoder.stream(con, fitted, job.window.as_of)
+        parts = encoder.stream(con, fitted, job.window.as_of, job.contract.split.negative_rate)
         with training_set(folder, parts, len(fitted), memory_bytes) as train_set:
             con.close()  # gives DuckDB's memory to the training
             model = models.build(job.model_name, encoder.spec, job.preset, seed=job.seed)

@@ -35,7 +35,7 @@ def test_separable_labels_stay_finite():
 
 
 def test_identity_until_fitted_and_saved_with_the_model():
-    calibration = Calibration(2)
-    logits_BT = torch.randn(5, 2)
-    assert torch.equal(calibration(logits_BT), logits_BT)
-    assert set(calibration.state_dict()) == {"scale_T", "shift_T"}
+    calibration = Calibration(3, 2).eval()
+    logits_BT, scenario_B = torch.randn(5, 2), torch.randint(0, 3, (5,))
+    assert torch.equal(calibration(logits_BT, scenario_B), logits_BT)
+    assert set(calibration.state_dict()) == {"rate_S", "scale_T", "shift_T"}
