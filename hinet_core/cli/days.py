@@ -18,6 +18,7 @@ def ingest(name: str, days: DaySpan | None) -> None:
     from hinet_core import quality
     from hinet_core.ingest.days import ingest_days
     from hinet_core.ingest.landing import index
+    from hinet_core.ingest.outcome_books import total_counts, write_books
     from hinet_core.ingest.pending import gaps, pending_days
     from hinet_core.quality.verdict import kept_out
 
@@ -34,6 +35,9 @@ def ingest(name: str, days: DaySpan | None) -> None:
         for result in ingest_days(contract, lake, landed, asked, auditor=quality):  # type: ignore[arg-type]
             click.echo(f"{result.day}: {books_of(result.counts)}" + ("" if result.manifest else "; kept out"))
             results.append(result)
+        books = write_books(lake, landed)
+        if books:
+            click.echo(f"outcome files: {words_of(total_counts(books))}")
         lake.rebuild_catalog(paths.catalog)
     if not asked:
         click.echo(f"nothing to read: all {len(landed.days)} landed days are in")
@@ -43,8 +47,12 @@ def ingest(name: str, days: DaySpan | None) -> None:
 
 def books_of(counts: dict[str, int]) -> str:
     """'12 read = 10 kept + 1 duplicate + 1 quarantined'"""
-    words = ("kept", "duplicate", "quarantined")
-    return f"{counts['rows_read']} read = " + " + ".join(f"{counts[f'rows_{word}']} {word}" for word in words)
+    return words_of({word: counts[f"rows_{word}"] for word in ("read", "kept", "duplicate", "quarantined")})
+
+
+def words_of(counts: dict[str, int]) -> str:
+    (read, total), *parts = counts.items()
+    return f"{total} {read} = " + " + ".join(f"{count} {word}" for word, count in parts)
 
 
 @main.command()

@@ -18,5 +18,7 @@ def land(name: str, folder: Path) -> None:
     with one_sentence():
         contract, paths, _ = places(name)
         copied = copy_in(contract, paths, folder)
-        days = index(contract, paths).days
-    click.echo(f"{len(copied)} new files; landed days: {days[0]} to {days[-1]} ({len(days)})")
+        landed = index(contract, paths)
+    days, known = landed.days, landed.known_days
+    late = f"; outcomes known from {known[0]} to {known[-1]} ({len(known)})" if known else ""
+    click.echo(f"{len(copied)} new files; landed days: {days[0]} to {days[-1]} ({len(days)}){late}")

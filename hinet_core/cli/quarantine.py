@@ -27,7 +27,8 @@ csv_option = click.option("--csv", "as_csv", is_flag=True, help="Comma-separated
 def quarantine(context: click.Context, name: str, by: str, as_csv: bool) -> None:
     """Count refused rows by reason, file or day, of committed days and of days that are kept out; name refused files.
 
-    `hinet quarantine replay` reads them again after a correction.
+    Rows of outcome files that belong to no exposure yet are listed too: they wait.
+    `hinet quarantine replay` reads refused rows of the log again after a correction, `hinet ingest` those of outcomes.
     """
     from hinet_core.ingest.books import refused
     from hinet_core.ingest.landing import last_index
@@ -91,14 +92,16 @@ def quarantine_replay(name: str) -> None:
 @main.command()
 @contract_option
 @click.option("--by", type=click.Choice(["file", "day"]), default="file", show_default=True, help="One line for each.")
+@click.option("--outcomes", is_flag=True, help="Outcome files: read = matched + duplicate + unmatched + quarantined.")
 @csv_option
-def books(name: str, by: str, as_csv: bool) -> None:
+def books(name: str, by: str, outcomes: bool, as_csv: bool) -> None:
     """Show the books: per file and day, rows read = kept + duplicate + quarantined, with totals."""
     from hinet_core.ingest import books as bookkeeping
 
     with one_sentence():
         _, _, lake = places(name)
-        columns, rows = bookkeeping.books(lake, by)  # type: ignore[arg-type]
+        table = bookkeeping.outcome_books if outcomes else bookkeeping.books
+        columns, rows = table(lake, by)  # type: ignore[arg-type]
     if as_csv:
         write_csv(columns, rows)
     elif rows:

@@ -1,15 +1,16 @@
 """The books of ingest: per file and day read = kept + duplicate + quarantined, and the refused rows by any view.
 
 Both cover committed days and days that a check keeps out; `state` tells them apart, since a day can be both: an
-earlier reading is committed while a later one is kept out.
+earlier reading is committed while a later one is kept out. Rows of outcome files may also be `waiting`.
 """
 
+from pathlib import Path
 from typing import Any, Literal
 
 from hinet_core.ingest.days import STEP
 from hinet_core.lake import Lake, connect, parquet_list, quote_literal
 
-COMMITTED, KEPT_OUT = "committed", "kept out"
+COMMITTED, KEPT_OUT, WAITING = "committed", "kept out", "waiting"
 RAW_SHOWN = 80
 
 BooksBy = Literal["file", "day"]
@@ -19,19 +20,30 @@ Table = tuple[list[str], list[tuple[Any, ...]]]
 
 def books(lake: Lake, by: BooksBy) -> Table:
     """Column names and rows: counts per day and file or per day, then one total per state."""
-    source = _of_both_states(lake, "ingest_files")
     what = ["day", "file", "state"] if by == "file" else ["day", "state"]
-    columns = [*what, "read", "kept", "duplicate", "quarantined"]
+    return _counted(_of_both_states(lake, "ingest_files"), what, ["read", "kept", "duplicate", "quarantined"])
+
+
+def outcome_books(lake: Lake, by: BooksBy) -> Table:
+    """The same of outcome files, by the day on which their rows became known."""
+    what = ["day", "source", "file"] if by == "file" else ["day", "source"]
+    counts = ["read", "matched", "duplicate", "unmatched", "quarantined"]
+    return _counted(_in_state(COMMITTED, lake.files("outcome_files")), what, counts)
+
+
+def _counted(source: str | None, what: list[str], counts: list[str]) -> Table:
+    columns = [*what, *counts]
     if source is None:
         return columns, []
-    sums = ", ".join(f"CAST(sum(rows_{name}) AS BIGINT)" for name in columns[len(what) :])
+    sums = ", ".join(f"CAST(sum(rows_{name}) AS BIGINT)" for name in counts)
+    total = {"day": "'all'", "file": "''"}
     return columns, _answer(
         f"""
         WITH counted AS (SELECT *, source_file AS file FROM ({source}))
         SELECT {", ".join(f"CAST({name} AS VARCHAR)" for name in what)}, {sums} FROM counted GROUP BY {", ".join(what)}
         UNION ALL
-        SELECT {", ".join("'all'" if name == "day" else "state" if name == "state" else "''" for name in what)}, {sums}
-        FROM counted GROUP BY state
+        SELECT {", ".join(total.get(name, name) for name in what)}, {sums}
+        FROM counted GROUP BY {", ".join(name for name in what if name not in total)}
         ORDER BY {", ".join(str(place) for place in range(1, len(what) + 1))}
         """
     )
@@ -64,18 +76,23 @@ def refused(lake: Lake, by: RefusedBy) -> Table:
         ),
     }
     columns, query = views[by]
-    source = _of_both_states(lake, "quarantine")
-    return columns, [] if source is None else _answer(f"WITH found AS ({source}) {query}")
+    found = [
+        _of_both_states(lake, "quarantine"),
+        _in_state(COMMITTED, lake.files("outcome_quarantine")),
+        _in_state(WAITING, lake.files("outcome_waiting")),
+    ]
+    source = " UNION ALL BY NAME ".join(filter(None, found))
+    return columns, _answer(f"WITH found AS ({source}) {query}") if source else []
 
 
 def _of_both_states(lake: Lake, table: str) -> str | None:
     """SELECT of the table's rows with their `state`; None when there is no file."""
-    parts = [
-        f"SELECT *, {quote_literal(state)} AS state FROM {parquet_list(files)}"
-        for state, files in ((COMMITTED, lake.files(table)), (KEPT_OUT, lake.blocked_files(STEP, table)))
-        if files
-    ]
-    return " UNION ALL BY NAME ".join(parts) or None
+    parts = [_in_state(COMMITTED, lake.files(table)), _in_state(KEPT_OUT, lake.blocked_files(STEP, table))]
+    return " UNION ALL BY NAME ".join(filter(None, parts)) or None
+
+
+def _in_state(state: str, files: list[Path]) -> str | None:
+    return f"SELECT *, {quote_literal(state)} AS state FROM {parquet_list(files)}" if files else None
 
 
 def _answer(query: str) -> list[tuple[Any, ...]]:

@@ -66,6 +66,12 @@ class LandingIndex:
         return sorted({date.fromisoformat(day) for one in self.log_files for day in one.rows})
 
     @property
+    def known_days(self) -> list[date]:
+        """Days on which landed outcomes became known, oldest first."""
+        files = [one for source in self.contract.outcome_sources for one in self.files_from(source)]
+        return sorted({date.fromisoformat(day) for one in files for day in one.rows})
+
+    @property
     def log_files(self) -> list[LandedFile]:
         return [one for one in self.files if one.source == self.contract.log.name and not one.refused]
 

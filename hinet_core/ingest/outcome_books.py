@@ -20,6 +20,13 @@ from hinet_core.lake import Lake, Manifest, connect, parquet_list, quote_identif
 
 STEP = "outcomes"
 WAITING = "waiting: no exposure that it belongs to"
+VERDICTS = ("matched", "duplicate", "unmatched", "quarantined")
+
+
+def total_counts(manifests: Iterable[Manifest]) -> dict[str, int]:
+    """Rows of several days' books: read = matched + duplicate + unmatched + quarantined."""
+    counts = [one.info["counts"] for one in manifests]
+    return {name: sum(one[name] for one in counts) for name in ("read", *VERDICTS)}
 
 
 def book_days(contract: Contract, one: LandedFile) -> set[date]:
@@ -130,8 +137,8 @@ def _booked_of(landed: LandingIndex, source: Source) -> str:
 
 def _write_day(con: duckdb.DuckDBPyConnection, lake: Lake, day: date, inputs: dict[str, Any]) -> Manifest:
     mine = f"FROM booked WHERE day = DATE {quote_literal(day.isoformat())}"
-    verdicts = ("matched", "duplicate", "unmatched", "quarantined")
-    counts = ", ".join(f"count(*) FILTER (verdict = '{one}') AS rows_{one}" for one in verdicts)
+    counts = ", ".join(f"count(*) FILTER (verdict = '{one}') AS rows_{one}" for one in VERDICTS)
+    totals = con.execute(f"SELECT count(*), {counts} {mine}").fetchall()[0]
     row = "SELECT day, source, source_file, record_number"
     order = "ORDER BY source, source_file, record_number"
     with lake.begin(STEP, day) as draft:
@@ -143,4 +150,4 @@ def _write_day(con: duckdb.DuckDBPyConnection, lake: Lake, day: date, inputs: di
         draft.write("outcome_quarantine", f"{row}, reasons, raw {mine} AND verdict = 'quarantined' {order}", con)
         waiting = f"[{quote_literal(WAITING)}] AS reasons"
         draft.write("outcome_waiting", f"{row}, {waiting}, raw {mine} AND verdict = 'unmatched' {order}", con)
-        return draft.commit({"inputs": inputs})
+        return draft.commit({"inputs": inputs, "counts": dict(zip(("read", *VERDICTS), totals, strict=True))})

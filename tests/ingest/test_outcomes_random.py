@@ -209,6 +209,7 @@ def check(seed, folder):
     assert contents(steps) == contents(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_any_order_gives_what_plain_loops_give_and_touches_what_they_touch(seed, tmp_path):
     check(seed, tmp_path)
