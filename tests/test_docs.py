@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from hinet_core.contract import columns, grammar
+from hinet_core.contract import bounds, columns, grammar
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 MODELS = {
     name: model
-    for name, model in (vars(columns) | vars(grammar)).items()
+    for name, model in (vars(columns) | vars(grammar) | vars(bounds)).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields
 }
 # Which tables of the page are about which part.
@@ -27,7 +27,7 @@ SECTIONS = {
     "[[tasks]]": ["Task", "Condition"],
     "[dedupe]": ["Dedupe"],
     "[features]": ["Features", "Entity", "Buckets", "Cross"],
-    "[quality]": ["Quality", "Rates"],
+    "[quality]": ["Quality", "Rates", "History", "Drift", "Leaks"],
     "[split], [lift], [schedule], [world]": ["Split", "LiftSection", "Schedule"],
 }
 

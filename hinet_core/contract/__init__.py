@@ -1,5 +1,6 @@
 """One file declares a log: grammar, cross-checks, loading."""
 
+from hinet_core.contract.bounds import Rates
 from hinet_core.contract.columns import Spread
 from hinet_core.contract.computed import Computed, computed_features
 from hinet_core.contract.fields import Buckets, Cross, declared
@@ -9,7 +10,6 @@ from hinet_core.contract.grammar import (
     Contract,
     ContractError,
     Entity,
-    Rates,
     Scenario,
     Source,
     Task,

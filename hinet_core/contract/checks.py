@@ -91,6 +91,8 @@ def check_references(contract: "Contract") -> list[str]:
              for key in contract.quality.scenario_min_rows]  # fmt: skip
     uses += [("split.negative_rate", key, {s.id for s in contract.modelled}) for key in contract.split.negative_rate]
     uses += [("quality.task_rates", key, {t.name for t in contract.tasks}) for key in contract.quality.task_rates]
+    uses += [("quality.history.new_shares", key, {one.name for one in contract.id_inputs})
+             for key in contract.quality.history.new_shares]  # fmt: skip
     return [
         f"{where}: found {name!r}, allowed: {', '.join(sorted(allowed))}"
         for where, name, allowed in uses

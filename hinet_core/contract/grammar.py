@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from hinet_core.contract.bounds import Quality
 from hinet_core.contract.checks import contradictions
 from hinet_core.contract.columns import Column, Part, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.fields import Buckets, Cross
-from hinet_core.contract.values import Clock, ContractName, Duration, Name, Share, as_tuple, is_number
+from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, is_number
 
 
 class ContractError(ValueError):
@@ -20,11 +21,13 @@ class ContractError(ValueError):
 
 
 class Scenario(Part):
-    """A place in the app. `values` are what the log writes for it; several values are merged into one."""
+    """A place in the app. `values` are what the log writes for it; several values are merged into one. A `retired`
+    one is no longer in the app: its rows are kept, and new ones are reported."""
 
     id: str = Field(min_length=1)
     values: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = ()
     modelled: bool = True
+    retired: bool = False
     title: str = ""
 
     @property
@@ -114,31 +117,6 @@ class Features(Part):
     entities: tuple[Entity, ...] = ()
     buckets: tuple[Buckets, ...] = ()
     crosses: tuple[Cross, ...] = ()
-
-
-class Rates(Part):
-    """Bounds of a task's positive rate per scenario and day."""
-
-    low: Share = 0.0
-    high: Share = 1.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low: found {self.low:g}, allowed: at most high ({self.high:g})")
-        return self
-
-
-class Quality(Part):
-    """Bounds of a day; what crosses a critical one keeps the day out (docs/operations.md)."""
-
-    min_rows: int = Field(default=1, ge=0)
-    max_quarantined_share: Share = 0.05
-    max_duplicate_share: Share = 0.2
-    max_unknown_scenario_share: Share = 0.0
-    max_null_share: dict[str, Share] = Field(default_factory=dict)
-    scenario_min_rows: dict[str, int] = Field(default_factory=dict)
-    task_rates: dict[str, Rates] = Field(default_factory=dict)
 
 
 KeptShare = Annotated[float, Field(gt=0, le=1)]
@@ -255,6 +233,11 @@ class Contract(Part):
         return tuple(column for column in self.columns if column.is_input)
 
     @property
+    def id_inputs(self) -> tuple[Column, ...]:
+        """The inputs with one id a row whose values may be named: not those of users and requests."""
+        return tuple(one for one in self.inputs if one.encode == "id" and one.role not in ("user", "request"))
+
+    @property
     def maturity_days(self) -> int:
         """m: whole days after which every task of a day is settled."""
         longest = max(task.matures_after for task in self.tasks)
@@ -269,7 +252,7 @@ class Contract(Part):
     @property
     def data_fingerprint(self) -> str:
         """Changes when a model trained under the old contract must not be used under the new one."""
-        words = {"title", "description", "unit"}
+        words = {"title", "description", "unit", "retired"}
         named = {"columns", "scenarios", "tasks", "features", "time_zone"}
         parts = self.model_dump(mode="json", include=named, exclude_defaults=True)
         for group in ("columns", "scenarios", "tasks"):

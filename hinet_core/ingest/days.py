@@ -33,14 +33,32 @@ FILES_SCHEMA = pa.schema(
 )  # fmt: skip
 
 
+class Audit(Protocol):
+    """What an auditor says of a day: findings (with `blocks`), tables to commit beside it, the days it was compared
+    with."""
+
+    @property
+    def findings(self) -> list[Any]: ...
+    @property
+    def tables(self) -> dict[str, pa.Table]: ...
+    @property
+    def history(self) -> dict[str, str]: ...
+
+
 class Auditor(Protocol):
-    """Judges an uncommitted day (hinet_core.quality is one); findings have `blocks` and `row()`."""
+    """Judges an uncommitted day (hinet_core.quality is one)."""
 
-    DQ_SCHEMA: pa.Schema
-
-    def validate(
-        self, con: duckdb.DuckDBPyConnection, contract: Contract, relation: Path, day: date, counts: dict[str, int], /
-    ) -> list[Any]: ...
+    def audit(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        contract: Contract,
+        relation: Path,
+        day: date,
+        counts: dict[str, int],
+        lake: Lake,
+        duplicates: dict[str, int],
+        /,
+    ) -> Audit: ...
 
 
 @dataclass(frozen=True)
@@ -145,9 +163,13 @@ def _ingest_staged(
             "full_fingerprint": contract.full_fingerprint,
             **record_outcomes(con, contract, landed, day),
         }
-        findings = auditor.validate(con, contract, draft.path("impressions"), day, counts) if auditor else []
+        findings = []
         if auditor is not None:
-            draft.write_rows("dq_results", [one.row() for one in findings], auditor.DQ_SCHEMA)
+            impressions, duplicates = draft.path("impressions"), _duplicates(con)
+            audit = auditor.audit(con, contract, impressions, day, counts, lake, duplicates)
+            for table, rows in audit.tables.items():
+                draft.write_rows(table, rows, rows.schema)
+            findings, info["history"] = audit.findings, audit.history
         result = IngestResult(day, None, counts, findings)
         if result.blocking:
             draft.abandon(keep=True, info=info)
@@ -187,6 +209,12 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     ).fetchall()[0]
     names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined", "unknown_scenario")
     return dict(zip(names, row, strict=True))
+
+
+def _duplicates(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows that repeat a key, per scenario."""
+    found = con.execute("SELECT scenario_id, count(*) FROM judged WHERE verdict = 'duplicate' GROUP BY 1")
+    return dict(found.fetchall())
 
 
 def _write(contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day: date) -> None:

@@ -131,7 +131,8 @@ TABLES = (
         _columns(
             """day DATE, day_status VARCHAR, check_name VARCHAR, kind VARCHAR, column_name VARCHAR,
             scenario_id VARCHAR, rule_text VARCHAR, severity VARCHAR, status VARCHAR, observed DOUBLE,
-            expected_low DOUBLE, expected_high DOUBLE, unexpected_count BIGINT, n_rows BIGINT, sample VARCHAR"""
+            expected_low DOUBLE, expected_high DOUBLE, unexpected_count BIGINT, n_rows BIGINT, sample VARCHAR,
+            note VARCHAR"""
         ),
         source="dq_results",
         rules=_one_of("severity", "critical", "warning", "info")

@@ -120,6 +120,12 @@ KINDS = (
         next_step="check whether a file landed twice, or raise quality.max_duplicate_share",
     ),
     CheckKind(
+        name="scenario_duplicates",
+        severity="warning",
+        description="The share of a scenario's rows that repeats a key is within quality.max_duplicate_share.",
+        next_step="check whether one source of the scenario logs twice, or raise quality.max_duplicate_share",
+    ),
+    CheckKind(
         name="null_share",
         severity="warning",
         description="The share of missing values per scenario is within quality.max_null_share.",
@@ -138,10 +144,43 @@ KINDS = (
         next_step="a scenario that is retired can be set to modelled = false in the contract",
     ),
     CheckKind(
+        name="stray_scenario",
+        severity="warning",
+        description="Scenarios that are retired or not modelled have at most their share of the rows.",
+        next_step="set modelled = true or retired = false in the contract, or raise quality.max_unmodelled_share or "
+        "quality.max_retired_share",
+    ),
+    CheckKind(
         name="task_rate",
         severity="warning",
         description="The 95 % interval of each task's rate per modelled scenario meets quality.task_rates.",
         next_step="check how the label is read and joined, or widen quality.task_rates",
+    ),
+    CheckKind(
+        name="volume_change",
+        severity="warning",
+        description="Each scenario has about as many rows as on the same weekday of the weeks before.",
+        next_step="check whether the scenario's log is complete or comes twice, or widen quality.history.min_volume "
+        "and max_volume",
+    ),
+    CheckKind(
+        name="null_change",
+        severity="warning",
+        description="The share of missing values per scenario is about that of the days before.",
+        next_step="check the side table that the column comes from, or raise quality.history.max_null_change",
+    ),
+    CheckKind(
+        name="rate_change",
+        severity="warning",
+        description="Each task's rate per scenario is about that of the days before.",
+        next_step="check how the label is read and joined, or raise quality.history.max_rate_factor",
+    ),
+    CheckKind(
+        name="new_share",
+        severity="warning",
+        description="Few rows have a value of an id input that none of the days before had.",
+        next_step="check whether the column's values are spelled otherwise now; if they are really new, train again, "
+        "or raise the column's bound in quality.history.new_shares",
     ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

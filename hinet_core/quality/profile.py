@@ -1,37 +1,70 @@
-"""The small measured facts about a day: one scan per scenario, the table's types, ingest's counts.
+"""The profile of a day: what later days are compared with, measured in few scans and stored with the day's commit.
 
-Rates carry their 95 % Wilson interval. A rate is judged by the point of its interval that is nearest to the allowed
-band, so a handful of rows cannot fail a bound by chance, and a scenario without rows is not judged at all.
+`profile` has one row per scenario, measure and column: `part` of `whole` rows.
+
+    rows        rows of the scenario, of the day's
+    duplicates  rows that repeat a key, of those kept or repeating
+    missing     rows without the column's value, of the scenario's
+    positives   rows with label 1, of those with a label
+    listed      values of an id input that `profile_categories` lists, of those rows that have one
+
+`profile_categories` lists the values of id inputs per scenario, with their rows.
 """
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 
 import duckdb
+import pyarrow as pa
 
 from hinet_core.contract import Contract, label_column
-from hinet_core.lake import quote_identifier
-from hinet_core.quality.rule import Rule
+from hinet_core.lake import quote_identifier, quote_literal
 
-Z95 = 1.959963984540054
-COUNTS = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined", "unknown_scenario")
-PER_READ = {
-    "quarantined_share": "rows_quarantined",
-    "duplicate_share": "rows_duplicate",
-    "unknown_scenario_share": "unknown_scenario",
-}
+PROFILE, CATEGORIES = "profile", "profile_categories"
+PROFILE_SCHEMA = pa.schema(
+    [("day", pa.date32()), ("scenario_id", pa.string()), ("measure", pa.string()), ("column_name", pa.string()),
+     ("part", pa.int64()), ("whole", pa.int64())]
+)  # fmt: skip
+CATEGORIES_SCHEMA = pa.schema(
+    [("day", pa.date32()), ("column_name", pa.string()), ("scenario_id", pa.string()), ("value", pa.string()),
+     ("rows", pa.int64())]
+)  # fmt: skip
+# An id input with more values a day is not listed unless the contract names it.
+LISTED_VALUES = 200
+# How many rows are looked at to see that a column has far more.
+PEEKED_ROWS = 100_000
+
+Cell = tuple[str, str, str]  # scenario, measure, column
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A measured number (or type name): `judged` is what the expectation sees, None when there is nothing to judge;
-    `observed` is what is reported, `n` the rows behind it."""
+class Profile:
+    """`cells`: (part, whole) by scenario, measure and column. `categories`: rows by column, scenario and value."""
 
-    judged: float | str | None
-    observed: float | None
-    n: int
+    n_rows: int
+    cells: Mapping[Cell, tuple[int, int]]
+    categories: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
+
+    def cell(self, scenario_id: str, measure: str, column: str = "") -> tuple[int, int] | None:
+        return self.cells.get((scenario_id, measure, column))
+
+    def tables(self, day: date) -> dict[str, pa.Table]:
+        """The two tables as they are committed, in the order of their keys."""
+        cells = [
+            {"day": day, "scenario_id": scenario, "measure": measure, "column_name": column, "part": part,
+             "whole": whole}
+            for (scenario, measure, column), (part, whole) in sorted(self.cells.items())
+        ]  # fmt: skip
+        values = [
+            {"day": day, "column_name": column, "scenario_id": scenario, "value": value, "rows": rows}
+            for column, listed in sorted(self.categories.items())
+            for (scenario, value), rows in sorted(listed.items())
+        ]
+        return {
+            PROFILE: pa.Table.from_pylist(cells, schema=PROFILE_SCHEMA),
+            CATEGORIES: pa.Table.from_pylist(values, schema=CATEGORIES_SCHEMA),
+        }
 
 
 def column_types(con: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
@@ -40,98 +73,96 @@ def column_types(con: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
     return {str(name): str(kind) for name, kind, *_ in rows}
 
 
-def profile(con: duckdb.DuckDBPyConnection, view: str, contract: Contract) -> list[dict[str, Any]]:
-    """One row per scenario in one scan: rows, per task n and positives, per bounded column missing values.
-
-    Keys: scenario_id, rows, n_<label>, positives_<label>, null_<column>. Columns that the table lacks are left out.
-    """
+def profile(
+    con: duckdb.DuckDBPyConnection, view: str, contract: Contract, duplicates: Mapping[str, int] | None = None
+) -> Profile:
+    """Measure a day. Columns that the table lacks are left out; `duplicates` are the scenario's rows as ingest
+    counted them, left out when it did not."""
     present = column_types(con, view)
-    measures = ["count(*) AS rows"]
-    for task in contract.tasks:
-        label = label_column(task.name)
-        if label in present:
-            name = quote_identifier(label)
-            measures.append(f"count({name}) AS {quote_identifier('n_' + label)}")
-            measures.append(f"count(*) FILTER ({name} = 1) AS {quote_identifier('positives_' + label)}")
-    for column in contract.quality.max_null_share:
-        if column in present:
-            name = quote_identifier(column)
-            measures.append(f"count(*) FILTER ({name} IS NULL) AS {quote_identifier('null_' + column)}")
-    grouped = "scenario_id" if "scenario_id" in present else "CAST(NULL AS VARCHAR)"
-    result = con.execute(
-        f"SELECT {grouped} AS scenario_id, {', '.join(measures)} FROM {quote_identifier(view)} GROUP BY 1 ORDER BY 1"
-    )
-    names = [one[0] for one in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    if "scenario_id" not in present:
+        return Profile(_single(con, f"SELECT count(*) FROM {quote_identifier(view)}"), {})
+    cells = scenario_cells(con, view, contract, present)
+    n_rows = sum(part for (_, measure, _), (part, _) in cells.items() if measure == "rows")
+    for scenario in contract.scenarios:
+        rows, _ = cells.get((scenario.id, "rows", ""), (0, 0))
+        cells[scenario.id, "rows", ""] = rows, n_rows
+        if duplicates is not None:
+            repeated = duplicates.get(scenario.id, 0)
+            cells[scenario.id, "duplicates", ""] = repeated, rows + repeated
+    categories = listed_categories(con, view, contract, present)
+    for column, listed in categories.items():
+        cells["", "listed", column] = len({value for _, value in listed}), sum(listed.values())
+    return Profile(n_rows, cells, categories)
 
 
-def measure(
-    rules: list[Rule], types: Mapping[str, str], scenarios: list[dict[str, Any]], counts: Mapping[str, int]
-) -> dict[str, Fact]:
-    """The fact behind every rule over facts, by `Rule.fact`."""
-    n_rows = sum(one["rows"] for one in scenarios)
-    by_scenario = {one["scenario_id"]: one for one in scenarios}
-    facts: dict[str, Fact] = {}
-    for rule in rules:
-        if rule.on == "facts":
-            facts[rule.fact] = measure_one(rule, types, by_scenario.get(rule.scenario_id, {}), counts, n_rows)
-    return facts
+def scenario_cells(
+    con: duckdb.DuckDBPyConnection, view: str, contract: Contract, present: Mapping[str, str]
+) -> dict[Cell, tuple[int, int]]:
+    """One scan: rows, missing values and positives of each scenario."""
+    missing = [name for name in watched_columns(contract) if name in present]
+    labels = [label for task in contract.tasks if (label := label_column(task.name)) in present]
+    counted = ["count(*)", *(f"count(*) - count({quote_identifier(name)})" for name in missing)]
+    for label in labels:
+        name = quote_identifier(label)
+        counted += [f"count(*) FILTER ({name} = 1)", f"count({name})"]
+    found = con.execute(
+        f"SELECT scenario_id, {', '.join(counted)} FROM {quote_identifier(view)} "
+        "WHERE scenario_id IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    cells: dict[Cell, tuple[int, int]] = {}
+    for scenario, rows, *rest in found:
+        cells[scenario, "rows", ""] = rows, rows
+        for name, nulls in zip(missing, rest, strict=False):
+            cells[scenario, "missing", name] = nulls, rows
+        pairs = rest[len(missing) :]
+        for label, positives, known in zip(labels, pairs[::2], pairs[1::2], strict=True):
+            cells[scenario, "positives", label] = positives, known
+    return cells
 
 
-def measure_one(
-    rule: Rule, types: Mapping[str, str], scenario: Mapping[str, Any], counts: Mapping[str, int], n_rows: int
-) -> Fact:
-    if rule.kind == "column_type":
-        return Fact(types.get(rule.column, "no such column"), None, n_rows)
-    if rule.kind == "min_rows":
-        return Fact(n_rows or None, n_rows, n_rows)  # an empty day is the business of not_empty
-    if rule.kind == "reconciled":
-        lost = unaccounted(counts, n_rows)
-        return Fact(lost, lost, counts["rows_read"])
-    if rule.kind in PER_READ:
-        return exact_share(counts.get(PER_READ[rule.kind], 0), counts["rows_read"])
-    if rule.kind in ("scenario_volume", "scenario_seen"):
-        rows = scenario.get("rows", 0)
-        return Fact(rows if n_rows else None, rows, n_rows)
-    if rule.kind == "null_share":
-        return uncertain_share(rule, scenario.get(f"null_{rule.column}"), scenario.get("rows", 0))
-    return uncertain_share(rule, scenario.get(f"positives_{rule.column}"), scenario.get(f"n_{rule.column}", 0))
+def watched_columns(contract: Contract) -> list[str]:
+    """The columns whose missing values are counted: those that may be missing, and those that the contract bounds."""
+    outcomes = {column.name for column in contract.columns if column.role in ("outcome", "known_at")}
+    outcomes |= {column.name for column in contract.late_columns}
+    nullable = [column.name for column in contract.columns if column.nullable and column.name not in outcomes]
+    return list(dict.fromkeys([*nullable, *contract.quality.max_null_share]))
 
 
-def unaccounted(counts: Mapping[str, int], n_rows: int) -> int:
-    """Rows that were read and are neither kept, duplicate nor quarantined, or kept and not written."""
-    unread = counts["rows_read"] - counts["rows_kept"] - counts["rows_duplicate"] - counts["rows_quarantined"]
-    return abs(unread) + abs(counts["rows_kept"] - n_rows)
+def listed_categories(
+    con: duckdb.DuckDBPyConnection, view: str, contract: Contract, present: Mapping[str, str]
+) -> dict[str, dict[tuple[str, str], int]]:
+    """Rows per scenario and value, of the id inputs with few values and of those that the contract names."""
+    named = contract.quality.history.new_shares
+    ids = [column.name for column in contract.id_inputs if column.name in present and column.role != "item"]
+    few = few_valued(con, view, [name for name in ids if name not in named])
+    wanted = [*few, *(name for name in named if name in present)]
+    if not wanted:
+        return {}
+    parts = [
+        f"SELECT {quote_literal(name)} AS name, scenario_id, CAST({quote_identifier(name)} AS VARCHAR) AS value, "
+        f"count(*) AS rows FROM {quote_identifier(view)} "
+        f"WHERE {quote_identifier(name)} IS NOT NULL AND scenario_id IS NOT NULL GROUP BY ALL"
+        for name in wanted
+    ]
+    found: dict[str, dict[tuple[str, str], int]] = {name: {} for name in wanted}
+    for name, scenario, value, rows in con.execute(" UNION ALL ".join(parts)).fetchall():
+        found[name][scenario, value] = rows
+    return {
+        name: listed
+        for name, listed in found.items()
+        if name in named or len({value for _, value in listed}) <= LISTED_VALUES
+    }
 
 
-def check_counts(counts: Mapping[str, int]) -> None:
-    """`ValueError` unless ingest handed over the counts that the suite needs."""
-    missing = [name for name in COUNTS[:4] if name not in counts]
-    if missing:
-        raise ValueError(
-            f"counts of the day: expected {', '.join(COUNTS)}, found {', '.join(counts) or 'none'}; "
-            f"hand over {', '.join(missing)} as ingest counted them"
-        )
+def few_valued(con: duckdb.DuckDBPyConnection, view: str, names: Sequence[str]) -> list[str]:
+    """The columns that do not show far too many values already in the first rows."""
+    if not names:
+        return []
+    counts = ", ".join(f"approx_count_distinct({quote_identifier(name)})" for name in names)
+    peeked = f"(SELECT * FROM {quote_identifier(view)} LIMIT {PEEKED_ROWS})"
+    found = con.execute(f"SELECT {counts} FROM {peeked}").fetchall()[0]
+    return [name for name, count in zip(names, found, strict=True) if count <= 2 * LISTED_VALUES]
 
 
-def exact_share(part: int, whole: int) -> Fact:
-    share = part / whole if whole else None
-    return Fact(share, share, whole)
-
-
-def uncertain_share(rule: Rule, part: int | None, whole: int) -> Fact:
-    """A rate judged by the point of its interval nearest to the rule's band; nothing to judge without rows."""
-    if part is None or not whole:
-        return Fact(None, None, whole)
-    rate = part / whole
-    low, high = wilson(part, whole)
-    within = min(max(rate, rule.low or 0.0), 1.0 if rule.high is None else rule.high)
-    return Fact(min(max(within, low), high), rate, whole)
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share (Wilson 1927); its ends are exact at 0 and 1."""
-    share, z2 = part / whole, Z95 * Z95
-    centre = (share + z2 / (2 * whole)) / (1 + z2 / whole)
-    half = Z95 / (1 + z2 / whole) * math.sqrt(share * (1 - share) / whole + z2 / (4 * whole * whole))
-    return (0.0 if part == 0 else centre - half), (1.0 if part == whole else centre + half)
+def _single(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(con.execute(query).fetchall()[0][0])

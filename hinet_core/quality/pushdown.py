@@ -14,7 +14,7 @@ The connection is used while a suite runs: an open result of the caller on it is
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Counts are needed, lists of offending values are not: the sample comes from our own query, with hashed ids.
 RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
+# Of a small frame: which of its rows failed.
+ROWS_FORMAT = {"result_format": "COMPLETE", "partial_unexpected_count": 0}
 
 
 class BorrowedConnection:
@@ -124,6 +126,23 @@ def frame_batch(frame: Any) -> "Batch":
 
 def judge(batch: "Batch", wanted: Sequence[Wanted]) -> list[Outcome]:
     """Run expectations as one suite; one outcome each, in their order."""
+    return [outcome(one) for one in run(batch, wanted, RESULT_FORMAT)]
+
+
+def judge_values(frame: Any, wanted: Sequence[Wanted]) -> list[list[Outcome]]:
+    """Expectations about single values of a pandas frame; for each, one outcome per row."""
+    found = []
+    for result in run(frame_batch(frame), wanted, ROWS_FORMAT):
+        whole = outcome(result)
+        failed = set(result.result.get("unexpected_index_list") or ())
+        found.append(
+            [replace(whole, success=whole.error is None and row not in failed) for row in range(len(frame))]
+        )
+    return found
+
+
+def run(batch: "Batch", wanted: Sequence[Wanted], result_format: dict[str, Any]) -> list[Any]:
+    """Great Expectations' own results, in the order of what was wanted."""
     if not wanted:
         return []
     import great_expectations as gx
@@ -136,9 +155,9 @@ def judge(batch: "Batch", wanted: Sequence[Wanted]) -> list[Outcome]:
             for place, one in enumerate(wanted)
         ],
     )
-    results = batch.validate(suite, result_format=RESULT_FORMAT).results
+    results = batch.validate(suite, result_format=result_format).results
     by_place = {one.expectation_config.meta["place"]: one for one in results if one.expectation_config}  # type: ignore[index]
-    return [outcome(by_place[place]) for place in range(len(wanted))]
+    return [by_place[place] for place in range(len(wanted))]
 
 
 def outcome(result: Any) -> Outcome:

@@ -16,8 +16,9 @@ class Rule:
     """One expectation and the words about it.
 
     `expectation` and `arguments` are Great Expectations' class and its arguments; for `on="facts"` the column
-    argument is `fact`. `needs` are the columns without which it cannot be judged, `offending` the SQL predicate of
-    rows to show. `low` and `high` bound what a finding reports as observed: for rows the share of offending rows.
+    is one of the frame of facts. `needs` are the columns without which it cannot be judged, `offending` the SQL
+    predicate of rows to show. `low` and `high` bound what a finding reports as observed: for rows the share of
+    offending rows.
     """
 
     kind: str
@@ -49,15 +50,14 @@ class Rule:
 def bounded_fact(
     kind: str, text: str, low: float | None = None, high: float | None = None, column: str = "", scenario_id: str = ""
 ) -> Rule:
-    """A fact between bounds. The frame of facts has one row, so its maximum is the fact: a third of the cost of
-    judging values."""
+    """A fact between bounds: a value of a frame that has one column per bound and one row per fact under it."""
     return Rule(
         kind=kind,
         on="facts",
         column=column,
         scenario_id=scenario_id,
         text=text,
-        expectation="ExpectColumnMaxToBeBetween",
+        expectation="ExpectColumnValuesToBeBetween",
         arguments={"min_value": low, "max_value": high},
         low=low,
         high=high,

@@ -1,7 +1,7 @@
 """From a contract to the list of rules that judge one day: plain data, no library of checks is imported here.
 
 A rule over `rows` is judged inside DuckDB on the uncommitted day; a rule over `facts` on numbers measured by
-`profile.measure`. Lists are judged by type and missing values only. A bound on a column that the contract calls
+`facts.measure`. Lists are judged by type and missing values only. A bound on a column that the contract calls
 nullable holds for the values that are there.
 """
 
@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from hinet_core.contract import Column, Contract, Task, known_day_column, known_us_column, label_column
 from hinet_core.lake import quote_identifier, quote_literal
 from hinet_core.quality.kinds import KINDS, CheckKind
+from hinet_core.quality.profile import watched_columns
 from hinet_core.quality.rule import (
     DAY_VIEW,
     Rule,
@@ -84,7 +85,7 @@ def type_rules(contract: Contract) -> Iterator[Rule]:
             on="facts",
             column=name,
             text=f"{name} has type {kind}",
-            expectation="ExpectColumnDistinctValuesToBeInSet",
+            expectation="ExpectColumnValuesToBeInSet",
             arguments={"value_set": [kind]},
             high=None,
         )
@@ -135,7 +136,7 @@ def scenario_rules(contract: Contract) -> Iterator[Rule]:
         if least is not None:
             text = f"scenario {scenario.id} has at least {least} rows"
             yield bounded_fact("scenario_volume", text, low=least, scenario_id=scenario.id)
-        elif scenario.modelled:
+        elif scenario.modelled and not scenario.retired:
             text = f"scenario {scenario.id} has at least 1 row"
             yield bounded_fact("scenario_seen", text, low=1, scenario_id=scenario.id)
 
@@ -176,10 +177,43 @@ def share_rules(contract: Contract) -> Iterator[Rule]:
     }
     for kind, most in of_read.items():
         yield bounded_fact(kind, f"{kind.replace('_', ' ')} of the rows read at most {most:g}", 0, most)
+    for scenario in contract.scenarios:
+        if scenario.retired or not scenario.modelled:
+            state = "retired" if scenario.retired else "not modelled"
+            most = quality.max_retired_share if scenario.retired else quality.max_unmodelled_share
+            text = f"scenario {scenario.id}, which is {state}, has at most {most:g} of the rows"
+            yield bounded_fact("stray_scenario", text, 0, most, scenario_id=scenario.id)
     for scenario in contract.modelled:
+        text = f"at most {quality.max_duplicate_share:g} of the rows of scenario {scenario.id} repeat a key"
+        yield bounded_fact("scenario_duplicates", text, 0, quality.max_duplicate_share, scenario_id=scenario.id)
         for column, most in quality.max_null_share.items():
             text = f"at most {most:g} of {column} missing in scenario {scenario.id}"
             yield bounded_fact("null_share", text, 0, most, column, scenario.id)
         for task, rate in quality.task_rates.items():
             text = f"{task} rate in scenario {scenario.id} compatible with {rate.low:g} to {rate.high:g}"
             yield bounded_fact("task_rate", text, rate.low, rate.high, label_column(task), scenario.id)
+        yield from history_rules(contract, scenario.id)
+
+
+def history_rules(contract: Contract, scenario: str) -> Iterator[Rule]:
+    """A modelled scenario against the days before; what a day is compared with stands in `history`."""
+    bounds, before = contract.quality.history, f"the {contract.quality.history.days} days before"
+    if not next(one for one in contract.scenarios if one.id == scenario).retired:
+        text = (
+            f"rows of scenario {scenario} between {bounds.min_volume:g} and {bounds.max_volume:g} times the median "
+            f"of the same weekday in {bounds.weeks} weeks"
+        )
+        yield bounded_fact("volume_change", text, bounds.min_volume, bounds.max_volume, scenario_id=scenario)
+    for column in watched_columns(contract):
+        most = bounds.max_null_change
+        text = f"share of missing {column} in scenario {scenario} within {most:g} of {before}"
+        yield bounded_fact("null_change", text, -most, most, column, scenario)
+    for task in contract.tasks:
+        if contract.late_source(task) is None:  # else the youngest day always has the fewest outcomes
+            factor = bounds.max_rate_factor
+            text = f"{task.name} rate in scenario {scenario} at most {factor:g} times as high or as low as in {before}"
+            yield bounded_fact("rate_change", text, 1 / factor, factor, label_column(task.name), scenario)
+    for column in [one.name for one in contract.id_inputs if one.role != "item" or one.name in bounds.new_shares]:
+        most = bounds.new_shares.get(column, bounds.max_new_share)
+        text = f"at most {most:g} of scenario {scenario} with a {column} that none of {before} had"
+        yield bounded_fact("new_share", text, 0, most, column, scenario)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hinet_core.ingest.days import IngestResult
-from hinet_core.quality.audit import Finding
+from hinet_core.quality.findings import Finding
 
 CAUSES = ("unknown_scenario_share", "quarantined_share")
 

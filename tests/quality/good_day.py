@@ -1,10 +1,13 @@
-"""A contract that uses every kind of check, and a day of impressions without any fault."""
+"""A contract that uses every kind of check, a day of impressions without any fault, and days like it before."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from hinet_core.contract import Contract, parse_contract
-from hinet_core.lake import quote_identifier
+from hinet_core.lake import Lake, quote_identifier
+from hinet_core.quality.profile import profile
 
 DAY = date(2024, 3, 31)  # in Berlin this day has 23 hours
 N_ROWS = 2400
@@ -24,6 +27,7 @@ RAW: dict[str, Any] = {
         {"name": "price", "type": "float32", "min": 0.1, "max": 99.9},
         {"name": "age", "type": "int32", "nullable": True},
         {"name": "tags", "type": "list<string>", "nullable": True},
+        {"name": "city", "type": "string", "role": "feature", "encode": "id"},
         {"name": "is_click", "type": "int8", "role": "outcome", "values": [0, 1]},
         {"name": "is_order", "type": "int8", "role": "outcome", "values": [0, 1]},
     ],
@@ -66,7 +70,7 @@ def fill(con: Any, n_rows: int = N_ROWS) -> str:
                CAST(CASE WHEN i = 0 THEN 0.1 WHEN i = 1 THEN 99.9 ELSE 1 + i % 90 END AS FLOAT) AS price,
                CASE WHEN i % 10 > 1 THEN CAST(18 + i % 60 AS INTEGER) END AS age,
                CASE WHEN i % 7 > 0 THEN ['new', 'hot'] END AS tags,
-               click AS is_click, orders AS is_order,
+               ['Bonn', 'Köln', 'Ulm'][1 + i % 3] AS city, click AS is_click, orders AS is_order,
                DATE '{DAY}' AS day, CAST(DATE '{DAY}' - DATE '1970-01-01' AS INTEGER) AS day_number,
                CAST(i // 120 % 24 AS TINYINT) AS hour, exposed_us, place AS scenario_id,
                click AS label_click, exposed_us AS known_us_click,
@@ -83,3 +87,16 @@ def fill(con: Any, n_rows: int = N_ROWS) -> str:
 def plant(con: Any, column: str, value: str, where: str) -> None:
     """Overwrite a column where a condition holds; `value` is SQL."""
     con.execute(f"UPDATE impressions SET {quote_identifier(column)} = {value} WHERE {where}")
+
+
+def remember(con: Any, root: Path, days_before: Iterable[int]) -> Lake:
+    """A lake in which the present table was committed so many days before: what history is read from."""
+    lake = Lake(root)
+    measured = profile(con, "impressions", contract(), {})
+    for back in days_before:
+        day = DAY - timedelta(days=back)
+        with lake.begin("ingest", day) as draft:
+            for table, rows in measured.tables(day).items():
+                draft.write_rows(table, rows, rows.schema)
+            draft.commit()
+    return lake

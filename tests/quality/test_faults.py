@@ -16,8 +16,8 @@ from hinet_core.quality.kinds import BY_NAME, KINDS
 pytestmark = pytest.mark.slow
 
 
-def judged(con: Any, contract: Any = None, counts: dict[str, int] | None = None) -> list[quality.Finding]:
-    return quality.validate(con, contract or good_day.contract(), "impressions", DAY, counts or COUNTS)
+def judged(con: Any, contract: Any = None, counts: dict[str, int] | None = None, **more: Any) -> list[quality.Finding]:
+    return quality.audit(con, contract or good_day.contract(), "impressions", DAY, counts or COUNTS, **more).findings
 
 
 def failed(findings: list[quality.Finding]) -> set[str]:
@@ -32,13 +32,15 @@ def keep_counts(con: Any) -> dict[str, int]:
 
 @dataclass
 class Fault:
-    """How to plant a fault of a kind; `offending` is how many rows or facts it makes fail."""
+    """How to plant a fault of a kind; `offending` is how many rows or facts it makes fail. `past`: good days before."""
 
     kind: str
     plant: Callable[[Any], Any] = lambda con: None
     offending: int = 1
     counts: dict[str, int] = field(default_factory=dict)
     bounds: dict[str, Any] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    past: bool = False
 
 
 def repeat_a_row(con: Any) -> None:
@@ -53,6 +55,7 @@ def lose_rows_of(con: Any, scenario: str, keep: int) -> None:
     )
 
 
+IN_SEARCH = "scenario_id = 'search'"
 FAULTS = [
     Fault("not_empty", lambda con: con.execute("DELETE FROM impressions")),
     Fault("min_rows", bounds={"min_rows": N_ROWS + 1}),
@@ -70,16 +73,24 @@ FAULTS = [
     Fault("unknown_scenario_share", counts={**COUNTS, "unknown_scenario": 1}),
     Fault("quarantined_share", counts={**COUNTS, "rows_read": 2600, "rows_quarantined": 140}),
     Fault("duplicate_share", counts={**COUNTS, "rows_read": 2640, "rows_duplicate": 200}),
-    Fault("null_share", lambda con: plant(con, "age", "NULL", "scenario_id = 'search'")),
+    Fault("scenario_duplicates", duplicates={"home": 900}),
+    Fault("null_share", lambda con: plant(con, "age", "NULL", IN_SEARCH)),
     Fault("scenario_volume", lambda con: lose_rows_of(con, "home", 480)),
     Fault("scenario_seen", lambda con: lose_rows_of(con, "search", 0)),
+    Fault("stray_scenario", lambda con: plant(con, "scenario_id", "'old'", "record_number % 7 = 0")),
     Fault("task_rate", lambda con: plant(con, "label_click", "1", "scenario_id = 'home'")),
+    Fault("volume_change", lambda con: lose_rows_of(con, "search", 200), past=True),
+    Fault("null_change", lambda con: plant(con, "tags", "NULL", f"{IN_SEARCH} AND record_number % 2 = 0"), past=True),
+    Fault("rate_change", lambda con: plant(con, "label_order", "1", f"{IN_SEARCH} AND record_number % 12 IN (3, 6)"),
+          past=True),
+    Fault("new_share", lambda con: plant(con, "city", "'Paris'", f"{IN_SEARCH} AND record_number % 5 = 0"), past=True),
 ]
 
 
-def test_a_day_without_fault_passes_everything(con):
+def test_a_day_without_fault_passes_everything(con, tmp_path):
     good_day.fill(con)
-    findings = judged(con)
+    findings = judged(con, lake=good_day.remember(con, tmp_path, range(1, 29)), duplicates={})
+    assert [one.check_name for one in findings if "not judged" in one.note] == []
     assert failed(findings) == set()
     assert {one.kind for one in findings} == set(BY_NAME)
     keys = [(one.check_name, one.scenario_id) for one in findings]
@@ -91,11 +102,13 @@ def test_every_kind_has_a_fault():
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_exactly_the_planted_fault_is_found(con, fault):
+def test_exactly_the_planted_fault_is_found(con, tmp_path, fault):
     good_day.fill(con)
+    lake = good_day.remember(con, tmp_path, range(1, 15)) if fault.past else None
     fault.plant(con)
     contract = good_day.contract(quality={**good_day.RAW["quality"], **fault.bounds})
-    findings = judged(con, contract, fault.counts or keep_counts(con))
+    counts = fault.counts or keep_counts(con)
+    findings = judged(con, contract, counts, lake=lake, duplicates=fault.duplicates)
     assert failed(findings) == {fault.kind}
     (finding,) = [one for one in findings if one.status == "fail"]
     kind = BY_NAME[fault.kind]
@@ -140,7 +153,8 @@ def test_a_rate_outside_its_band_by_chance_alone_passes(con):
     plant(con, "label_click", "0", "scenario_id = 'search'")
     plant(con, "label_order", "0", "scenario_id = 'search'")
     findings = judged(con, counts=keep_counts(con))
-    (rate,) = [one for one in findings if one.column_name == "label_click" and one.scenario_id == "search"]
+    rates = [one for one in findings if one.kind == "task_rate" and one.scenario_id == "search"]
+    (rate,) = [one for one in rates if one.column_name == "label_click"]
     assert (rate.status, rate.observed, rate.n_rows) == ("pass", 0.0, 2)
     assert failed(findings) == set()
 

@@ -10,8 +10,9 @@ from good_day import COUNTS, DAY
 
 from hinet_core import quality
 from hinet_core.contract import load_contract, packaged_contracts
+from hinet_core.quality.findings import DQ_SCHEMA
 from hinet_core.quality.kinds import KINDS
-from hinet_core.quality.profile import wilson
+from hinet_core.quality.shares import wilson
 from hinet_core.quality.suite import day_bounds_us, expected_types, rules
 
 
@@ -57,7 +58,7 @@ def test_offending_rows_are_those_that_the_expectation_counts(con, seed):
     }
     for column, value in faults.items():
         good_day.plant(con, column, value, f"record_number % {chance.randrange(2, 12)} = 1")
-    findings = quality.validate(con, good_day.contract(), "impressions", DAY, COUNTS)
+    findings = quality.audit(con, good_day.contract(), "impressions", DAY, COUNTS).findings
     by_name = {one.check_name: one for one in findings}
     con.execute("CREATE TEMP VIEW audited_day AS SELECT * FROM impressions")
     on_rows = [rule for rule in rules(good_day.contract(), DAY) if rule.offending]
@@ -72,11 +73,11 @@ def test_findings_are_rows_of_dq_results(con, tmp_path):
     path = tmp_path / "day.parquet"
     con.execute(f"COPY impressions TO '{path}' (FORMAT parquet)")
     contract = good_day.contract()
-    from_file = quality.validate(con, contract, path, DAY, COUNTS)
-    from_table = quality.validate(con, contract, "impressions", DAY, COUNTS)
-    from_relation = quality.validate(con, contract, con.sql("SELECT * FROM impressions"), DAY, COUNTS)
+    from_file = quality.audit(con, contract, path, DAY, COUNTS).findings
+    from_table = quality.audit(con, contract, "impressions", DAY, COUNTS).findings
+    from_relation = quality.audit(con, contract, con.sql("SELECT * FROM impressions"), DAY, COUNTS).findings
     assert from_file == from_table == from_relation
-    table = pa.Table.from_pylist([one.row() for one in from_file], schema=quality.DQ_SCHEMA)
+    table = pa.Table.from_pylist([one.row() for one in from_file], schema=DQ_SCHEMA)
     assert table.num_rows == len(from_file)
     assert set(table["status"].to_pylist()) == {"pass"}
     assert con.execute("SELECT count(*) FROM duckdb_views() WHERE view_name = 'audited_day'").fetchall() == [(0,)]
@@ -84,7 +85,7 @@ def test_findings_are_rows_of_dq_results(con, tmp_path):
 
 def test_no_file_is_refused(con):
     with pytest.raises(ValueError, match="at least one Parquet file"):
-        quality.validate(con, good_day.contract(), [], DAY, COUNTS)
+        quality.audit(con, good_day.contract(), [], DAY, COUNTS)
 
 
 def test_wilson_interval():
