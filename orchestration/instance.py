@@ -7,17 +7,16 @@ from pathlib import Path
 import dagster as dg
 
 from hinet_core.contract import Contract
+from hinet_core.features.tables import day_tables
 from hinet_core.lake import Lake
 from hinet_core.settings import Settings, SettingsError
 from orchestration.assets.training import model_names
 from orchestration.reporting import key_of
 
 LAUNCHED = "hinet/make_run"
-# Asset -> the step whose manifests are its commits.
+# Asset -> the step whose manifests are its commits; the tables of features bear the names of their steps.
 STEPS = {
     "impressions": "ingest",
-    "entity_daily": "entity_daily",
-    "examples": "examples",
     "eval_metrics": "evaluation",
     "lift": "lift",
 }
@@ -65,7 +64,9 @@ def end_orphans(instance: dg.DagsterInstance, contract: Contract) -> int:
 def adopt_commits(instance: dg.DagsterInstance, contract: Contract, lake: Lake) -> int:
     """Tell Dagster of days that are committed but that it has no record of (a killed run, a new Dagster home)."""
     adopted = 0
-    for table, step in (STEPS | {name: f"train/{name}" for name in model_names()}).items():
+    steps = STEPS | {table.name: table.name for table in day_tables(contract)}
+    steps |= {name: f"train/{name}" for name in model_names()}
+    for table, step in steps.items():
         known = instance.get_materialized_partitions(key_of(contract, table))
         for day in lake.days(step):
             if day.isoformat() not in known:

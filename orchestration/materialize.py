@@ -9,7 +9,7 @@ import dagster as dg
 
 from hinet_core import registry
 from hinet_core.contract import Contract
-from hinet_core.features.tables import DAY_TABLES
+from hinet_core.features.tables import day_tables
 from hinet_core.ingest.landing import index
 from hinet_core.ingest.pending import gaps, pending_days
 from hinet_core.lake import LakeError
@@ -54,7 +54,7 @@ class Materializer:
         if not landed.refused:  # else the file that the gap needs was named already
             self.problems += gaps(landed.days)
         self.ranges("impressions", pending_days(self.lake, landed))
-        for table in DAY_TABLES:
+        for table in day_tables(self.contract):
             self.ranges(table.name, table.pending(self.contract, self.lake))
 
     def newest_as_of(self) -> date | None:

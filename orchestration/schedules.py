@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from hinet_core.contract import Contract
+from hinet_core.features.tables import day_tables
 from hinet_core.ingest.landing import index
 from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
@@ -21,7 +22,6 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 # dagster.yaml lets one run per value go at a time, so a model never trains while its days are being ingested.
 ONE_AT_A_TIME = "hinet/contract"
-DAY_TABLES = ("impressions", "entity_daily", "examples")
 PUBLISHED_TABLES = ("champion", "snapshot")
 
 
@@ -29,12 +29,16 @@ def as_of_tables() -> list[str]:
     return [*model_names(), "eval_metrics", "lift"]
 
 
+def tables_by_day(contract: Contract) -> list[str]:
+    return ["impressions", *(table.name for table in day_tables(contract))]
+
+
 def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.AssetKey]:
     return [key_of(contract, table) for table in tables]
 
 
 def daily_job(contract: Contract) -> AssetJob:
-    everything = keys(contract, [*DAY_TABLES, *as_of_tables(), *PUBLISHED_TABLES])
+    everything = keys(contract, [*tables_by_day(contract), *as_of_tables(), *PUBLISHED_TABLES])
     return dg.define_asset_job(
         f"{contract.name}_daily",
         selection=dg.AssetSelection.assets(*everything),
@@ -92,7 +96,7 @@ def needs_models(contract: Contract, committed: list[date], home: Home, as_of: d
 def days_request(contract: Contract, first: date, last: date) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"days-{first}-{last}",
-        asset_selection=keys(contract, DAY_TABLES),
+        asset_selection=keys(contract, tables_by_day(contract)),
         tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat(), "dagster/priority": "1"},
     )
 

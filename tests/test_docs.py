@@ -26,7 +26,7 @@ SECTIONS = {
     "[[scenarios]]": ["Scenario"],
     "[[tasks]]": ["Task", "Condition"],
     "[dedupe]": ["Dedupe"],
-    "[features]": ["Features", "Entity", "Buckets", "Cross"],
+    "[features]": ["Features", "Entity", "Recent", "Buckets", "Cross"],
     "[quality]": ["Quality", "Rates", "History", "Drift", "Leaks"],
     "[split], [lift], [schedule], [world]": ["Split", "LiftSection", "Schedule"],
 }

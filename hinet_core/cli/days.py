@@ -60,7 +60,7 @@ def words_of(counts: dict[str, int]) -> str:
 @days_option
 def features(name: str, days: DaySpan | None) -> None:
     """Compute the daily aggregates and the examples of ingested days whose inputs changed."""
-    from hinet_core.features.tables import DAY_TABLES
+    from hinet_core.features.tables import day_tables
 
     with one_sentence():
         contract, paths, lake = places(name)
@@ -68,7 +68,7 @@ def features(name: str, days: DaySpan | None) -> None:
             raise LakeError(f"{contract.name}: no day is ingested yet; run `hinet ingest --contract {name}` first")
         con = connect()
         try:
-            for table in DAY_TABLES:
+            for table in day_tables(contract):
                 pending = table.pending(contract, lake)
                 asked = pending if days is None else [day for day in lake.days("ingest") if day in days]
                 written = table.write(con, contract, lake, asked)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from hinet_core.contract.grammar import Contract, Entity
 
-Kind = Literal["impressions", "count", "rate", "coec", "residual", "active_days", "recency"]
+Kind = Literal["impressions", "count", "rate", "coec", "residual", "active_days", "recency", "recent"]
 Encode = Literal["number", "list", "id"]
 Transform = Literal["identity", "log1p", "logit"]
 
@@ -35,7 +35,12 @@ class Computed:
 
 def computed_features(contract: "Contract") -> tuple[Computed, ...]:
     """Every computed feature of a contract, in the order of the columns of `examples`."""
-    return tuple(one for entity in contract.features.entities for one in entity_features(contract, entity))
+    of_entities = (one for entity in contract.features.entities for one in entity_features(contract, entity))
+    lists = (
+        Computed(one.name, "recent", one.entity, task=one.task or "", encode="list", of=one.of, length=one.length)
+        for one in contract.features.recent
+    )
+    return (*of_entities, *lists)
 
 
 def rate_tasks(contract: "Contract", entity: "Entity") -> tuple[str, ...]:

@@ -21,26 +21,28 @@ def feature_references(contract: "Contract") -> list[Use]:
         uses += [(f"{where}.counts", name, tasks | {IMPRESSIONS}) for name in entity.counts]
         for key in ("rates", "coec", "residual"):
             uses += [(f"{where}.{key}", name, tasks) for name in getattr(entity, key) or ()]
+    for recent in contract.features.recent:
+        where = f"features.recent.{recent.name}"
+        uses.append((f"{where}.entity", recent.entity, {one.name for one in contract.features.entities}))
+        uses.append((f"{where}.of", recent.of, keyed))
+        uses += [(f"{where}.task", recent.task, tasks)] if recent.task is not None else []
     return uses
 
 
-def check_entity_keys(contract: "Contract") -> list[str]:
-    """Aggregates are keyed by what is known before the exposure."""
-    return [
-        problem
-        for entity in contract.features.entities
-        for key in entity.keys
-        for problem in no_key(contract, f"features.entities.{entity.name}.keys", key)
-    ]
+def check_keys(contract: "Contract") -> list[str]:
+    """Aggregates are keyed by what is known before the exposure, and lists hold nothing else."""
+    keys = [(f"features.entities.{one.name}.keys", key) for one in contract.features.entities for key in one.keys]
+    keys += [(f"features.recent.{one.name}.of", one.of) for one in contract.features.recent]
+    return [problem for where, key in keys for problem in no_key(contract, where, key)]
 
 
 def no_key(contract: "Contract", where: str, name: str) -> list[str]:
-    """Why a column cannot say who or what was shown: it is an outcome, or no single value."""
+    """Why a column cannot say who or what was shown: it is known later, or holds no single value."""
     column = next((one for one in contract.columns if one.name == name), None)
     if column is None:
         return []
     if column in contract.late_columns or column.role in ("outcome", "known_at", "propensity"):
-        return [f"{where}: {name!r} has role {column.role!r}; an outcome cannot be a key"]
+        return [f"{where}: {name!r} has role {column.role!r}, allowed: what is known before the exposure"]
     if column.type.startswith("list"):
         return [f"{where}: {name!r} has type {column.type!r}, allowed: a column of single values"]
     return []
@@ -61,7 +63,7 @@ def check_computed_names(contract: "Contract") -> list[str]:
     names = [one.name for one in computed_features(contract)]
     columns = {one.name.lower(): one.name for one in contract.columns}
     problems = [
-        f"features: {name!r} is the name of {names.count(name)} computed features; rename an entity"
+        f"features: {name!r} is the name of {names.count(name)} computed features; rename an entity or a list"
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
     return problems + [
@@ -72,4 +74,4 @@ def check_computed_names(contract: "Contract") -> list[str]:
     ]
 
 
-FEATURE_CHECKS = (check_entity_keys, check_positions, check_computed_names)
+FEATURE_CHECKS = (check_keys, check_positions, check_computed_names)

@@ -15,6 +15,8 @@ from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.fields import Buckets, Cross
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, is_number
 
+MAX_LIST_LENGTH = 100
+
 
 class ContractError(ValueError):
     """A contract cannot be used; the text lists every mistake."""
@@ -109,12 +111,28 @@ class Entity(Part):
     days_active: bool = False
 
 
+class Recent(Part):
+    """The last values of the column `of` that each key of an entity met before the day, newest first.
+
+    A value is met when it was shown, or when an outcome of `task` became known; `distinct` keeps its newest place.
+    """
+
+    name: Name
+    entity: str
+    of: str
+    task: str | None = None
+    length: int = Field(default=10, ge=1, le=MAX_LIST_LENGTH)
+    within_days: int = Field(default=30, ge=1)
+    distinct: bool = True
+
+
 class Features(Part):
     windows_days: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 7, 30), min_length=1)
     burn_in_days: int = Field(default=0, ge=0)
     prior_impressions: float = Field(default=20.0, gt=0)
     min_token_count: int = Field(default=5, ge=1)
     entities: tuple[Entity, ...] = ()
+    recent: tuple[Recent, ...] = ()
     buckets: tuple[Buckets, ...] = ()
     crosses: tuple[Cross, ...] = ()
 

@@ -12,10 +12,17 @@ import duckdb
 from hinet_core.contract import Contract, Entity, known_day_column, label_column
 from hinet_core.features.counters import counters, expected_counters, known_column
 from hinet_core.features.expected import expected_sql, slot_sql
-from hinet_core.features.history import HistoryError, day_number, source_days, step_hashes
+from hinet_core.features.history import (
+    HistoryError,
+    Lineage,
+    day_number,
+    each_day,
+    lineage_of,
+    source_days,
+    step_hashes,
+)
 from hinet_core.features.sql import as_view, key_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
-from hinet_core.progress import track
 
 STEP = "entity_daily"
 # The smoothed rates lean on these two; a contract cannot name an entity so.
@@ -88,24 +95,28 @@ def entity_sql(contract: Contract, entity: Entity, source: str) -> str:
             {"GROUP BY " + group if group else ""} HAVING COUNT(*) > 0) AS g"""
 
 
+def lineage(contract: Contract, lake: Lake, day: date) -> Lineage:
+    """What a day's aggregates are made from."""
+    return lineage_of(contract, step_hashes(lake, "ingest", source_days(contract, day)))
+
+
 def write_daily(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> Manifest:
     """Compute and commit `entity_daily` of one ingested day."""
-    inputs = step_hashes(lake, "ingest", source_days(contract, day))
-    if day.isoformat() not in inputs:
+    made_from = lineage(contract, lake, day)
+    if day.isoformat() not in made_from["inputs"]:
         raise HistoryError(
             f"entity_daily of {day}: the day has no committed impressions; ingest it first, or leave it as a gap"
         )
     with lake.begin(STEP, day) as draft:
         draft.write(STEP, build(con, contract, lake, day), con)
-        return draft.commit({"data_fingerprint": contract.data_fingerprint, "inputs": inputs})
+        return draft.commit(made_from)
 
 
 def write_daily_range(
     con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, days: Iterable[date]
 ) -> list[Manifest]:
     """Commit several days, oldest first."""
-    wanted = sorted(set(days))
-    return [write_daily(con, contract, lake, day) for day in track(wanted, "daily aggregates", total=len(wanted))]
+    return [write_daily(con, contract, lake, day) for day in each_day(days, "daily aggregates")]
 
 
 def daily_schema(contract: Contract) -> str:

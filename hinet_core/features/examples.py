@@ -11,14 +11,22 @@ from datetime import date
 import duckdb
 
 from hinet_core.contract import Column, Contract, computed_features, known_us_column, label_column
+from hinet_core.features import recent, windows
 from hinet_core.features.daily import STEP as DAILY
 from hinet_core.features.daily import daily_schema
 from hinet_core.features.formulas import feature_sql
-from hinet_core.features.history import HistoryError, day_number, history_days, step_hashes
+from hinet_core.features.history import (
+    HistoryError,
+    Lineage,
+    day_number,
+    each_day,
+    history_days,
+    lineage_of,
+    step_hashes,
+)
+from hinet_core.features.recent import STEP as RECENT
 from hinet_core.features.sql import as_view
-from hinet_core.features.windows import joins_sql, windows_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
-from hinet_core.progress import track
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +57,13 @@ def examples(
     file); record_number may not: with day and file it is the row's identity and order.
     """
     check_columns(contract, rows)
-    history = lake.scan(con, DAILY, history_days(contract, day), schema=daily_schema(contract))
-    text = examples_sql(contract, as_view(con, rows, "rows"), rows.columns, as_view(con, history, "history"), day)
-    return con.sql(text)
+    shown = as_view(con, rows, "rows")
+    daily = lake.scan(con, DAILY, history_days(contract, day), schema=daily_schema(contract))
+    past = windows.windows_sql(contract, as_view(con, daily, "daily"), day)
+    if contract.features.recent:
+        met = lake.scan(con, RECENT, recent.look_back(contract, day), schema=recent.SCHEMA)
+        past += recent.merged_sql(contract, as_view(con, met, "met"), shown, day)
+    return con.sql(examples_sql(contract, shown, rows.columns, past, day))
 
 
 def check_columns(contract: Contract, rows: duckdb.DuckDBPyRelation) -> None:
@@ -63,8 +75,8 @@ def check_columns(contract: Contract, rows: duckdb.DuckDBPyRelation) -> None:
         )
 
 
-def examples_sql(contract: Contract, rows: str, present: list[str], history: str, day: date) -> str:
-    """The definition of a day's examples over a view of rows and a view of `entity_daily`."""
+def examples_sql(contract: Contract, rows: str, present: list[str], past: list[str], day: date) -> str:
+    """The definition of a day's examples over a view of rows and the common tables of what was known before."""
     selected = [
         f"CAST('{day.isoformat()}' AS DATE) AS day",
         f"CAST({day_number(day)} AS INTEGER) AS day_number",
@@ -85,8 +97,8 @@ def examples_sql(contract: Contract, rows: str, present: list[str], history: str
         label, known = label_column(task.name), known_us_column(task.name)
         selected.append(f"{own(label, 'TINYINT', present)} AS {quote_identifier(label)}")
         selected.append(f"{own(known, 'BIGINT', present)} AS {quote_identifier(known)}")
-    past, joins = ",\n".join(windows_sql(contract, history, day)), "\n".join(joins_sql(contract))
-    return f"WITH {past}\nSELECT {', '.join(selected)}\nFROM {rows} AS r\n{joins}"
+    joins = "\n".join([*windows.joins_sql(contract), *recent.joins_sql(contract)])
+    return f"WITH {', '.join(past)}\nSELECT {', '.join(selected)}\nFROM {rows} AS r\n{joins}"
 
 
 def own(name: str, kind: str, present: list[str], default: str = "NULL") -> str:
@@ -103,35 +115,40 @@ def write_examples(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lak
     rows = lake.scan(con, "impressions", [day]).filter(f"scenario_id IN ({modelled})")
     order = ["scenario_id", contract.name_of("user"), "exposed_us", "source_file", "record_number"]
     by = ", ".join(f"{quote_identifier(name)} NULLS LAST" for name in order)
+    made_from = lineage(contract, lake, day)
     with lake.begin(STEP, day) as draft:
         found = as_view(con, examples(con, contract, rows, day, lake), "examples")
         draft.write(STEP, f"SELECT * FROM {found} ORDER BY {by}", con)
-        return draft.commit(lineage(contract, lake, day))
+        return draft.commit(made_from)
 
 
-def lineage(contract: Contract, lake: Lake, day: date) -> dict[str, object]:
-    """What a day's examples were made from, and how many days of each window had data."""
-    inputs = step_hashes(lake, DAILY, history_days(contract, day))
+def history_inputs(contract: Contract, lake: Lake, day: date) -> dict[str, dict[str, str]]:
+    """What the features of a day are made from: step, day, content hash."""
+    inputs = {DAILY: step_hashes(lake, DAILY, history_days(contract, day))}
+    if contract.features.recent:
+        inputs[RECENT] = step_hashes(lake, RECENT, recent.look_back(contract, day))
+    return inputs
+
+
+def lineage(contract: Contract, lake: Lake, day: date) -> Lineage:
+    """What a day's examples are made from, and how many days of each window have data."""
+    inputs = history_inputs(contract, lake, day)
     held = {
-        str(days): sum(one.isoformat() in inputs for one in history_days(contract, day)[-days:])
+        str(days): sum(one.isoformat() in inputs[DAILY] for one in history_days(contract, day)[-days:])
         for days in contract.features.windows_days
     }
-    return {
-        "data_fingerprint": contract.data_fingerprint,
-        "inputs": {"ingest": step_hashes(lake, "ingest", [day]), DAILY: inputs},
-        "window_days_held": held,
-    }
+    inputs["ingest"] = step_hashes(lake, "ingest", [day])
+    return lineage_of(contract, inputs) | {"window_days_held": held}
 
 
 def write_examples_range(
     con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, days: Iterable[date]
 ) -> list[Manifest]:
     """Commit several days, oldest first; windows that the whole log cannot fill are named once."""
-    wanted = sorted(set(days))
     for window in unfilled_windows(contract, lake):
         held = len(lake.days("ingest"))
         log.warning("%s: a window of %d days is longer than the log (%d days)", contract.name, window, held)
-    return [write_examples(con, contract, lake, day) for day in track(wanted, "examples", total=len(wanted))]
+    return [write_examples(con, contract, lake, day) for day in each_day(days, "examples")]
 
 
 def unfilled_windows(contract: Contract, lake: Lake) -> list[int]:

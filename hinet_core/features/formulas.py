@@ -17,7 +17,9 @@ from hinet_core.features.windows import base_column, counters_of, sum_column
 
 
 def feature_sql(contract: Contract, feature: Computed, day: date) -> str:
-    """One computed column over the rows `r` and the joins of `windows.joins_sql`."""
+    """One computed column over the rows `r` and the joins of windows.py and recent.py."""
+    if feature.kind == "recent":
+        return f"l{[one.name for one in contract.features.recent].index(feature.name)}.items"
     index = [entity.name for entity in contract.features.entities].index(feature.entity)
     if feature.kind == "recency":
         return f"CAST({day_number(day)} - e{index}.last_shown AS INTEGER)"

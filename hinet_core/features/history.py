@@ -1,12 +1,16 @@
 """Which days a day is made from, what they held, and what is said when they are missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from typing import Any
 
 from hinet_core.contract import Contract
 from hinet_core.lake import Lake
+from hinet_core.progress import track
 
 EPOCH = date(1970, 1, 1)
+# What a commit was made from: `data_fingerprint` and `inputs`; it is current while these are the same.
+Lineage = dict[str, Any]
 
 
 class HistoryError(ValueError):
@@ -34,6 +38,15 @@ def source_days(contract: Contract, day: date) -> list[date]:
 def history_days(contract: Contract, day: date) -> list[date]:
     """The days that the longest window of `day` looks at, oldest first."""
     return days_before(day, max(contract.features.windows_days))
+
+
+def each_day(days: Iterable[date], label: str) -> Iterator[date]:
+    """Every day once, oldest first, with progress."""
+    return track(sorted(set(days)), label)
+
+
+def lineage_of(contract: Contract, inputs: dict[str, Any]) -> Lineage:
+    return {"data_fingerprint": contract.data_fingerprint, "inputs": inputs}
 
 
 def step_hashes(lake: Lake, step: str, days: Iterable[date]) -> dict[str, str]:

@@ -7,45 +7,30 @@ from datetime import date
 import duckdb
 
 from hinet_core.contract import Contract
-from hinet_core.features import daily, examples
-from hinet_core.features.history import source_days, step_hashes
+from hinet_core.features import daily, examples, recent
+from hinet_core.features.history import Lineage
 from hinet_core.lake import Lake, Manifest
 
 
 @dataclass(frozen=True)
 class DayTable:
-    """`pending`: ingested days whose rows are not those of the present inputs. `write`: compute and commit days."""
+    """`lineage`: what a day is made from now. `write`: compute and commit days."""
 
     name: str
-    pending: Callable[[Contract, Lake], list[date]]
+    lineage: Callable[[Contract, Lake, date], Lineage]
     write: Callable[[duckdb.DuckDBPyConnection, Contract, Lake, Iterable[date]], list[Manifest]]
 
+    def pending(self, contract: Contract, lake: Lake) -> list[date]:
+        """Ingested days whose rows are not those of the present inputs."""
+        return [day for day in lake.days("ingest") if not self.is_current(contract, lake, day)]
 
-def pending_daily(contract: Contract, lake: Lake) -> list[date]:
-    """Ingested days whose aggregates are not those of the present impressions."""
-    return [
-        day
-        for day in lake.days("ingest")
-        if not lake.made_from(
-            daily.STEP,
-            day,
-            data_fingerprint=contract.data_fingerprint,
-            inputs=step_hashes(lake, "ingest", source_days(contract, day)),
-        )
-    ]
+    def is_current(self, contract: Contract, lake: Lake, day: date) -> bool:
+        return lake.made_from(self.name, day, **self.lineage(contract, lake, day))
 
 
-def pending_examples(contract: Contract, lake: Lake) -> list[date]:
-    """Ingested days whose examples are not those of the present impressions and aggregates."""
-    stale = []
-    for day in lake.days("ingest"):
-        now = examples.lineage(contract, lake, day)
-        if not lake.made_from(examples.STEP, day, data_fingerprint=now["data_fingerprint"], inputs=now["inputs"]):
-            stale.append(day)
-    return stale
-
-
-DAY_TABLES = (
-    DayTable(daily.STEP, pending_daily, daily.write_daily_range),
-    DayTable(examples.STEP, pending_examples, examples.write_examples_range),
-)
+def day_tables(contract: Contract) -> list[DayTable]:
+    """The tables of a contract; what no feature needs is left out."""
+    tables = [DayTable(daily.STEP, daily.lineage, daily.write_daily_range)]
+    if contract.features.recent:
+        tables.append(DayTable(recent.STEP, recent.lineage, recent.write_recent_range))
+    return [*tables, DayTable(examples.STEP, examples.lineage, examples.write_examples_range)]

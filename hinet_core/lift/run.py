@@ -14,7 +14,7 @@ import numpy as np
 
 from hinet_core.contract import Contract, fingerprint
 from hinet_core.evaluation.run import NotMatureYet, judged_days, trained_runs
-from hinet_core.features.history import history_days, step_hashes
+from hinet_core.features.examples import history_inputs
 from hinet_core.lake import Lake, connect
 from hinet_core.lift.expected import (
     LEVEL,
@@ -70,10 +70,9 @@ def inputs_of(contract: Contract, lake: Lake, as_of: date) -> Row:
     compared = {
         name: lake.manifest(f"train/{name}", as_of) for name in (contract.lift.baseline, contract.lift.challenger)
     }
-    days = {one for day in judged_days(contract, as_of) for one in history_days(contract, day)}
     return {
         "models": {name: manifest.info["version"] for name, manifest in compared.items() if manifest},
-        "entity_daily": step_hashes(lake, "entity_daily", sorted(days)),
+        "history": {day.isoformat(): history_inputs(contract, lake, day) for day in judged_days(contract, as_of)},
         "world": fingerprint(contract.world),
         "contract": contract.data_fingerprint,
     }

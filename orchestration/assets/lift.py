@@ -5,23 +5,22 @@ from datetime import date
 import dagster as dg
 
 from hinet_core.contract import Contract
-from hinet_core.features.history import history_days
+from orchestration.assets.features import history_deps
 from orchestration.assets.training import model_names
-from orchestration.partitions import days_of, reads, same_day
+from orchestration.partitions import days_of, same_day
 from orchestration.reporting import OWNERS, RETRY, day_metadata, key_of, plain_failures
 from orchestration.resources import Home
 
 
 def lift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     compared = {contract.lift.baseline, contract.lift.challenger} & set(model_names())
-    history = len(history_days(contract, contract.first_day))
     judged = contract.split.judged_days
 
     @dg.asset(
         key=key_of(contract, "lift"),
         deps=[
             *(same_day(key_of(contract, name)) for name in sorted(compared)),
-            reads(key_of(contract, "entity_daily"), -history, judged - 2),
+            *history_deps(contract, last=judged - 2),
         ],
         partitions_def=days_of(contract),
         group_name="lift",

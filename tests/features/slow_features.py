@@ -6,6 +6,7 @@ from math import floor
 from typing import Any
 
 from hinet_core.contract import Contract, Entity
+from hinet_core.contract.grammar import Recent
 
 Row = dict[str, Any]
 Found = tuple[str, Any]
@@ -21,6 +22,12 @@ EVERY_KIND: dict[str, Any] = {
         {"name": "city", "keys": ["city"], "counts": [], "rates": ["order"], "recency": False},
         {"name": "scenario", "keys": ["scenario_id"], "days_active": True},
         {"name": "pair", "keys": ["user", "place"], "coec": ["click"], "residual": ["click", "order"]},
+    ],
+    "recent": [
+        {"name": "user_shops", "entity": "user", "of": "shop", "length": 3, "within_days": 3},
+        {"name": "user_orders", "entity": "user", "of": "shop", "task": "order", "length": 3, "within_days": 2},
+        {"name": "pair_cities", "entity": "pair", "of": "city", "length": 4, "within_days": 1, "distinct": False},
+        {"name": "city_places", "entity": "city", "of": "scenario_id", "task": "click", "within_days": 3},
     ],
 }  # fmt: skip
 
@@ -62,7 +69,22 @@ class Slow:
         self.tasks = [one.name for one in contract.tasks]
 
     def features(self, row: Row) -> dict[str, Any]:
-        return dict(found for entity in self.contract.features.entities for found in self.of_entity(entity, row))
+        found = dict(one for entity in self.contract.features.entities for one in self.of_entity(entity, row))
+        return found | {one.name: self.last_values(one, row) for one in self.contract.features.recent}
+
+    def last_values(self, recent: Recent, row: Row) -> list[str] | None:
+        """Newest first; values met at the same moment in the order of their texts; None where there is none."""
+        (keys,) = (one.keys for one in self.contract.features.entities if one.name == recent.entity)
+        met = []
+        for one in self.same(keys, row):
+            us, day = one["exposed_us"], one["day_number"]
+            if recent.task is not None:
+                us, day = max(us, one[f"known_us_{recent.task}"]), known_day(one, recent.task)
+            counts = one[recent.of] is not None and (recent.task is None or one[f"label_{recent.task}"] == 1)
+            if counts and row["day_number"] - recent.within_days <= day < row["day_number"]:
+                met.append((-us, str(one[recent.of])))
+        values = [value for _, value in sorted(met)]
+        return (list(dict.fromkeys(values)) if recent.distinct else values)[: recent.length] or None
 
     def of_entity(self, entity: Entity, row: Row) -> Iterator[Found]:
         mine, day = self.same(entity.keys, row), row["day_number"]
