@@ -11,9 +11,11 @@ from hinet_core import registry
 from hinet_core.contract import Contract
 from hinet_core.features.tables import day_tables
 from hinet_core.ingest.landing import index
+from hinet_core.ingest.outcome_books import pending_books
 from hinet_core.ingest.pending import gaps, pending_days
 from hinet_core.lake import LakeError
 from orchestration import pending
+from orchestration.assets.ingest import OUTCOME_BOOKS
 from orchestration.assets.training import model_names
 from orchestration.graph import assets_of
 from orchestration.instance import LAUNCHED
@@ -54,6 +56,8 @@ class Materializer:
         if not landed.refused:  # else the file that the gap needs was named already
             self.problems += gaps(landed.days)
         self.ranges("impressions", pending_days(self.lake, landed))
+        if self.contract.outcome_sources and pending_books(self.lake, landed):
+            self.run([OUTCOME_BOOKS])
         for table in day_tables(self.contract):
             self.ranges(table.name, table.pending(self.contract, self.lake))
 

@@ -8,9 +8,11 @@ import dagster as dg
 from hinet_core.contract import Contract
 from hinet_core.features.tables import day_tables
 from hinet_core.ingest.landing import index
+from hinet_core.ingest.outcome_books import pending_books
 from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
 from orchestration import pending
+from orchestration.assets.ingest import OUTCOME_BOOKS
 from orchestration.assets.training import model_names
 from orchestration.reporting import key_of
 from orchestration.resources import Home
@@ -22,6 +24,7 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 # dagster.yaml lets one run per value go at a time, so a model never trains while its days are being ingested.
 ONE_AT_A_TIME = "hinet/contract"
+DAYS_FIRST = {"dagster/priority": "1"}
 PUBLISHED_TABLES = ("champion", "snapshot")
 
 
@@ -38,7 +41,8 @@ def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.Ass
 
 
 def daily_job(contract: Contract) -> AssetJob:
-    everything = keys(contract, [*tables_by_day(contract), *as_of_tables(), *PUBLISHED_TABLES])
+    books = [OUTCOME_BOOKS] if contract.outcome_sources else []
+    everything = keys(contract, [*tables_by_day(contract), *books, *as_of_tables(), *PUBLISHED_TABLES])
     return dg.define_asset_job(
         f"{contract.name}_daily",
         selection=dg.AssetSelection.assets(*everything),
@@ -65,13 +69,20 @@ def retrain_schedule(contract: Contract, job: AssetJob) -> dg.ScheduleDefinition
 
 
 def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunRequest]:
-    """One run per stretch of days to ingest, then one for the newest as_of; or why there is nothing to do."""
+    """Runs for stretches of days to ingest, for what follows from them, then for the newest as_of; or why for none."""
     lake = home.lake(contract)
     try:
-        days = pending_days(lake, index(contract, home.paths(contract)))
+        landed = index(contract, home.paths(contract))
+        days = pending_days(lake, landed)
     except LandingError as error:
         return dg.SkipReason(str(error))
-    requests = [days_request(contract, *span) for span in pending.spans(days)]
+    tables = tables_by_day(contract)
+    aggregates, examples = pending.later_days(contract, lake.days("ingest"), days)
+    requests = [days_request(contract, tables, *span) for span in pending.spans(days)]
+    requests += [days_request(contract, tables[1:-1], *span) for span in pending.spans(aggregates)]
+    requests += [days_request(contract, tables[-1:], *span) for span in pending.spans(examples)]
+    if contract.outcome_sources and (days or pending_books(lake, landed)):
+        requests.append(books_request(contract))
     as_of = pending.newest_as_of(contract, {*lake.days("ingest"), *days})
     if as_of is not None and (days or needs_models(contract, lake.days("ingest"), home, as_of)):
         requests.append(as_of_request(contract, as_of))
@@ -93,12 +104,18 @@ def needs_models(contract: Contract, committed: list[date], home: Home, as_of: d
     return as_of > committed[0] and any(lake.manifest(step, as_of) is None for step in steps)
 
 
-def days_request(contract: Contract, first: date, last: date) -> dg.RunRequest:
+def days_request(contract: Contract, tables: list[str], first: date, last: date) -> dg.RunRequest:
+    """Some tables of a stretch of days; requests of one priority run in the order in which they are asked for."""
     return dg.RunRequest(
-        run_key=f"days-{first}-{last}",
-        asset_selection=keys(contract, tables_by_day(contract)),
-        tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat(), "dagster/priority": "1"},
+        run_key=f"{'-'.join(tables)}-{first}-{last}",
+        asset_selection=keys(contract, tables),
+        tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat(), **DAYS_FIRST},
     )
+
+
+def books_request(contract: Contract) -> dg.RunRequest:
+    """The books of outcome files, which tell what matches only after the days are read."""
+    return dg.RunRequest(run_key="books", asset_selection=keys(contract, (OUTCOME_BOOKS,)), tags=DAYS_FIRST)
 
 
 def as_of_request(contract: Contract, as_of: date) -> dg.RunRequest:

@@ -8,6 +8,8 @@ from hinet_core import quality
 from hinet_core.contract import Contract
 from hinet_core.ingest.days import IngestResult, ingest_days
 from hinet_core.ingest.landing import LandingIndex, index
+from hinet_core.ingest.outcome_books import STEP as BOOKS
+from hinet_core.ingest.outcome_books import total_counts, write_books
 from hinet_core.progress import track
 from hinet_core.quality.verdict import kept_out
 from orchestration.checks import check_results, check_specs
@@ -23,7 +25,7 @@ from orchestration.reporting import (
 )
 from orchestration.resources import Home
 
-TABLE = "impressions"
+TABLE, OUTCOME_BOOKS = "impressions", "outcome_files"
 
 
 def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
@@ -54,7 +56,31 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         manifests = [result.manifest for result in results if result.manifest]
         yield report_days(context, contract, home.lake(contract), TABLE, manifests)
 
-    return [impressions]
+    return [impressions, *([outcome_books(contract)] if contract.outcome_sources else [])]
+
+
+def outcome_books(contract: Contract) -> dg.AssetsDefinition:
+    """The books of outcome files, of all days that changed: a day of theirs is one on which something became known."""
+
+    @dg.asset(
+        key=key_of(contract, OUTCOME_BOOKS),
+        deps=[key_of(contract, TABLE)],
+        group_name="ingest",
+        kinds={"duckdb", "parquet"},
+        owners=OWNERS,
+        retry_policy=RETRY,
+        description="Rows of outcome files: read = matched + duplicate + unmatched (waiting) + quarantined.",
+    )
+    def outcome_files(home: Home) -> dg.MaterializeResult:
+        lake = home.lake(contract)
+        with plain_failures():
+            written = write_books(lake, index(contract, home.paths(contract)))
+            lake.rebuild_catalog(home.paths(contract).catalog)
+        books = filter(None, (lake.manifest(BOOKS, day) for day in lake.days(BOOKS)))
+        counts = {f"rows_{name}": count for name, count in total_counts(books).items()}
+        return dg.MaterializeResult(metadata=counts | {"days_written": [one.day.isoformat() for one in written]})
+
+    return outcome_files
 
 
 def ingested(
