@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    "contract", "settings", "progress", "lake", "world", "sources", "ingest", "quality", "features", "dataset",
+    "contract", "settings", "progress", "lake", "world", "sources", "ingest", "quality", "draft", "features", "dataset",
     "models", "training", "evaluation", "lift", "registry", "publish", "cli", "orchestration",
 )  # fmt: skip
 RANK = {room: rank for rank, room in enumerate(ROOMS)}

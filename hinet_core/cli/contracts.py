@@ -1,15 +1,45 @@
-"""`hinet contract`: check and show contracts."""
+"""`hinet contract`: draft, check and show contracts."""
+
+import tomllib
+from pathlib import Path
 
 import click
 
 from hinet_core.cli.group import main, one_sentence
 from hinet_core.cli.output import show
-from hinet_core.contract import load_contract
+from hinet_core.contract import load_contract, parse_contract
+from hinet_core.lake import replace_text
 
 
 @main.group("contract")
 def contract_group() -> None:
-    """Check and show contracts."""
+    """Draft a contract from a log's files, check one, show one."""
+
+
+@contract_group.command("draft")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", help="What the contract is called; otherwise after the file or its folder.")
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write; otherwise stdout.")
+def contract_draft(files: tuple[Path, ...], name: str | None, output: Path | None) -> None:
+    """Look at the FILES of a log (or their folder) and write a commented contract to start from.
+
+    Only a sample of large files is read. What is not certain is said beside its line, with figures; what the log lacks
+    for a contract is said with status 1.
+    """
+    from hinet_core.draft import UNSURE, DraftError, draft
+
+    with one_sentence():
+        if output is not None and output.exists():
+            raise DraftError(f"{output}: exists already; give another name, or remove it first")
+        text = draft(files, name)
+        if output is not None:
+            replace_text(output, text)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"{output}: {text.count(UNSURE) - 1} guesses are marked {UNSURE.strip()} read them first")
+    with one_sentence():
+        parse_contract(tomllib.loads(text), str(output or "draft"))
 
 
 @contract_group.command("check")

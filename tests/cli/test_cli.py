@@ -37,6 +37,31 @@ def test_check_lists_every_mistake(call, contract, tmp_path):
     assert call("contract", "check", "nope")[0] == 1
 
 
+def test_draft_writes_a_contract_that_check_accepts_and_never_over_another(call, tmp_path):
+    log, target = tmp_path / "visits.csv", tmp_path / "my.toml"
+    rows = [f"u{n % 7},i{n % 5},home,2026-03-0{1 + n % 3}T10:00:{n:02}Z,{n % 2}" for n in range(40)]
+    log.write_text("\n".join(["user,item,place,shown_at,clicked", *rows]) + "\n")
+    status, said = call("contract", "draft", log)
+    assert status == 0 and "40 rows looked at (all)" in said and 'name = "visits"' in said
+    status, said = call("contract", "draft", log, "--name", "mine", "--output", target)
+    assert status == 0 and said.startswith(f"{target}: ")
+    assert call("contract", "check", target) == (
+        0, f"{target}: a valid contract: 5 columns, 1 modelled of 1 scenarios, 1 tasks\n",
+    )  # fmt: skip
+    before = target.read_text()
+    status, said = call("contract", "draft", log, "--output", target)
+    assert (status, said) == (1, f"Error: {target}: exists already; give another name, or remove it first\n")
+    assert target.read_text() == before
+
+
+def test_a_log_that_lacks_something_is_drafted_with_status_1_and_what_it_lacks(call, tmp_path):
+    log = tmp_path / "numbers.csv"
+    log.write_text("a,b\n" + "".join(f"{n / 7},{n / 3}\n" for n in range(40)))
+    status, said = call("contract", "draft", log)
+    assert status == 1
+    assert "# MISSING: no column can be the item" in said and "Error: draft: " in said
+
+
 def test_show_names_columns_scenarios_and_tasks(call):
     status, said = call("contract", "show", "kuairand")
     assert status == 0

@@ -1,0 +1,84 @@
+"""How the lines of a text file are divided: delimiter, quote, header. Guessing is allowed here and nowhere else."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# In this order where several divide the lines equally well: a comma is also a decimal mark, a blank is also text.
+DELIMITERS = (
+    "\x01", "\x02", "\x1f", "\t", "::", "||", ";;", "|~|", "~|~", "@@", "##", "$$", ";", "|", "^", "~", ",", " ",
+)  # fmt: skip
+LINES_LOOKED_AT = 500
+NEARLY_ALL = 0.9
+HAS_DIGITS_ONLY = re.compile(r"[0-9 .:/T+Z-]+")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A delimited file's form; `names` are the header's, or col1, col2, … where there is none."""
+
+    delimiter: str
+    quote: str
+    header: bool
+    names: tuple[str, ...]
+
+
+def dialect_of(lines: Sequence[str]) -> Dialect:
+    """The most even division of the first lines; one column when nothing divides them."""
+    head = [line for line in lines[:LINES_LOOKED_AT] if line.strip()]
+    quote = quote_of(head)
+    found = [(delimiter, *evenness(head, delimiter, quote)) for delimiter in DELIMITERS]
+    even = [(delimiter, width) for delimiter, width, share in found if width > 1 and share >= NEARLY_ALL]
+    widest = max((width for _, width in even), default=1)
+    delimiter, width = next(((one, width) for one, width in even if 2 * width > widest), (",", 1))
+    rows = [row for row in divided(head, delimiter, quote) if len(row) == width]
+    header = has_header(rows)
+    names = rows[0] if header else [f"col{number}" for number in range(1, width + 1)]
+    return Dialect(delimiter, quote, header, tuple(names))
+
+
+def quote_of(head: Sequence[str]) -> str:
+    """The character that encloses whole fields; none where a double quote stands inside of them only."""
+    text = "\n".join(head)
+    for quote in ('"', "'"):
+        opened = len(re.findall(rf"(?:^|[^\w\s]){quote}(?=[^\s])", text, flags=re.MULTILINE))
+        if text.count(quote) and opened >= text.count(quote) / 4 and (quote == '"' or opened > len(head) / 4):
+            return quote
+    return "" if '"' in text else '"'
+
+
+def evenness(head: Sequence[str], delimiter: str, quote: str) -> tuple[int, float]:
+    """The most frequent number of fields and the share of lines that have it; 0 where the first line has not."""
+    widths = Counter(len(row) for row in divided(head, delimiter, quote))
+    if not widths:
+        return 1, 0.0
+    width, count = widths.most_common(1)[0]
+    first = len(next(iter(divided(head[:1], delimiter, quote)), []))
+    return width, count / widths.total() if first == width else 0.0
+
+
+def divided(head: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
+    """The fields of each record."""
+    if not quote:
+        return [line.split(delimiter) for line in head]
+    if len(delimiter) == 1:
+        try:
+            return list(csv.reader((line + "\n" for line in head), delimiter=delimiter, quotechar=quote))
+        except csv.Error:
+            return [line.split(delimiter) for line in head]
+    return [[cell.removeprefix(quote).removesuffix(quote) for cell in line.split(delimiter)] for line in head]
+
+
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names the columns: no cell of it is a number or a time, and each is said once."""
+    if not rows:
+        return False
+    first = [cell.strip() for cell in rows[0]]
+    named = [cell for cell in first if cell]
+    if len(named) < len(first) - 1 or len(set(named)) < len(named) or any(map(HAS_DIGITS_ONLY.fullmatch, named)):
+        return False
+    # Text over text: a name is seldom also a value.
+    below = [{row[place].strip() for row in rows[1:]} for place in range(len(first))]
+    return not any(cell and cell in values for cell, values in zip(first, below, strict=True))

@@ -1,0 +1,178 @@
+"""From the files of a log to a contract that reads them: no record is lost, roles and outcomes are found."""
+
+import random
+import re
+from datetime import date
+
+import pytest
+from shaped_logs import N_REPEATED, N_ROWS, ROWS, SHAPES, iso, lines, plain_csv, with_sides
+
+from hinet_core.contract import load_contract
+from hinet_core.draft import DraftError, draft
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index, land
+from hinet_core.lake import Lake, connect
+from hinet_core.settings import Paths
+
+
+@pytest.fixture
+def folder(tmp_path):
+    found = tmp_path / "data"
+    found.mkdir()
+    return found
+
+
+def drafted(folder, tmp_path, **options):
+    """The text, and the contract that it is."""
+    text = draft([folder], **options)
+    path = tmp_path / "drafted.toml"
+    path.write_text(text)
+    return text, load_contract(str(path))
+
+
+def ingested(contract, folder, home):
+    """Rows read, kept, duplicate and quarantined over all days, and the lake."""
+    paths = Paths(home)
+    land(contract, paths, folder)
+    landed, lake = index(contract, paths), Lake(paths.lake)
+    assert landed.refused == {}
+    results = list(ingest_days(contract, lake, landed, landed.days))
+    names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined")
+    return tuple(sum(one.counts[name] for one in results) for name in names), lake
+
+
+def column(contract, name):
+    return next(one for one in contract.columns if one.found_in == (name,))
+
+
+def above(text, name):
+    """The comments above a column of a draft, as one line."""
+    (found,) = re.findall(rf'((?:^#.*\n)+)\[\[columns\]\]\nname = "{name}"', text, flags=re.MULTILINE)
+    return re.sub(r"\n#\s*", " ", found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_the_draft_reads_every_record_of_the_log_that_it_was_drafted_from(shape, folder, tmp_path):
+    shape.write(folder)
+    _, contract = drafted(folder, tmp_path)
+    found = {role: [name for one in contract.columns_with(role) for name in one.found_in] for role in shape.roles}
+    assert found == shape.roles
+    assert tuple(task.name for task in contract.tasks) == shape.tasks
+    assert len(contract.scenarios) == shape.scenarios
+    counts, _ = ingested(contract, folder, tmp_path / "home")
+    assert counts == (N_ROWS + shape.duplicates, N_ROWS, shape.duplicates, 0)
+
+
+def test_values_arrive_as_they_were_meant(folder, tmp_path):
+    """German marks, a product of several guesses: the sums are those of the rows themselves."""
+    next(one for one in SHAPES if one.name == "german").write(folder)
+    _, contract = drafted(folder, tmp_path)
+    price = column(contract, "Preis (EUR)")
+    assert (price.name, price.type, price.decimal, price.thousands) == ("Preis_EUR", "float64", ",", ".")
+    assert (contract.log.encoding, contract.log.delimiter, contract.first_day) == ("latin-1", ";", date(2026, 3, 1))
+    _, lake = ingested(contract, folder, tmp_path / "home")
+    con = connect()
+    total, cities = con.execute(
+        f"SELECT sum(Preis_EUR), list_sort(list(DISTINCT Ort)) FROM ({lake.scan(con, 'impressions').sql_query()})"
+    ).fetchall()[0]
+    con.close()
+    assert total == pytest.approx(sum(row["price"] for row in ROWS[:N_ROWS]))
+    assert cities == ["Düren", "Köln", "Zürich", None]
+
+
+def test_side_tables_outcomes_and_times_of_outcomes_are_told_with_figures(folder, tmp_path):
+    with_sides(folder)
+    text, contract = drafted(folder, tmp_path)
+    joins = {one.name: one.join for one in contract.sources if one.kind == "side"}
+    assert joins == {"items": {"item": "item_id"}, "users": {"user": "userid"}}
+    matched = sum(int(row["item"][1:]) < 70 for row in ROWS) / len(ROWS)
+    assert f"# {100 * matched:.3g} % of the log's rows looked at find their 'item_id'" in text
+    assert "# 100 % of the log's rows looked at find their 'userid'" in text
+    assert "'play_time' tells how long somebody stayed" in above(text, "play_time_ms")
+    assert "it alone predicts click with AUC 1.00" in above(text, "score_after")
+    order = contract.tasks[1]
+    assert (order.after, order.known_at) == ("click", "order_time")
+    assert order.window >= max(row["ordered"] - row["shown"] for row in ROWS if row["ordered"])
+    assert contract.log.null_values == ("", "\\N", "NULL")
+    assert column(contract, "brand").encode == "id" and column(contract, "brand").source == "items"
+    assert contract.dedupe.key == ("req_id", "user", "item", "shown_at")
+    assert not any(one.is_input for one in contract.columns if one.role in ("outcome", "known_at", "time"))
+
+
+def test_a_column_that_is_there_only_where_a_label_is_1_is_an_outcome(folder, tmp_path):
+    (folder / "log.csv").write_text(lines(
+        ROWS, lambda r: [r["user"], r["item"], r["place"], iso(r["shown"]), r["click"], "x7" if r["click"] else ""],
+        ",", "user,item,place,shown_at,click,voucher"))  # fmt: skip
+    text, contract = drafted(folder, tmp_path)
+    assert column(contract, "voucher").role == "outcome"
+    clicks = sum(row["click"] for row in ROWS)
+    assert f"it is there in {clicks} rows, {clicks} of them with click = 1" in above(text, "voucher")
+
+
+@pytest.mark.slow
+def test_a_damaged_log_is_drafted_all_the_same_and_no_clean_row_is_lost(folder, tmp_path):
+    plain_csv(folder)
+    path = folder / "log.csv"
+    header, *rows = path.read_text().splitlines()
+    draw = random.Random(3)
+    spoiled = set(draw.sample(range(N_ROWS - N_REPEATED), 9))
+    faults = [lambda row: "garbage", lambda row: row.replace(",home,", ",").replace(",search,", ",,,"),
+              lambda row: re.sub(r"2026-03-\d\d", "2026-13-45", row, count=1)]  # fmt: skip
+    for place in spoiled:
+        rows[place] = faults[place % 3](rows[place]).replace(",channel,", ",,")
+    path.write_text("\n".join([header, *rows]) + "\n")
+    _, contract = drafted(folder, tmp_path)
+    (read, kept, duplicate, quarantined), _ = ingested(contract, folder, tmp_path / "home")
+    assert (read, kept, duplicate) == (N_ROWS + N_REPEATED, N_ROWS - len(spoiled), N_REPEATED)
+    assert quarantined == len(spoiled)
+    # Eight of the nine stand in the books of the first day, which the audit would otherwise keep out.
+    assert 0.08 < contract.quality.max_quarantined_share < 0.2
+
+
+def test_of_a_large_file_a_part_is_looked_at_and_the_draft_leaves_room(folder, tmp_path, monkeypatch):
+    plain_csv(folder)
+    path = folder / "log.csv"
+    path.write_text(path.read_text().replace("user_id", "user_id") + "".join(
+        f"{n},i{n % 80},home,2026-04-{1 + n % 28:02}T10:00:00Z,1,{n % 2},0,,1.5\n" for n in range(20_000)))  # fmt: skip
+    monkeypatch.setattr("hinet_core.draft.assemble.BYTES_LOOKED_AT", 250_000)
+    text, contract = drafted(folder, tmp_path)
+    seen, about = re.search(r"([\d,]+) rows looked at \(of about ([\d,]+)", text).groups()
+    assert 3_000 < int(seen.replace(",", "")) < 8_000
+    assert int(about.replace(",", "")) == pytest.approx(20_607, rel=0.1)
+    assert contract.first_day == date(2026, 1, 29) and contract.last_day is None
+    assert column(contract, "slot").nullable and not column(contract, "place").nullable
+
+
+def test_files_that_are_no_log_are_refused_in_a_sentence(folder):
+    with pytest.raises(DraftError, match="no such file"):
+        draft([folder / "nothing.csv"])
+    with pytest.raises(DraftError, match="the folder holds no file"):
+        draft([folder])
+    (folder / "empty.csv").write_bytes(b"")
+    with pytest.raises(DraftError, match=r"empty.csv: the file is empty"):
+        draft([folder])
+    (folder / "empty.csv").write_bytes(b"PAR1 this is none")
+    with pytest.raises(DraftError, match=r"empty.csv: not readable"):
+        draft([folder])
+    (folder / "empty.csv").write_text('[{"user": 1}, {"user": 2}]')
+    with pytest.raises(DraftError, match="one object per line"):
+        draft([folder])
+    with pytest.raises(DraftError, match="name: found 'my log'"):
+        draft([folder], name="my log")
+
+
+@pytest.mark.slow
+def test_the_real_log_keeps_every_record_that_is_no_repeat(kuairand_data, tmp_path):
+    text, contract = drafted(kuairand_data, tmp_path, name="real")
+    joined = {one.name: tuple(one.join) for one in contract.sources if one.kind == "side"}
+    assert joined == {
+        "user_features_pure": ("user_id",), "user_history_to_0424": ("user_id",),
+        "video_features_basic_pure": ("video_id",), "video_features_statistic_pure": ("video_id",),
+    }  # fmt: skip
+    assert "98.2 % of the log's rows" in text or "97.9 % of the log's rows" in text
+    assert [task.name for task in contract.tasks] == ["click", "long_view"]
+    assert {one.name for one in contract.columns_with("outcome")} >= {
+        "play_time_ms", "profile_stay_time", "comment_stay_time", "is_profile_enter", "is_click", "long_view",
+    }  # fmt: skip
+    assert contract.name_of("time") == "time_ms" and len(contract.scenarios) == 15
