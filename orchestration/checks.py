@@ -1,15 +1,15 @@
-"""Each kind of quality rule as one asset check of `impressions`; the critical kinds keep a day out.
+"""Each kind of quality rule as one asset check; the critical kinds keep a day out.
 
 A check of an asset carries no partition of its own, so its metadata names the days.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 
 from hinet_core.contract import Contract
-from hinet_core.ingest.days import IngestResult
-from hinet_core.quality import CheckKind, Finding, check_names
+from hinet_core.quality import CheckKind, Finding
 from hinet_core.quality.verdict import sentence_of
 from orchestration.reporting import key_of
 
@@ -17,38 +17,34 @@ from orchestration.reporting import key_of
 SHOWN = 20
 
 
-def check_specs(contract: Contract) -> list[dg.AssetCheckSpec]:
+def check_specs(contract: Contract, table: str, kinds: Sequence[CheckKind]) -> list[dg.AssetCheckSpec]:
     return [
         dg.AssetCheckSpec(
-            kind.name, asset=key_of(contract, "impressions"), description=kind.description, blocking=kind.blocking
+            kind.name, asset=key_of(contract, table), description=kind.description, blocking=kind.blocking
         )
-        for kind in check_names(contract)
+        for kind in kinds
     ]
 
 
-def check_results(contract: Contract, results: Sequence[IngestResult]) -> Iterator[dg.AssetCheckResult]:
-    """One result per kind over all days of the run."""
-    for kind in check_names(contract):
-        failed = [
-            finding
-            for result in results
-            for finding in result.findings
-            if finding.kind == kind.name and finding.status == "fail"
-        ]
+def check_results(
+    kinds: Sequence[CheckKind], findings: Sequence[Finding], days: Sequence[date]
+) -> Iterator[dg.AssetCheckResult]:
+    """One result per kind over all judged days of the run."""
+    for kind in kinds:
+        failed = [one for one in findings if one.kind == kind.name and one.status == "fail"]
         yield dg.AssetCheckResult(
             check_name=kind.name,
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR if kind.blocking else dg.AssetCheckSeverity.WARN,
-            metadata=check_metadata(kind, results, failed),
+            metadata=check_metadata(kind, failed, days),
         )
 
 
 def check_metadata(
-    kind: CheckKind, results: Sequence[IngestResult], failed: Sequence[Finding]
+    kind: CheckKind, failed: Sequence[Finding], days: Sequence[date]
 ) -> dict[str, dg.MetadataValue]:
-    judged = [result.day.isoformat() for result in results]
     metadata: dict[str, dg.MetadataValue] = {
-        "days_judged": dg.MetadataValue.json(judged),
+        "days_judged": dg.MetadataValue.json([day.isoformat() for day in days]),
         "severity": dg.MetadataValue.text(kind.severity),
     }
     if failed:

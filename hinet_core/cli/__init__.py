@@ -1,6 +1,8 @@
 """The `hinet` command: one file per group of verbs; a verb imports what it needs when it is called."""
 
-from hinet_core.cli import contracts, days, home, logs, models, quarantine, snapshot, tables
+from hinet_core.cli import contracts, days, home, logs, models, quality, quarantine, snapshot, tables
 from hinet_core.cli.group import main, places
 
-__all__ = ["contracts", "days", "home", "logs", "main", "models", "places", "quarantine", "snapshot", "tables"]
+__all__ = [
+    "contracts", "days", "home", "logs", "main", "models", "places", "quality", "quarantine", "snapshot", "tables",
+]  # fmt: skip

@@ -20,6 +20,7 @@ HEADINGS = {
     "quarantine": "Logs",
     "days": "Tables",
     "tables": "Tables",
+    "quality": "Data quality",
     "models": "Models",
     "snapshot": "Dashboard",
 }

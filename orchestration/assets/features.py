@@ -9,6 +9,8 @@ from hinet_core.features import recent
 from hinet_core.features.history import history_days, source_days
 from hinet_core.features.tables import DayTable, day_tables
 from hinet_core.lake import connect
+from hinet_core.quality.leaks import LEAK_KINDS, write_leaks
+from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of, reads, same_day
 from orchestration.reporting import OWNERS, RETRY, days_asked, key_of, plain_failures, report_days
 from orchestration.resources import Home
@@ -47,7 +49,8 @@ def history_deps(contract: Contract, last: int) -> Iterator[dg.AssetDep]:
 
 
 def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
-    """A table that DuckDB computes day by day, a range of days in one run."""
+    """A table that DuckDB computes day by day, a range of days in one run; `examples` judge the inputs."""
+    kinds = LEAK_KINDS if table.name == "examples" else ()
 
     @dg.asset(
         key=key_of(contract, table.name),
@@ -59,16 +62,21 @@ def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
         owners=OWNERS,
         retry_policy=RETRY,
         description=DESCRIPTIONS[table.name],
+        check_specs=check_specs(contract, table.name, kinds),
     )
-    def compute(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:
+    def compute(
+        context: dg.AssetExecutionContext, home: Home
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         lake = home.lake(contract)
         con = connect()
         try:
             with plain_failures():
                 manifests = table.write(con, contract, lake, days_asked(context))
+                findings = write_leaks(con, contract, lake) if kinds else []
                 lake.rebuild_catalog(home.paths(contract).catalog)
         finally:
             con.close()
-        return report_days(context, contract, lake, table.name, manifests)
+        yield from check_results(kinds, findings, sorted({one.day for one in findings}))
+        yield report_days(context, contract, lake, table.name, manifests)
 
     return compute

@@ -35,7 +35,7 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         key=key_of(contract, TABLE),
         partitions_def=days_of(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=check_specs(contract),
+        check_specs=check_specs(contract, TABLE, quality.check_names(contract)),
         group_name="ingest",
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
@@ -49,7 +49,8 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
             landed = index(contract, home.paths(contract))
             results = list(ingested(context, contract, home, landed))
             home.lake(contract).rebuild_catalog(home.paths(contract).catalog)
-        yield from check_results(contract, results)
+        findings = [finding for result in results for finding in result.findings]
+        yield from check_results(quality.check_names(contract), findings, [result.day for result in results])
         problem = "; ".join(part for part in (not_landed(context, landed), kept_out(results)) if part)
         if problem:
             raise dg.Failure(description=problem, allow_retries=False)

@@ -135,6 +135,11 @@ def test_one_check_per_kind_of_rule_and_critical_ones_block(contract, specs):
     assert found["min_rows"] and not found["task_rate"]
 
 
+def test_examples_warn_of_inputs_that_know_the_answer(contract):
+    asset = next(one for one in assets_of(contract) if one.key.path[-1] == "examples")
+    assert {spec.name: spec.blocking for spec in asset.check_specs} == {"single_input": False, "input_name": False}
+
+
 def test_a_day_is_a_date_in_the_time_zone_of_the_log(specs, contract):
     window = specs["impressions"].partitions_def.time_window_for_partition_key(
         "2022-05-06" if contract.name == "kuairand" else "2025-03-06"

@@ -1,0 +1,147 @@
+"""Inputs that know the answer: one input alone that predicts a label too well, and names that smell of outcomes.
+
+An input is scored by the label's rate among rows with the same value (`single.py`). Only rows whose label is settled
+count; scenarios are pooled.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from hinet_core.contract import Contract, Task, computed_features, label_column
+from hinet_core.contract.suspicious import suspicious
+from hinet_core.lake import Lake, parquet_list, quote_identifier
+from hinet_core.quality.findings import DQ_SCHEMA, Finding
+from hinet_core.quality.kinds import CheckKind
+from hinet_core.quality.single import FOLDS, Auc, Input, score
+
+STEP = "leaks"
+# Older days tell nothing new about an input.
+NEWEST_DAYS = 30
+
+SINGLE_INPUT = CheckKind(
+    name="single_input",
+    severity="warning",
+    description="No input alone predicts a label better than quality.leaks.max_auc: it would know the answer.",
+    next_step="give the column role = 'outcome' in the contract, so that it cannot be an input, and train again",
+)
+INPUT_NAME = CheckKind(
+    name="input_name",
+    severity="warning",
+    description="No input bears the name of an outcome.",
+    next_step="give the column role = 'outcome' in the contract if it is known only afterwards, else rename it",
+)
+LEAK_KINDS = (SINGLE_INPUT, INPUT_NAME)
+
+
+def leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) -> list[Finding]:
+    """Judge every input on the newest settled rows of `examples`, or of `impressions` before there are any.
+
+    One finding per input and task, and one per input with a suspicious name; [] when no day is committed.
+    """
+    table, step = ("examples", "examples") if lake.days("examples") else ("impressions", "ingest")
+    days = lake.days(step)[-NEWEST_DAYS:]
+    if not days:
+        return []
+    rows = sampled(con, contract, lake, table, days)
+    found = list(named_like_outcomes(contract, days[-1]))
+    for one in inputs_of(contract, rows.column_names):
+        for task in contract.tasks:
+            found.append(judged(contract, one, task, score(rows, one, task.name), days[-1]))
+    return found
+
+
+def write_leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) -> list[Finding]:
+    """Judge, and keep the findings as rows of `dq_results` of the newest day."""
+    found = leaks(con, contract, lake)
+    if found:
+        with lake.begin(STEP, found[0].day) as draft:
+            draft.write_rows("dq_results", [one.row() for one in found], DQ_SCHEMA)
+            draft.commit({"full_fingerprint": contract.full_fingerprint})
+    return found
+
+
+def inputs_of(contract: Contract, present: Sequence[str]) -> list[Input]:
+    """The contract's inputs and the computed features, as far as the rows have them."""
+    found = [Input(one.name, one.encode or "id") for one in contract.inputs]
+    found += [Input(one.name, one.encode, computed=True) for one in computed_features(contract)]
+    return [one for one in found if one.name in present]
+
+
+def sampled(
+    con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, table: str, days: Sequence[date]
+) -> pa.Table:
+    """An even sample of the days' rows: inputs, `fold`, and per task its label `y <task>`, missing until settled."""
+    source = parquet_list(lake.files(table, days))
+    present = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+    n_rows = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
+    one_in = max(1, round(n_rows / contract.quality.leaks.sample_rows))
+    place = "hash(source_file, record_number)"
+    columns = [f"CAST({place} // {one_in} % {FOLDS} AS BIGINT) AS fold"]
+    columns += [quote_identifier(one.name) for one in inputs_of(contract, present)]
+    for task in contract.tasks:
+        label, name = quote_identifier(label_column(task.name)), quote_identifier(f"y {task.name}")
+        last = settled_until_us(contract, task, days[-1])
+        columns.append(f"CASE WHEN exposed_us <= {last} THEN {label} END AS {name}")
+    return con.sql(f"SELECT {', '.join(columns)} FROM {source} WHERE {place} % {one_in} = 0").to_arrow_table()
+
+
+def settled_until_us(contract: Contract, task: Task, newest: date) -> int:
+    """The last exposure whose outcome is settled when the newest day ends, epoch microseconds."""
+    end = datetime.combine(newest + timedelta(days=1), time(0), contract.zone)
+    return int((end.timestamp() - task.matures_after.total_seconds()) * 1_000_000)
+
+
+def judged(contract: Contract, one: Input, task: Task, found: Auc, day: date) -> Finding:
+    """One input for one task, against `quality.leaks`."""
+    bounds = contract.quality.leaks
+    what = f"computed feature {one.name}" if one.computed else f"column {one.name}"
+    fewest = min(found.n_positives, found.n - found.n_positives)
+    expected = f"{what} alone predicts {task.name} with an AUC of at most {bounds.max_auc:g}"
+    note, failed = "", False
+    if found.value is None or fewest < bounds.min_positives:
+        note = f"not judged: only {fewest} settled rows of one class, {bounds.min_positives} are needed"
+    else:
+        failed = found.low > bounds.max_auc
+        note = f"95 % interval {found.low:.3f} to {found.high:.3f}, {found.n_positives} positives"
+    sentence = f"expected {expected}, " + (note if found.value is None else f"found {found.value:.3f} ({note})")
+    if failed:
+        step = "report this: it looks ahead" if one.computed else SINGLE_INPUT.next_step
+        sentence += f": it knows the answer; next step: {step}"
+    return finding(SINGLE_INPUT, day, task.name, one.name, expected, failed, sentence, note, found, bounds.max_auc)
+
+
+def named_like_outcomes(contract: Contract, day: date) -> Iterator[Finding]:
+    """Inputs whose names smell of outcomes."""
+    for column in contract.inputs:
+        reason = suspicious(column.name)
+        if reason is not None:
+            expected = f"no input is named like an outcome: {reason}"
+            sentence = f"expected {expected}, found input {column.name}; next step: {INPUT_NAME.next_step}"
+            yield finding(INPUT_NAME, day, "", column.name, expected, True, sentence, reason)
+
+
+def finding(
+    kind: CheckKind, day: date, task: str, column: str, text: str, failed: bool, sentence: str, note: str,
+    found: Auc | None = None, high: float | None = None,
+) -> Finding:  # fmt: skip
+    return Finding(
+        day=day,
+        check_name=f"{kind.name}: {column} for {task}" if task else f"{kind.name}: {column}",
+        kind=kind.name,
+        column_name=column,
+        scenario_id="",
+        rule_text=text,
+        severity=kind.severity,
+        status="fail" if failed else "pass",
+        observed=found.value if found else None,
+        expected_low=None,
+        expected_high=high,
+        unexpected_count=int(failed),
+        n_rows=found.n if found else 0,
+        sample="",
+        note=note,
+        sentence=sentence,
+    )
