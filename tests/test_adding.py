@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,11 @@ import torch
 from hinet_core.contract import parse_contract
 from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
 from hinet_core.evaluation import metrics
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index
+from hinet_core.ingest.outcome_books import total_counts, write_books
+from hinet_core.ingest.pending import pending_days
+from hinet_core.lake import Lake
 
 PAGE = (Path(__file__).parents[1] / "docs" / "adding.md").read_text(encoding="utf-8")
 
@@ -35,7 +41,7 @@ def with_additions(raw, parts):
     return parse_contract(raw)
 
 
-@pytest.mark.parametrize("section", ["A scenario", "A task", "A feature"])
+@pytest.mark.parametrize("section", ["A scenario", "A task", "Late outcomes", "A feature"])
 def test_tables_of_a_contract_can_be_appended_as_written(section, tiny_raw):
     before = parse_contract(tiny_raw).data_fingerprint
     assert with_additions(tiny_raw, examples(section, "toml")).data_fingerprint != before
@@ -44,6 +50,26 @@ def test_tables_of_a_contract_can_be_appended_as_written(section, tiny_raw):
 def test_the_task_of_the_page_is_the_third_step_of_the_funnel(tiny_raw):
     contract = with_additions(tiny_raw, examples("A task", "toml"))
     assert (contract.tasks[-1].name, contract.tasks[-1].after, contract.maturity_days) == ("pay", "order", 2)
+
+
+def test_the_late_file_of_the_page_does_what_the_page_says(tiny_raw, paths, con):
+    contract = with_additions(tiny_raw, examples("Late outcomes", "toml"))
+    lake = Lake(paths.lake)
+    shown = ["1,a,1,2026-03-27T10:00:00Z,1,1,1,2026-03-27T12:00:00Z,9.5", "2,a,1,2026-03-28T10:00:00Z,1,1,1,,9.5"]
+    header = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
+    (paths.landing / "log_1.csv").write_text("\n".join([header, *shown]) + "\n")
+    (paths.landing / "items.csv").write_text("item_id,brand\na,Acme\n")
+    list(ingest_days(contract, lake, index(contract, paths), index(contract, paths).days))
+    (paths.landing / "payments_1.csv").write_text(*examples("Late outcomes", "csv"))
+    landed = index(contract, paths)
+    pending = pending_days(lake, landed)
+    assert pending == [date(2026, 3, 27)]
+    list(ingest_days(contract, lake, landed, pending))
+    rows = lake.scan(con, "impressions", pending).project("label_pay, known_day_pay - day_number, payment").fetchall()
+    assert rows == [(1, 1, "refused")]
+    assert total_counts(write_books(lake, landed)) == {
+        "read": 3, "matched": 2, "duplicate": 0, "unmatched": 1, "quarantined": 0,
+    }  # fmt: skip
 
 
 def test_the_whole_contract_of_a_log_is_valid():

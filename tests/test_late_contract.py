@@ -31,7 +31,7 @@ MISTAKES = [
     ("tasks", "click", {"label": {"column": "clicked", "present": False}},
      "tasks.click.label.0.present: found False, allowed: True"),
     ("dedupe", None, {"key": ["request", "amount"]}, "dedupe.key: 'amount' may be missing; allowed: columns of"),
-    ("features", None, {"entities": [{"name": "x", "keys": ["amount"]}]}, "'amount' has role 'plain'; an outcome"),
+    ("features", None, {"entities": [{"name": "x", "keys": ["amount"]}]}, "'amount' has role 'plain', allowed:"),
 ]  # fmt: skip
 
 
