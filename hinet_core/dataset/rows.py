@@ -16,7 +16,7 @@ from hinet_core.dataset.tensors import Batch
 
 CPU = torch.device("cpu")
 # Rows that are reordered together: enough to mix, few enough that a block of 40 ids stays in the processor's cache.
-BLOCK = 65_536
+BLOCK = 32_768
 # Of a device's free memory, what rows may take; the model, its gradients and activations need the rest.
 DEVICE_SHARE = 0.5
 

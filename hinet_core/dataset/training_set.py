@@ -108,8 +108,8 @@ class Spool:
             self.first = dataset.map(lambda column: column[:0])
             layout = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
             self.record = np.dtype([("key", np.uint64), *layout])
-            n_shards = min(max(self.n_rows * self.record.itemsize // self.shard_bytes, 1), MOST_SHARDS)
-            self.bits = math.ceil(math.log2(n_shards))
+            n_shards = -(-self.n_rows * self.record.itemsize // self.shard_bytes)
+            self.bits = math.ceil(math.log2(min(max(n_shards, 1), MOST_SHARDS)))
         records = np.empty(len(key_N), self.record)
         records["key"] = key_N
         for name, column in columns.items():
