@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import time
@@ -46,6 +47,11 @@ def quote_identifier(name: str) -> str:
 def quote_literal(text: str) -> str:
     """A text as an SQL literal, for the places where DuckDB takes no bound value."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_literal(path: Path) -> str:
+    """The one file of this name, as an SQL literal: DuckDB would take `log[1].csv` for a pattern."""
+    return quote_literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def connect(

@@ -210,7 +210,50 @@ def taobao_ads(folder: Path) -> Truth:
     return truth
 
 
+def packed(*features: tuple[object, ...]) -> str:
+    """Ali-CCP's cell: features between \\x01, in each field \\x02 id \\x03 weight."""
+    return "\x01".join(f"{field}\x02{one}\x03{weight}" for field, one, weight in features)
+
+
+def aliccp(folder: Path) -> Truth:
+    """Two parts of a skeleton and a common file, control bytes, absent fields, a conversion without a click."""
+    draw, truth = random.Random(6), Truth()
+    for part, size in (("train", 60), ("test", 30)):
+        rows, users = [], []
+        for user in range(6):
+            features = [(101, 900 + user, 1.0), (122, 7, 1.0), (127, 3, 1.0)]
+            features += [("127_14", 500 + n, round(draw.random(), 5)) for n in range(user)]
+            users.append(f"{user:016x},{len(features)},{packed(*features)}")
+        for number in range(size):
+            click, conversion, place = draw.randrange(2), int(draw.random() < 0.2), 9351665 + number % 3
+            features = [(205, number % 8, 1.0), (210, 5, 1.0), (210, 6, 1.0), (301, place, 1.0), (508, 1, 2.30259)]
+            rows.append(f"{number},{click},{conversion},{number % 6:016x},5,{packed(*features)}")
+            truth.keep(str(1 + number % 3), click=click, conversion=conversion)
+        rows.append(f"{size},0,0,{0:016x},1,{packed((301, 9351665, 1.0))}")  # no item
+        truth.quarantined += 1
+        write(folder / f"sample_skeleton_{part}.csv", rows)
+        write(folder / f"common_features_{part}.csv", users)
+    return truth
+
+
+def aliccp_aitm(folder: Path) -> Truth:
+    """Three processed parts with a header, 0 = rare or missing."""
+    draw, truth = random.Random(7), Truth()
+    fields = "101,121,122,124,125,126,127,128,129,205,206,207,216,508,509,702,853,301"
+    for part in ("train", "dev", "test"):
+        rows = []
+        for number in range(40):
+            click, purchase = draw.randrange(2), int(draw.random() < 0.2)
+            ids = [number % 5, *[number % 3] * 16, number % 4]
+            rows.append(",".join(map(str, [click, purchase, *ids])))
+            truth.keep(str(number % 4), click=click, purchase=purchase)
+        write(folder / f"ctr_cvr.{part}", [f"click,purchase,{fields}", *rows])
+    return truth
+
+
 WRITERS: dict[str, Callable[[Path], Truth]] = {
+    "aliccp": aliccp,
+    "aliccp_aitm": aliccp_aitm,
     "aliexpress": aliexpress,
     "kuairand_1k": lambda folder: kuairand(folder, "1k"),
     "kuairand_27k": lambda folder: kuairand(folder, "27k", ("_part1", "_part2")),

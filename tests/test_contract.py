@@ -10,8 +10,8 @@ from hinet_core.contract import Contract, ContractError, load_contract, packaged
 
 def test_packaged_contracts_load():
     assert packaged_contracts() == [
-        "aliexpress", "kuairand", "kuairand_1k", "kuairand_27k", "kuairand_pure", "meishi", "open_bandit", "taobao_ads",
-        "tenrec", "tenrec_ctr",
+        "aliccp", "aliccp_aitm", "aliexpress", "kuairand", "kuairand_1k", "kuairand_27k", "kuairand_pure", "meishi",
+        "open_bandit", "taobao_ads", "tenrec", "tenrec_ctr",
     ]  # fmt: skip
     kuairand = load_contract("kuairand")
     assert [one.id for one in kuairand.modelled] == ["0", "1", "2", "4", "6"]
@@ -199,7 +199,7 @@ def test_an_outcome_under_another_name_is_still_an_outcome(tiny_raw):
 
 
 def test_unknown_name_lists_the_names():
-    with pytest.raises(ContractError, match="unknown name; allowed: aliexpress, .*kuairand, .*meishi, .*or the path"):
+    with pytest.raises(ContractError, match="unknown name; allowed: aliccp, .*kuairand, .*meishi, .*or the path"):
         load_contract("meishy")
     with pytest.raises(ContractError, match="no such contract file"):
         load_contract("nowhere/x.toml")

@@ -14,6 +14,7 @@ from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.public import import_log
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths, load_settings
 from orchestration.definitions import build
@@ -27,6 +28,19 @@ CELLS = {
          [("(0,10]", 3, None, 12)]),
         ("DISTINCT video_duration, server_width, music_id, tags", "true", [(None, 720, 9, ["12", "65"])]),
         ("min(day), max(day), count(DISTINCT day)", "true", [(date(2022, 4, 8), date(2022, 4, 24), 6)]),
+    ],
+    "aliccp": [
+        ("min(day), max(day)", "part = 'train'", [(date(2020, 1, 1), date(2020, 1, 7))]),
+        ("min(day)", "part = 'test'", [(date(2020, 1, 8),)]),
+        ("DISTINCT f122, f127, f124, f210, w210, f508, w508, f509", "true",
+         [(7, 3, None, [5, 6], [1.0, 1.0], 1, 2.30259, None)]),
+        ("DISTINCT user, len(f127_14), list_sort(f127_14)[1], w127_14[1] >= w127_14[-1]", "user IN (900, 903)",
+         [(900, None, None, None), (903, 3, 500, True)]),
+    ],
+    "aliccp_aitm": [
+        ("part, min(day) >= DATE '2020-01-08', max(day) < DATE '2020-01-15'", "part = 'dev' GROUP BY part",
+         [("dev", True, True)]),
+        ("count(*), count(f121), max(f853)", "true", [(120, 78, 2)]),
     ],
     "aliexpress": [
         ("min(item), max(day), count(DISTINCT day) > 3", "part = 'train'", [("es train 1", date(2020, 1, 7), True)]),
@@ -60,7 +74,7 @@ def landed(name, folder, home):
     """The tiny log of a contract, ingested; its truth, contract and lake."""
     truth = WRITERS[name](folder)
     contract, paths = load_contract(name), Paths(home / name)
-    land(contract, paths, folder)
+    import_log(contract, paths, folder)
     files = index(contract, paths)
     assert files.refused == {}
     lake = Lake(paths.lake)

@@ -169,12 +169,14 @@ class Schedule(Part):
 
 
 class Origin(Part):
-    """Where a public log is offered, and the files as they are called there (patterns; ranges as in `names`)."""
+    """Where a public log is offered: the files that are read, as they are called there, and the archives they come in
+    (patterns; ranges as in `names`)."""
 
     dataset: str
     page: str = ""
     licence: str = ""
     files: tuple[str, ...] = Field(min_length=1)
+    archives: tuple[str, ...] = ()
 
 
 class Contract(Part):

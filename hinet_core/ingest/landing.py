@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
@@ -124,20 +125,29 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     if not data.is_dir():
         wrong = "is a file, not a folder" if data.exists() else "no such folder"
         raise LandingError(f"DATA={data}: {wrong}; give the folder that holds the log files")
-    files: list[Path] = []
+    found = files_of_sources(contract, data)
     for source in contract.sources:
-        found = sorted(one for one in data.glob(source.files) if one.is_file())
-        files += found
         # Late outcomes may come alone, and what has landed need not come again.
-        if not found and source.kind != "outcomes" and not any(paths.landing.glob(source.files)):
+        there = source.kind == "outcomes" or source in [one for one, _ in found]
+        if not there and not any(paths.landing.glob(source.files)):
             raise LandingError(_no_file(contract, source, data))
-    if not files:
+    if not found:
         raise LandingError(_no_file(contract, contract.log, data))
-    pairs = [(one, paths.landing / one.relative_to(data)) for one in files]
-    fresh = [pair for pair in pairs if not _same(*pair)]
+    pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
+    fresh = [pair for pair in pairs if not is_landed(*pair)]
     for origin, target in track(fresh, "landing files"):
-        _copy(origin, target)
+        copy_whole(origin, target)
     return [target for _, target in fresh]
+
+
+def files_of_sources(contract: Contract, folder: Path) -> list[tuple[Source, Path]]:
+    """The files of a folder that the contract's sources name."""
+    return [
+        (source, path)
+        for source in contract.sources
+        for path in sorted(folder.glob(source.files))
+        if path.is_file() and not path.name.startswith(".")
+    ]
 
 
 def _no_file(contract: Contract, source: Source, data: Path) -> str:
@@ -148,19 +158,19 @@ def _no_file(contract: Contract, source: Source, data: Path) -> str:
     )
 
 
-def _same(origin: Path, target: Path) -> bool:
+def is_landed(origin: Path, target: Path) -> bool:
     if not target.exists():
         return False
     left, right = origin.stat(), target.stat()
     return (left.st_size, left.st_mtime_ns) == (right.st_size, right.st_mtime_ns)
 
 
-def _copy(origin: Path, target: Path) -> None:
-    """A landed file is there whole or not at all."""
+def copy_whole(origin: Path, target: Path, write: Callable[[Path, Path], object] = shutil.copy2) -> None:
+    """`write` a draft and put it in its place: a landed file is there whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        shutil.copy2(origin, draft)
+        write(origin, draft)
         fsync_path(draft)
         draft.replace(target)
     except OSError as error:

@@ -3,7 +3,6 @@
 CSV and NDJSON arrive as text and Parquet with its own types; what the text means is decided by `casts`.
 """
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from hinet_core.contract import Column, Contract, Source
-from hinet_core.lake import first_line, quote_identifier, quote_literal
+from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
 
 
 class LandingError(ValueError):
@@ -89,11 +88,6 @@ def csv_options(source: Source) -> str:
 def json_pointer(name: str) -> str:
     """The place of an object's key (RFC 6901), whatever characters the key holds."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-def file_literal(path: Path) -> str:
-    """The one file of this name, as an SQL literal: DuckDB would take `log[1].csv` for a pattern."""
-    return quote_literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def open_file(

@@ -1,0 +1,36 @@
+"""hinet import: what it lists, what it says of a log, and one sentence when files are missing."""
+
+from public_logs import open_bandit, taobao_ads
+
+
+def test_without_a_name_the_public_logs_are_listed(call):
+    status, said = call("import")
+    assert status == 0
+    for words in ("kuairand_27k", "Zenodo record 10439422", "Tianchi data set 408", "open_bandit", "CC BY-SA 4.0"):
+        assert words in said
+    assert "meishi" not in said
+
+
+def test_a_log_is_landed_and_the_next_command_named(call, tmp_path):
+    open_bandit(tmp_path / "data")
+    status, said = call("import", "open_bandit", tmp_path / "data", "--rows", 10)
+    assert (status, said.splitlines()) == (0, [
+        "12 new files; landed days: 2019-11-24 to 2019-11-26 (3)",
+        "next: hinet ingest --contract open_bandit, or make run CONTRACT=open_bandit for everything",
+    ])  # fmt: skip
+
+
+def test_missing_files_are_one_sentence(call, tmp_path):
+    taobao_ads(tmp_path / "data")
+    (tmp_path / "data" / "user_profile.csv").unlink()
+    status, said = call("import", "taobao_ads", tmp_path / "data")
+    assert (status, said.count("\n")) == (1, 1)
+    assert "not there: user_profile.csv; offered as Tianchi data set 56" in said
+
+
+def test_a_log_that_is_not_public_and_a_name_without_a_folder(call, tmp_path):
+    status, said = call("import", "meishi", tmp_path)
+    assert (status, said.count("\n")) == (1, 1)
+    assert "it is no public log; `hinet import` lists those that are" in said
+    assert call("import", "open_bandit")[0] == 2
+    assert call("import", "open_bandit", tmp_path, "--rows", 0)[0] == 2
