@@ -1,16 +1,18 @@
-"""Progress of anything that takes longer than two seconds: a bar on a terminal, lines in a log."""
+"""Progress of anything that takes longer than two seconds: a bar on a terminal, lines in a log; and Ctrl-C at once."""
 
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Protocol, TypeVar
 
 from rich.progress import track as bar
 
 Item = TypeVar("Item")
 log = logging.getLogger("hinet")
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_TO_NOTICE = 0.1
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
@@ -26,3 +28,27 @@ def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterat
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             log.info("%s: %d of %s", label, done, "?" if total is None else total)
             last = time.monotonic()
+
+
+class Interruptible(Protocol):
+    """A DuckDB connection, as far as this file knows it."""
+
+    def interrupt(self) -> None: ...
+
+
+def stoppable(con: Interruptible, work: Callable[[], Item]) -> Item:
+    """Do work that queries `con`; Ctrl-C ends a query at its next step, not when some thousand wide rows are done.
+
+    DuckDB looks for signals in the main thread, and only between pieces of work; so the work has another thread.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            while not wait([future], SECONDS_TO_NOTICE).done:
+                pass
+        except KeyboardInterrupt:
+            while not future.done():  # once is not enough: the query may not have begun
+                con.interrupt()
+                time.sleep(SECONDS_TO_NOTICE)
+            raise
+        return future.result()

@@ -82,6 +82,10 @@ def one_sentence() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except duckdb.Error as error:
         raise click.ClickException(str(error).strip().splitlines()[0]) from error
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # so DuckDB says Ctrl-C
+            raise
+        raise KeyboardInterrupt from error
 
 
 class Verbs(click.Group):

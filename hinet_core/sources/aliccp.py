@@ -14,7 +14,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from hinet_core.lake import connect, file_literal, fsync_path, quote_literal
-from hinet_core.progress import track
+from hinet_core.progress import stoppable, track
 
 PARTS = ("train", "test")
 SKELETON = ("sample_id", "click", "conversion", "common_feature_index", "feature_num", "feature_list")
@@ -42,21 +42,24 @@ def convert(files: Mapping[str, Path], landing: Path, rows: int | None) -> list[
 
 def _convert_part(part: str, skeleton: Path, common: Path, landing: Path, rows: int | None) -> list[str]:
     landing.mkdir(parents=True, exist_ok=True)
-    target = landing / f"aliccp_{part}.parquet"
     users, joined = (landing / f".{kind}_{part}.{os.getpid()}" for kind in ("users", "aliccp"))
     con = connect()
     # The join holds the users, however many the plan guesses, and exposures stream by.
     con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    try:
-        first = f"SELECT * FROM {_lines(skeleton, SKELETON)} {'' if rows is None else f'LIMIT {rows:d}'}"
-        needed = "" if rows is None else f" WHERE common_feature_index IN (SELECT common_feature_index FROM ({first}))"
+    first = f"SELECT * FROM {_lines(skeleton, SKELETON)} {'' if rows is None else f'LIMIT {rows:d}'}"
+    needed = "" if rows is None else f" WHERE common_feature_index IN (SELECT common_feature_index FROM ({first}))"
+
+    def convert_streams() -> list[str]:
         _stream(con, _users(common) + needed, users, f"{common.name}: users read")
         refused = _refused(con, common)
         _stream(con, _joined(first, users), joined, f"{skeleton.name}: exposures read")
         refused += _refused(con, skeleton)
-        said = [*_found(con, part, joined, users), *refused]
+        return [*_found(con, part, joined, users), *refused]
+
+    try:
+        said = stoppable(con, convert_streams)
         fsync_path(joined)
-        joined.replace(target)
+        joined.replace(landing / f"aliccp_{part}.parquet")
         fsync_path(landing)
         return said
     finally:

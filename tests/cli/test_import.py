@@ -1,6 +1,18 @@
 """hinet import: what it lists, what it says of a log, and one sentence when files are missing."""
 
-from public_logs import open_bandit, taobao_ads
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from public_logs import open_bandit, packed, taobao_ads, write
+
+from hinet_core.settings import Paths
+
+ROOT = str(Path(__file__).parents[2])
 
 
 def test_without_a_name_the_public_logs_are_listed(call):
@@ -34,3 +46,25 @@ def test_a_log_that_is_not_public_and_a_name_without_a_folder(call, tmp_path):
     assert "it is no public log; `hinet import` lists those that are" in said
     assert call("import", "open_bandit")[0] == 2
     assert call("import", "open_bandit", tmp_path, "--rows", 0)[0] == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_of_a_query_leaves_nothing_and_no_traceback(tmp_path):
+    """A user's history of 500 entries, some thousand times: reading them takes a second or two."""
+    history = packed(*[("109_14", n, 0.5) for n in range(500)])
+    write(tmp_path / "data" / "common_features_train.csv", (f"{n},500,{history}" for n in range(8_000)))
+    write(tmp_path / "data" / "sample_skeleton_train.csv", ["1,0,0,1,0,"])
+    home = Paths(tmp_path / "home" / "aliccp")
+    (tmp_path / "hinet.py").write_text("from hinet_core.cli import main\nmain()\n")
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "hinet.py", "import", "aliccp", tmp_path / "data"],
+        env={**os.environ, "HINET_HOME": str(home.root.parent), "HINET_THREADS": "1", "PYTHONPATH": ROOT},
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while process.poll() is None and not list(home.landing.glob(".*")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (1, "\nAborted!\n")
+    assert [path for path in home.root.rglob("*") if path.is_file()] == []
+    assert list(home.root.glob(".import-*")) == []
