@@ -36,6 +36,12 @@ def tables_by_day(contract: Contract) -> list[str]:
     return ["impressions", *(table.name for table in day_tables(contract))]
 
 
+def later_tables(contract: Contract) -> list[list[str]]:
+    """Aggregates, running counters, examples: in the order in which one is made from the other."""
+    *before, last = day_tables(contract)
+    return [[one.name for one in before if one.chained == chained] for chained in (False, True)] + [[last.name]]
+
+
 def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.AssetKey]:
     return [key_of(contract, table) for table in tables]
 
@@ -76,11 +82,10 @@ def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunR
         days = pending_days(lake, landed)
     except LandingError as error:
         return dg.SkipReason(str(error))
-    tables = tables_by_day(contract)
-    aggregates, examples = pending.later_days(contract, lake.days("ingest"), days)
-    requests = [days_request(contract, tables, *span) for span in pending.spans(days)]
-    requests += [days_request(contract, tables[1:-1], *span) for span in pending.spans(aggregates)]
-    requests += [days_request(contract, tables[-1:], *span) for span in pending.spans(examples)]
+    requests = [days_request(contract, tables_by_day(contract), *span) for span in pending.spans(days)]
+    later_days = pending.later_days(contract, lake.days("ingest"), days)
+    for tables, later in zip(later_tables(contract), later_days, strict=True):
+        requests += [days_request(contract, tables, *span) for span in pending.spans(later)]
     if contract.outcome_sources and (days or pending_books(lake, landed)):
         requests.append(books_request(contract))
     as_of = pending.newest_as_of(contract, {*lake.days("ingest"), *days})

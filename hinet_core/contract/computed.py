@@ -12,11 +12,12 @@ Encode = Literal["number", "list", "id"]
 Transform = Literal["identity", "log1p", "logit"]
 
 IMPRESSIONS = "impressions"
+LIFETIME = "lifetime"
 
 
 @dataclass(frozen=True)
 class Computed:
-    """One computed feature. What is counted over time has a window ('7d'), what is about a task names it.
+    """One computed feature. What is counted over time has a window ('7d' or 'lifetime'), what is about a task names it.
 
     `encode` says what the column of `examples` becomes for a model; `transform` is that of a number. A list holds at
     most `length` values of the column `of`, so it can share that column's vocabulary.
@@ -48,9 +49,14 @@ def rate_tasks(contract: "Contract", entity: "Entity") -> tuple[str, ...]:
     return tuple(task.name for task in contract.tasks) if entity.rates is None else entity.rates
 
 
+def windows_of(contract: "Contract", entity: "Entity") -> list[str]:
+    """The windows of an entity as they end the names of features."""
+    return [*(f"{days}d" for days in contract.features.windows_days), *([LIFETIME] if entity.lifetime else [])]
+
+
 def entity_features(contract: "Contract", entity: "Entity") -> Iterator[Computed]:
     name = entity.name
-    for window in (f"{days}d" for days in contract.features.windows_days):
+    for window in windows_of(contract, entity):
         for counted in entity.counts:
             if counted == IMPRESSIONS:
                 yield Computed(f"{name}_impressions_{window}", "impressions", name, window, transform="log1p")

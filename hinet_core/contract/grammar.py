@@ -99,6 +99,7 @@ class Entity(Part):
 
     Tasks are named in `counts` (beside 'impressions'), `rates` (without it: every task), `coec` (outcomes over those
     expected at the logged scenario and slot) and `residual` (rate minus the one expected in the scenarios).
+    `lifetime` is one more window: all days before.
     """
 
     name: Name
@@ -109,6 +110,7 @@ class Entity(Part):
     residual: tuple[str, ...] = ()
     recency: bool = True
     days_active: bool = False
+    lifetime: bool = False
 
 
 class Recent(Part):

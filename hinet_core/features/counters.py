@@ -3,6 +3,8 @@
 from hinet_core.contract import Contract, Entity
 from hinet_core.contract.computed import IMPRESSIONS
 
+# Days on which an entity was shown: 1 on each such day.
+ACTIVE_DAYS = "active_days"
 # Expected outcomes are counted in millionths of an outcome.
 MICRO = 1_000_000
 

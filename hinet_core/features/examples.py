@@ -11,7 +11,7 @@ from datetime import date
 import duckdb
 
 from hinet_core.contract import Column, Contract, computed_features, known_us_column, label_column
-from hinet_core.features import recent, windows
+from hinet_core.features import recent, state, windows
 from hinet_core.features.daily import STEP as DAILY
 from hinet_core.features.daily import daily_schema
 from hinet_core.features.formulas import feature_sql
@@ -26,6 +26,7 @@ from hinet_core.features.history import (
 )
 from hinet_core.features.recent import STEP as RECENT
 from hinet_core.features.sql import as_view
+from hinet_core.features.state import STEP as STATE
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,9 @@ def examples(
     check_columns(contract, rows)
     shown = as_view(con, rows, "rows")
     daily = lake.scan(con, DAILY, history_days(contract, day), schema=daily_schema(contract))
-    past = windows.windows_sql(contract, as_view(con, daily, "daily"), day)
+    before = state.scan_before(con, lake, day) if state.kept_entities(contract) else None
+    counted = None if before is None else as_view(con, before, "state")
+    past = windows.windows_sql(contract, as_view(con, daily, "daily"), counted, day)
     if contract.features.recent:
         met = lake.scan(con, RECENT, recent.look_back(contract, day), schema=recent.SCHEMA)
         past += recent.merged_sql(contract, as_view(con, met, "met"), shown, day)
@@ -127,6 +130,9 @@ def history_inputs(contract: Contract, lake: Lake, day: date) -> dict[str, dict[
     inputs = {DAILY: step_hashes(lake, DAILY, history_days(contract, day))}
     if contract.features.recent:
         inputs[RECENT] = step_hashes(lake, RECENT, recent.look_back(contract, day))
+    if state.kept_entities(contract):
+        before = state.day_before(lake, day)
+        inputs[STATE] = step_hashes(lake, STATE, [before] if before else [])
     return inputs
 
 

@@ -7,22 +7,28 @@ from datetime import date
 import duckdb
 
 from hinet_core.contract import Contract
-from hinet_core.features import daily, examples, recent
+from hinet_core.features import daily, examples, recent, state
 from hinet_core.features.history import Lineage
 from hinet_core.lake import Lake, Manifest
 
 
 @dataclass(frozen=True)
 class DayTable:
-    """`lineage`: what a day is made from now. `write`: compute and commit days."""
+    """`lineage`: what a day is made from now. `write`: compute and commit days.
+
+    A day of a chained table is made from the day before, so one that is stale makes all later ones stale.
+    """
 
     name: str
     lineage: Callable[[Contract, Lake, date], Lineage]
     write: Callable[[duckdb.DuckDBPyConnection, Contract, Lake, Iterable[date]], list[Manifest]]
+    chained: bool = False
 
     def pending(self, contract: Contract, lake: Lake) -> list[date]:
         """Ingested days whose rows are not those of the present inputs."""
-        return [day for day in lake.days("ingest") if not self.is_current(contract, lake, day)]
+        days = lake.days("ingest")
+        stale = [day for day in days if not self.is_current(contract, lake, day)]
+        return [day for day in days if day >= stale[0]] if stale and self.chained else stale
 
     def is_current(self, contract: Contract, lake: Lake, day: date) -> bool:
         return lake.made_from(self.name, day, **self.lineage(contract, lake, day))
@@ -33,4 +39,6 @@ def day_tables(contract: Contract) -> list[DayTable]:
     tables = [DayTable(daily.STEP, daily.lineage, daily.write_daily_range)]
     if contract.features.recent:
         tables.append(DayTable(recent.STEP, recent.lineage, recent.write_recent_range))
+    if state.kept_entities(contract):
+        tables.append(DayTable(state.STEP, state.lineage, state.write_state_range, chained=True))
     return [*tables, DayTable(examples.STEP, examples.lineage, examples.write_examples_range)]

@@ -1,29 +1,28 @@
 """Windows over `entity_daily`: what each entity's history adds up to as of one day, from earlier days only.
 
-For day D and a window of W days the frame is [D-W, D-1].
+For day D and a window of W days the frame is [D-W, D-1]. The window 'lifetime' is the running state of the day before.
 """
 
 from datetime import date
 
 from hinet_core.contract import Computed, Contract, computed_features
-from hinet_core.contract.computed import IMPRESSIONS
-from hinet_core.features.counters import at_slot_column, in_scenario_column, known_column
+from hinet_core.contract.computed import IMPRESSIONS, LIFETIME
+from hinet_core.features.counters import ACTIVE_DAYS, at_slot_column, counters, in_scenario_column, known_column
 from hinet_core.features.daily import ALL_ROWS, EACH_SCENARIO
 from hinet_core.features.history import day_number
 from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, double, key_sql, smoothed
 from hinet_core.lake import quote_identifier, quote_literal
 
-ACTIVE_DAYS = "active_days"
 
+def windows_sql(contract: Contract, daily: str, state: str | None, day: date) -> list[str]:
+    """Common tables over a view of `entity_daily` and one of `entity_state` of the day before, as of a day.
 
-def windows_sql(contract: Contract, history: str, day: date) -> list[str]:
-    """Common tables over a view of `entity_daily`, as of a day.
-
-    `sums`: per entity and key its counts in each window. `overall`: one row, each task's rate in each window.
-    `by_scenario`: the same per scenario, smoothed towards `overall`.
+    `history`: the rows of both. `sums`: per entity and key its counts in each window. `overall`: one row, each task's
+    rate in each window. `by_scenario`: the same per scenario, smoothed towards `overall`.
     """
     return [
-        f"sums AS ({sums_sql(contract, history, day)})",
+        f"history AS ({history_sql(contract, daily, state, day)})",
+        f"sums AS ({sums_sql(contract, day)})",
         f"overall AS ({overall_sql(contract)})",
         f"by_scenario AS ({by_scenario_sql(contract)})",
     ]
@@ -56,19 +55,30 @@ def base_column(task: str, window: str, row: str) -> str:
     return f"{row}.{quote_identifier(f'base_{task}_{window}')}"
 
 
-def sums_sql(contract: Contract, history: str, day: date) -> str:
-    number = day_number(day)
-    lengths = {f"{days}d": days for days in contract.features.windows_days}
+def history_sql(contract: Contract, daily: str, state: str | None, day: date) -> str:
+    """The days before, and without a day number what all of them together add up to."""
+    names, number = ", ".join(quote_identifier(one) for one in counters(contract)), day_number(day)
+    text = f"""
+        SELECT day_number, entity, key, {names}, CASE WHEN impressions > 0 THEN 1 ELSE 0 END AS {ACTIVE_DAYS}
+        FROM {daily}
+        WHERE day_number >= {number - max(contract.features.windows_days)} AND day_number < {number}"""
+    if state is not None:
+        text += f" UNION ALL SELECT CAST(NULL AS INTEGER), entity, key, {names}, {ACTIVE_DAYS} FROM {state}"
+    return text
+
+
+def sums_sql(contract: Contract, day: date) -> str:
+    frames = {f"{days}d": f"day_number >= {day_number(day) - days}" for days in contract.features.windows_days}
+    frames[LIFETIME] = "day_number IS NULL"
     needed = [(one, feature.window) for feature in computed_features(contract) for one in counters_of(feature)]
     columns = []
     for counter, window in dict.fromkeys(needed):
-        one = "CASE WHEN impressions > 0 THEN 1 ELSE 0 END" if counter == ACTIVE_DAYS else quote_identifier(counter)
         # Whole numbers below 2^53 add exactly in any order as DOUBLE, in two thirds of the time of BIGINT.
-        inside = f"CASE WHEN day_number >= {number - lengths[window]} THEN CAST({one} AS DOUBLE) ELSE {double(0.0)} END"
+        one = f"CAST({quote_identifier(counter)} AS DOUBLE)"
+        inside = f"CASE WHEN {frames[window]} THEN {one} ELSE {double(0.0)} END"
         columns.append(f"CAST(SUM({inside}) AS BIGINT) AS {quote_identifier(f'{counter}_{window}')}")
     columns.append("MAX(CASE WHEN impressions > 0 THEN day_number END) AS last_shown")
-    frame = f"day_number >= {number - max(contract.features.windows_days)} AND day_number < {number}"
-    return f"SELECT entity, key, {', '.join(columns)} FROM {history} WHERE {frame} GROUP BY entity, key"
+    return f"SELECT entity, key, {', '.join(columns)} FROM history GROUP BY entity, key"
 
 
 def overall_sql(contract: Contract) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hinet_core.contract import Contract
-from hinet_core.features import recent
+from hinet_core.features import recent, state
 from hinet_core.features.history import history_days, source_days
 from hinet_core.features.tables import DayTable, day_tables
 from hinet_core.lake import connect
@@ -20,6 +20,7 @@ DESCRIPTIONS = {
     "and how many of its outcomes became known that day.",
     "entity_recent": "One row is one of the last values (items, categories, …) that an entity met on one day; place 1 "
     "is the newest.",
+    "entity_state": "One row is one entity and all that its days through this one add up to.",
     "examples": "One row is one impression of a modelled scenario with what was known of it when its day began, and "
     "its labels with the time when they were known.",
 }
@@ -35,6 +36,9 @@ def deps_of(contract: Contract, table: DayTable) -> Iterator[dg.AssetDep]:
     if table.name == "examples":
         yield same_day(impressions)
         yield from history_deps(contract, last=-1)
+    elif table.name == "entity_state":
+        yield same_day(key_of(contract, "entity_daily"))
+        yield reads(key_of(contract, "entity_state"), -1, -1)
     else:
         yield reads(impressions, 1 - len(source_days(contract, contract.first_day)), 0)
 
@@ -44,6 +48,8 @@ def history_deps(contract: Contract, last: int) -> Iterator[dg.AssetDep]:
     back = {"entity_daily": len(history_days(contract, contract.first_day))}
     if contract.features.recent:
         back["entity_recent"] = len(recent.look_back(contract, contract.first_day))
+    if state.kept_entities(contract):
+        back["entity_state"] = 1
     for table, days in back.items():
         yield reads(key_of(contract, table), -days, last)
 

@@ -18,9 +18,9 @@ EVERY_KIND: dict[str, Any] = {
     "min_token_count": 1,
     "entities": [
         {"name": "user", "keys": ["user"], "counts": ["impressions", "order"], "days_active": True,
-         "coec": ["click", "order"], "residual": ["order"]},
+         "coec": ["click", "order"], "residual": ["order"], "lifetime": True},
         {"name": "city", "keys": ["city"], "counts": [], "rates": ["order"], "recency": False},
-        {"name": "scenario", "keys": ["scenario_id"], "days_active": True},
+        {"name": "scenario", "keys": ["scenario_id"], "days_active": True, "lifetime": True},
         {"name": "pair", "keys": ["user", "place"], "coec": ["click"], "residual": ["click", "order"]},
     ],
     "recent": [
@@ -29,6 +29,15 @@ EVERY_KIND: dict[str, Any] = {
         {"name": "pair_cities", "entity": "pair", "of": "city", "length": 4, "within_days": 1, "distinct": False},
         {"name": "city_places", "entity": "city", "of": "scenario_id", "task": "click", "within_days": 3},
     ],
+}  # fmt: skip
+# One feature of each kind, for tests that compute many days.
+ONE_OF_EACH: dict[str, Any] = {
+    "windows_days": [1, 3],
+    "entities": [
+        {"name": "user", "keys": ["user"], "counts": ["impressions", "order"], "rates": ["order"], "coec": ["order"],
+         "residual": ["click"], "days_active": True, "lifetime": True},
+    ],
+    "recent": [{"name": "orders", "entity": "user", "of": "shop", "task": "order", "within_days": 3}],
 }  # fmt: skip
 
 
@@ -90,6 +99,8 @@ class Slow:
         mine, day = self.same(entity.keys, row), row["day_number"]
         for window in self.contract.features.windows_days:
             yield from self.in_window(entity, row, mine, f"{window}d", day - window, day - 1)
+        if entity.lifetime:
+            yield from self.in_window(entity, row, mine, "lifetime", 0, day - 1)
         if entity.recency:
             days = [one["day_number"] for one in mine if self.longest(day) <= one["day_number"] < day]
             yield f"{entity.name}_recency_days", day - max(days) if days else None

@@ -1,6 +1,5 @@
 """Features see days before their own, outcomes count when they became known, and nothing else moves them."""
 
-import random
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,35 +8,21 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from feature_lakes import ROW_ID, built, read
 from slow_features import EVERY_KIND, slow_features
-from tiny_log import HOUR_US, SCHEMA, Row, midnight_us, random_rows, row, tiny_contract, write_ingest
+from tiny_log import HOUR_US, SCHEMA, midnight_us, random_rows, row, tiny_contract, write_ingest
 
-from hinet_core.contract import Contract, computed_features
+from hinet_core.contract import computed_features
 from hinet_core.features.daily import write_daily
 from hinet_core.features.examples import examples, write_examples
 from hinet_core.features.history import HistoryError, step_hashes
-from hinet_core.features.tables import day_tables
 from hinet_core.lake import Lake
 
 # The clocks of New York jump inside both spans.
 ZONES = [("UTC", date(2024, 3, 6)), ("America/New_York", date(2024, 3, 8)), ("America/New_York", date(2024, 11, 1))]
-ROW_ID = "record_number"
 
 
-def built(con: duckdb.DuckDBPyConnection, contract: Contract, root: Path, rows: list[Row]) -> Lake:
-    lake = write_ingest(root, rows)
-    for table in day_tables(contract):
-        table.write(con, contract, lake, lake.days("ingest"))
-    return lake
-
-
-def read(con: duckdb.DuckDBPyConnection, lake: Lake, days: list[date] | None = None) -> dict[int, dict[str, Any]]:
-    found = lake.scan(con, "examples", days).to_arrow_table().to_pylist()
-    return {one[ROW_ID]: one for one in found}
-
-
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize(("zone", "first"), ZONES)
+@pytest.mark.parametrize(("zone", "first", "seed"), [(*place, seed) for seed, place in enumerate(ZONES)])
 def test_equals_the_slow_definition(
     tmp_path: Path, con: duckdb.DuckDBPyConnection, zone: str, first: date, seed: int
 ) -> None:
@@ -123,52 +108,12 @@ def test_rates_stay_rates_when_the_counts_belong_to_different_days(
     assert found[51]["user_order_rate_1d"] == 1.0  # 50 orders known on a day with one impression
 
 
-def test_what_happens_from_a_day_on_leaves_earlier_days_as_they_are(
-    tmp_path: Path, con: duckdb.DuckDBPyConnection
-) -> None:
-    rows = random_rows(7, "UTC", date(2024, 3, 6), n_days=6)
-    before = built(con, tiny_contract(), tmp_path / "a", rows)
-    changed_from = date(2024, 3, 9)
-    cut = number_of(changed_from)
-    changed = [
-        one
-        if one["known_day_order"] < cut and one["day_number"] < cut
-        else one | {"label_order": 1 - one["label_order"]}
-        for one in rows
-    ]
-    extra = random_rows(8, "UTC", changed_from, n_days=3)
-    changed += [one | {ROW_ID: 1000 + one[ROW_ID]} for one in extra]
-    after = built(con, tiny_contract(), tmp_path / "b", changed)
-    computed = [one.name for one in computed_features(tiny_contract())]
-    early = [day for day in before.days("examples") if day <= changed_from]
-    left, right = read(con, before, early), read(con, after, early)
-    for record, one in left.items():
-        assert {name: one[name] for name in computed} == {name: right[record][name] for name in computed}
-    late = [day for day in before.days("examples") if day > changed_from]
-    assert any(read(con, before, late)[i] != read(con, after, late)[i] for i in read(con, before, late))
-
-
 def approx(value: Any) -> Any:
     return pytest.approx(value, abs=1e-12) if isinstance(value, float) else value
 
 
 def number_of(day: date) -> int:
     return (day - date(1970, 1, 1)).days
-
-
-def test_any_order_of_days_gives_the_same_files(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
-    contract = tiny_contract()
-    rows = random_rows(3, "UTC", date(2024, 3, 6), n_days=6)
-    full = built(con, contract, tmp_path / "full", rows)
-    lake = write_ingest(tmp_path / "steps", random.Random(0).sample(rows, len(rows)))
-    days = lake.days("ingest")
-    for day in random.Random(1).sample(days, len(days)) + days[:2]:
-        write_daily(con, contract, lake, day)
-    for day in random.Random(2).sample(days, len(days)) + days[:2]:
-        write_examples(con, contract, lake, day)
-    for step in ("entity_daily", "examples"):
-        for day in days:
-            assert lake.manifest(step, day).content_hash == full.manifest(step, day).content_hash
 
 
 @pytest.mark.parametrize("without_labels", [False, True])

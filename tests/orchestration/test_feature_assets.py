@@ -1,0 +1,81 @@
+"""Tables that only some contracts need: Dagster shows them where they are asked for, a range of them is one run."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from tiny_log import random_rows, tiny_contract, write_ingest
+
+from hinet_core.contract import Contract
+from hinet_core.features.tables import day_tables
+from hinet_core.settings import load_settings
+from orchestration.definitions import build
+from orchestration.graph import assets_of
+from orchestration.materialize import RANGE_END, RANGE_START
+from orchestration.pending import later_days
+from orchestration.reporting import key_of
+from orchestration.resources import Home
+from orchestration.schedules import later_tables
+
+# See orchestration/definitions.py: no backfill is ever asked of the job itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Asset job")
+
+FIRST = date(2024, 3, 6)
+FEATURES: dict[str, Any] = {
+    "windows_days": [1, 7],
+    "entities": [{"name": "user", "keys": ["user"], "lifetime": True}],
+    "recent": [{"name": "seen", "entity": "user", "of": "shop", "within_days": 3}],
+}
+
+
+@pytest.fixture
+def contract() -> Contract:
+    return tiny_contract(features=FEATURES)
+
+
+def test_edges_follow_what_the_features_look_at(contract: Contract) -> None:
+    dg.Definitions.validate_loadable(build([contract], load_settings()))
+    reads = {}
+    for asset in assets_of(contract):
+        for spec in asset.specs:
+            reads[spec.key.path[-1]] = {
+                dep.asset_key.path[-1]: (mapping.start_offset, mapping.end_offset)
+                for dep in spec.deps
+                if isinstance(mapping := dep.partition_mapping, dg.TimeWindowPartitionMapping)
+            }
+    assert reads["entity_recent"] == {"impressions": (-2, 0)}
+    assert reads["entity_state"] == {"entity_daily": (0, 0), "entity_state": (-1, -1)}
+    history = {"entity_daily": (-7, -1), "entity_recent": (-3, -1), "entity_state": (-1, -1)}
+    assert reads["examples"] == history | {"impressions": (0, 0)}
+    assert {table: span for table, span in reads["lift"].items() if table in history} == {
+        table: (first, 0) for table, (first, _) in history.items()
+    }
+
+
+def test_a_day_that_is_read_again_moves_all_running_counters_after_it(contract: Contract) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(12)]
+    assert later_tables(contract) == [["entity_daily", "entity_recent"], ["entity_state"], ["examples"]]
+    # Orders settle a day later; the longest window looks back over 7 days, lifetime counters over all.
+    assert later_days(contract, days, [days[1]]) == [days[2:4], days[2:], days[2:]]
+    assert later_days(contract, days[:10], days[10:]) == later_days(contract, days, []) == [[], [], []]
+    # The last two days are read in the same run, but before the counters of the days between.
+    assert later_days(contract, days[:10], [days[7], *days[10:]]) == [days[8:10], days[8:], days[8:]]
+
+
+def test_a_range_of_running_counters_is_one_run(contract: Contract, home: Home, instance: dg.DagsterInstance) -> None:
+    lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=4))
+    tables = [table.name for table in day_tables(contract)]
+    assert tables == ["entity_daily", "entity_recent", "entity_state", "examples"]
+    result = dg.materialize(
+        assets_of(contract),
+        selection=[key_of(contract, table) for table in tables],
+        instance=instance,
+        resources={"home": home},
+        tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"},
+    )
+    assert result.success
+    for table in day_tables(contract):
+        assert table.pending(contract, lake) == []
+        days = instance.get_materialized_partitions(key_of(contract, table.name))
+        assert sorted(days) == [day.isoformat() for day in lake.days("ingest")]
