@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from hinet_core.contract import Contract
 from hinet_core.ingest import rules
+from hinet_core.ingest.attach import attach, matches_query
 from hinet_core.ingest.landing import LandingIndex
-from hinet_core.ingest.outcomes import attach, matches_query, stage_outcomes
+from hinet_core.ingest.outcomes import stage_outcomes
 from hinet_core.ingest.readers import LandingError, open_file
 from hinet_core.ingest.rejects import forget_rejects, insert_rejects
 from hinet_core.ingest.staging import impression_columns, matched_column, staged_rows

@@ -12,8 +12,9 @@ from typing import Any
 import duckdb
 
 from hinet_core.contract import Contract
+from hinet_core.ingest.attach import matches_of
 from hinet_core.ingest.landing import LandingIndex, identity
-from hinet_core.ingest.outcomes import FILE_ID, belongs, matches_of, stage_outcomes, table_of
+from hinet_core.ingest.outcomes import FILE_ID, belongs, stage_outcomes, table_of
 from hinet_core.lake import Lake, Manifest, connect, parquet_list, quote_identifier, replace_text
 
 MEMORY = "_untouched.json"
