@@ -109,8 +109,7 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
     """A naive TIMESTAMP in UTC."""
     zone = quote_literal(column.zone)
     if column.parse in EPOCH_MICROSECONDS:
-        whole = _integer(column.model_copy(update={"type": "int64"}), value, kind)
-        return f"TRY(make_timestamp({whole} * {EPOCH_MICROSECONDS[column.parse]}))"
+        return _epoch(column, value, kind, EPOCH_MICROSECONDS[column.parse])
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"timezone('UTC', {value})"
     if column.parse and "%" in column.parse and kind == "VARCHAR":
@@ -124,6 +123,17 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
     # A date's own dashes look like an offset, so only text with a time of day can carry one.
     zoned = f"{value} LIKE '%:%' AND regexp_full_match({value}, {quote_literal(OFFSET)})"
     return f"CASE WHEN {zoned} THEN timezone('UTC', TRY_CAST({value} AS TIMESTAMPTZ)) ELSE {naive} END"
+
+
+def _epoch(column: Column, value: str, kind: str, factor: int) -> str:
+    """A count since 1970, of whole units exactly; a fraction to the nearest microsecond."""
+    whole = _integer(column.model_copy(update={"type": "int64"}), value, kind)
+    fraction = "NULL"
+    if kind == "VARCHAR":
+        fraction = f"CASE WHEN regexp_full_match({value}, '[+-]?[0-9]+[.][0-9]+') THEN TRY_CAST({value} AS DOUBLE) END"
+    elif kind.startswith(FLOAT_SOURCES):
+        fraction = value
+    return f"TRY(make_timestamp(coalesce({whole} * {factor}, CAST(round({fraction} * {factor}) AS BIGINT))))"
 
 
 def _list(column: Column, value: str, kind: str) -> str:
