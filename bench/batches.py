@@ -6,6 +6,7 @@ DataLoader with its default collate in the same run, on fewer rows, since it tak
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -39,6 +40,15 @@ def rows(n: int) -> Dataset:
     )
 
 
+def evicted(folder: Path) -> Path:
+    """The folder with its files out of the page cache, as after a restart."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return folder
+
+
 def epoch(batches: Iterable[object]) -> tuple[float, float]:
     """CPU and wall seconds of taking every batch once."""
     cpu, wall = time.process_time(), time.perf_counter()
@@ -52,15 +62,16 @@ def main(n: int) -> None:
     with tempfile.TemporaryDirectory() as root:
         data = rows(n)
         key_N = np.random.default_rng(0).integers(0, 2**64, n, dtype=np.uint64)
-        write(Path(root) / "rows", [(data, key_N)], n)
-        mapped = read(Path(root) / "rows", memory_bytes=0)
+        folder = Path(root) / "rows"
+        write(folder, [(data, key_N)], n)
         few = data.map(lambda column: column[:ROWS_OF_DATALOADER])
         tensors = (few.fields_NF, few.scenario_N, few.position_N, few.labels_NT, few.label_mask_NT)
         loader = DataLoader(TensorDataset(*tensors), batch_size=BATCH, shuffle=True)
         sources = {
             "TensorDataset + DataLoader": (len(few), lambda seed: loader),
             "memory": (n, lambda seed: data.batches(BATCH, seed)),
-            "mapped file, in the page cache": (n, lambda seed: mapped.batches(BATCH, seed)),
+            "mapped file, not in the page cache": (n, lambda seed: read(evicted(folder), 0).batches(BATCH, seed)),
+            "mapped file, in the page cache": (n, lambda seed: read(folder, 0).batches(BATCH, seed)),
             "memory, in the rows' order": (n, lambda seed: (one.map(torch.clone) for one in data.batches(BATCH))),
         }
         best: dict[str, tuple[float, float]] = {}

@@ -1,6 +1,7 @@
 """Encoding, worked out by hand: ids, missing and unseen, numbers, lists, slots, and labels as of a day."""
 
 import hashlib
+import json
 import math
 import random
 from datetime import date
@@ -14,6 +15,8 @@ from tiny_log import HOUR_US, random_rows, row, tiny_contract
 
 from hinet_core.contract import ContractError, load_contract
 from hinet_core.dataset import Batch, Dataset, Encoder, EncodingError
+from hinet_core.dataset.training_set import write
+from hinet_core.lake import connect
 
 
 def md5_halves(text: str, signed: bool = False) -> tuple[int, int]:
@@ -209,6 +212,20 @@ def test_a_stream_gives_the_rows_of_transform_with_the_hash_of_their_identity(
         _, key = md5_halves(f"{(DAY - date(1970, 1, 1)).days}|{one['record_number']}|{one['source_file']}")
         expected = whole.batch(slice(i, i + 1))
         assert all(torch.equal(a, b) for a, b in zip(flat(streamed[key]), flat(expected), strict=True))
+
+
+def test_a_training_set_depends_neither_on_the_order_of_the_rows_nor_on_the_threads(tmp_path: Path) -> None:
+    contract = tiny_contract()
+    rows = [one for one in random_rows(1, "UTC", DAY, n_days=3, n=2000) if one["scenario_id"] != "other"]
+    found = set()
+    for threads, order in ((1, rows), (3, random.Random(1).sample(rows, len(rows)))):
+        con = connect(threads=threads)
+        relation = relation_of(con, contract, tmp_path, order)
+        parts = Encoder.fit(con, contract, relation).stream(con, relation, SETTLED, {"map": 0.5})
+        write(tmp_path / "set", parts, len(rows), shard_bytes=10_000 * threads)
+        found.add(json.loads((tmp_path / "set" / "index.json").read_text())["content_hash"])
+        con.close()
+    assert len(found) == 1
 
 
 def flat(batch: Batch) -> list[torch.Tensor]:

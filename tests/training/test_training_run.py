@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 import torch
-from tiny_log import random_rows, tiny_contract, write_ingest
+from tiny_log import CONTRACT, random_rows, tiny_contract, write_ingest
 
-from hinet_core.dataset import NotEnoughDays
+from hinet_core.dataset import FieldSpec, NotEnoughDays
 from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.lake import Lake
@@ -17,6 +17,7 @@ from hinet_core.training import checkpoint
 from hinet_core.training.run import train
 
 AS_OF = date(2024, 3, 13)
+RATES = {"home": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,31 @@ def test_rows_that_do_not_fit_into_memory_train_the_same_model_from_a_file(
         assert [path.name for path in folder.iterdir()] == [done.version]
     assert kept == ["in memory", "mapped"]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_sampled_negatives_buckets_and_crosses_reach_the_stored_model(
+    lake: Lake, tmp_path: Path, con: duckdb.DuckDBPyConnection
+) -> None:
+    fields = {
+        "buckets": [{"name": "rate_band", "of": "user_click_rate_3d", "quantiles": 4, "keep_number": False}],
+        "crosses": [{"name": "shop_at_hour", "columns": ["shop", "hour"]}],
+    }
+    whole = train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom")
+    contract = tiny_contract(features=CONTRACT["features"] | fields, split=CONTRACT["split"] | {"negative_rate": RATES})
+    done = train(contract, lake, tmp_path, AS_OF, "shared_bottom")
+    assert done.version != whole.version
+    assert 0 < done.n_train < whole.n_train
+    bundle, before = checkpoint.load(done.folder), checkpoint.load(whole.folder)
+    assert bundle.model.calibration.rate_S.tolist() == pytest.approx([0.2, 1.0])
+    assert before.model.calibration.rate_S.tolist() == [1, 1]
+    names = [[one.name for one in part] for part in (bundle.spec.fields, bundle.spec.numbers)]
+    assert names[0] == ["shop", "city", "rate_band", "shop_at_hour", "hour", "weekday"]
+    assert set(before.spec.numbers) - set(bundle.spec.numbers) == {FieldSpec("user_click_rate_3d", "number")}
+    # What is judged is never sampled.
+    valid = lake.scan(con, "examples", [done.window.valid_day])
+    assert len(bundle.encoder.transform(con, valid, AS_OF)) == len(valid)
+    only_rates = tiny_contract(split=CONTRACT["split"] | {"negative_rate": {"home": 0.3}})
+    assert train(only_rates, lake, tmp_path, AS_OF, "shared_bottom").version not in (whole.version, done.version)
 
 
 def test_a_run_cut_off_before_its_commit_is_finished_from_its_folder(lake: Lake, tmp_path: Path) -> None:
