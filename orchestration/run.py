@@ -19,11 +19,11 @@ from sqlalchemy.exc import DatabaseError
 
 from hinet_core.contract import Contract, ContractError, load_contract
 from hinet_core.ingest.landing import land
+from hinet_core.lock import BusyError, exclusive
 from hinet_core.settings import Paths, Settings, SettingsError, load_settings
 from orchestration import serve as servers
 from orchestration.graph import assets_of
 from orchestration.instance import adopt_commits, end_orphans, forget, named_contracts, prepare
-from orchestration.lock import BusyError, exclusive
 from orchestration.reporting import EXPECTED
 from orchestration.resources import Home
 

@@ -18,6 +18,7 @@ HEADINGS = {
     "contracts": "Contracts",
     "logs": "Logs",
     "quarantine": "Logs",
+    "forget": "Logs",
     "days": "Tables",
     "tables": "Tables",
     "quality": "Data quality",

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from hinet_core.contract import Contract
-from hinet_core.ingest import rules
+from hinet_core.ingest import forgotten, rules
 from hinet_core.ingest.attach import attach, matches_query
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.outcomes import stage_outcomes
@@ -113,6 +113,7 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
     horizon = contract.dedupe.horizon_days
     wanted = {day - timedelta(days=back) for day in days for back in range(horizon + 1)}
     files = {one.path: one for day in wanted for one in landed.files_of(day)}
+    known = forgotten.load(landed.root.parent)
     con = connect()
     try:
         sides = {
@@ -124,7 +125,8 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
         }
         for number, one in enumerate(files[path] for path in sorted(files)):
             reader = open_file(con, contract, contract.log, landed.root / one.path, one.path)
-            query = staged_rows(contract, reader, one.path, one.first_day or days[0], wanted, sides)
+            rows = staged_rows(contract, reader, one.path, one.first_day or days[0], wanted, sides)
+            query = forgotten.unread(contract, known, rows)
             forget_rejects(con)
             verb = "CREATE TEMP TABLE staged AS" if number == 0 else "INSERT INTO staged"
             con.execute(f"{verb} {query}").fetchall()
@@ -156,7 +158,7 @@ def _ingest_staged(
     attach(con, contract)
     counts = _counts(con)
     with lake.begin(STEP, day) as draft:
-        _write(contract, con, draft, day)
+        _write(contract, con, draft, day, forgotten.load(landed.root.parent))
         info = {
             "inputs": landed.fingerprint(day),
             "counts": counts,
@@ -167,7 +169,7 @@ def _ingest_staged(
         findings = []
         if auditor is not None:
             impressions, duplicates = draft.path("impressions"), _duplicates(con)
-            audit = auditor.audit(con, contract, impressions, day, counts, lake, duplicates)
+            audit = auditor.audit(con, contract, impressions, day, without_forgotten(counts), lake, duplicates)
             for table, rows in audit.tables.items():
                 draft.write_rows(table, rows, rows.schema)
             findings, info["history"] = audit.findings, audit.history
@@ -201,15 +203,23 @@ def _split(contract: Contract, con: duckdb.DuckDBPyConnection, day: date) -> Non
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     unknown = "list_contains(reasons, 'scenario: unknown to the contract')"
+    gone = f"list_contains(reasons, {quote_literal(forgotten.REASON)})"
     row = con.execute(
         f"""
         SELECT count(*), count(*) FILTER (verdict = 'kept'), count(*) FILTER (verdict = 'duplicate'),
-               count(*) FILTER (verdict = 'quarantined'), count(*) FILTER ({unknown})
+               count(*) FILTER (verdict = 'quarantined'), count(*) FILTER ({unknown}), count(*) FILTER ({gone})
         FROM judged
         """
     ).fetchall()[0]
-    names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined", "unknown_scenario")
-    return dict(zip(names, row, strict=True))
+    names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined", "unknown_scenario", "rows_forgotten")
+    counts = dict(zip(names, row, strict=True))
+    return counts if counts["rows_forgotten"] else {name: counts[name] for name in names[:-1]}
+
+
+def without_forgotten(counts: dict[str, int]) -> dict[str, int]:
+    """The counts that a day is judged by: a forgotten user's rows are no fault of the log."""
+    gone = counts.get("rows_forgotten", 0)
+    return counts | {name: counts[name] - gone for name in ("rows_read", "rows_quarantined")}
 
 
 def _duplicates(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -218,7 +228,9 @@ def _duplicates(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return dict(found.fetchall())
 
 
-def _write(contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day: date) -> None:
+def _write(
+    contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day: date, known: forgotten.Forgotten
+) -> None:
     columns = ", ".join(impression_columns(contract))
     order = ", ".join(
         ["scenario_id", quote_identifier(contract.name_of("user")), "exposed_us",
@@ -227,7 +239,8 @@ def _write(contract: Contract, con: duckdb.DuckDBPyConnection, draft: Draft, day
     draft.write("impressions", f"SELECT {columns} FROM judged WHERE verdict = 'kept' ORDER BY {order}", con)
     draft.write(
         "quarantine",
-        "SELECT placed_day AS day, source_file, record_number, reasons, raw FROM judged "
+        f"SELECT placed_day AS day, source_file, record_number, reasons, {forgotten.kept_text(contract, known)} "
+        "FROM judged "
         "WHERE verdict = 'quarantined' ORDER BY source_file, record_number",
         con,
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hinet_core.lock import BusyError, exclusive
 from hinet_core.settings import SettingsError
 from orchestration import run
 from orchestration.instance import named_contracts
-from orchestration.lock import BusyError, exclusive
 
 
 def test_options_and_their_defaults():
@@ -44,7 +44,7 @@ def test_the_lock_names_its_holder_and_is_free_afterwards(tmp_path):
 def test_a_killed_holder_holds_nothing(tmp_path):
     path = tmp_path / ".run.lock"
     code = (
-        "import os, signal, sys; from pathlib import Path; from orchestration.lock import exclusive\n"
+        "import os, signal, sys; from pathlib import Path; from hinet_core.lock import exclusive\n"
         f"with exclusive(Path({str(path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9

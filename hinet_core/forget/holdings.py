@@ -1,0 +1,104 @@
+"""Where a user stands: tables, days kept out, vocabularies of models, landed files."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from hinet_core.contract import Contract
+from hinet_core.dataset.encoder import VOCABULARY
+from hinet_core.forget.matching import is_key_of, is_raw_of, is_user, user_column
+from hinet_core.ingest.days import STEP
+from hinet_core.lake import Lake, connect, parquet_list, quote_literal
+from hinet_core.settings import Paths
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Rows of one table that are of the user, over some days."""
+
+    table: str
+    rows: int
+    days: tuple[date, ...]
+    kept_out: bool = False
+
+
+def holdings(contract: Contract, lake: Lake, user: str) -> list[Holding]:
+    """Every committed table, and every table of a day kept out, that holds the user."""
+    con = connect()
+    try:
+        found = []
+        for table in lake.tables():
+            days: dict[date, int] = {}
+            for step in lake.steps():
+                for day in lake.days(step):
+                    manifest = lake.manifest(step, day)
+                    paths = [lake.root / one.path for one in manifest.tables.get(table, [])] if manifest else []
+                    if paths and (rows := rows_of(con, contract, user, paths)):
+                        days[day] = days.get(day, 0) + rows
+            if days:
+                found.append(Holding(table, sum(days.values()), tuple(sorted(days))))
+        for day, folder in lake.blocked(STEP).items():
+            found += [Holding(path.stem, rows, (day,), kept_out=True) for path in sorted(folder.glob("*.parquet"))
+                      if (rows := rows_of(con, contract, user, [path]))]  # fmt: skip
+        return found
+    finally:
+        con.close()
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, contract: Contract, user: str, files: list[Path]) -> int:
+    """How many rows of some files of one table are the user's."""
+    names = pq.read_schema(files[0]).names
+    conditions = []
+    if user_column(contract).name in names:
+        conditions.append(is_user(contract, user))
+    if "raw" in names:
+        conditions.append(is_raw_of(contract, user))
+    if "key" in names:
+        conditions.append(is_key_of(contract, user, names))
+    if not conditions:
+        return 0
+    query = f"SELECT count(*) FROM {parquet_list(files)} WHERE {' OR '.join(f'({one})' for one in conditions)}"
+    return con.execute(query).fetchall()[0][0]
+
+
+def models_with(contract: Contract, paths: Paths, user: str) -> list[str]:
+    """The versions of models whose vocabulary has the user's id as a token: in the user's field, a cross, or a list."""
+    name = user_column(contract).name
+    lists = [one.name for one in contract.features.recent if one.of == name]
+    crosses = [one.name for one in contract.features.crosses if name in one.columns]
+    fields = ", ".join(map(quote_literal, [name, *lists, *crosses]))
+    con = connect()
+    try:
+        found = []
+        for path in sorted(paths.models.glob(f"*/{VOCABULARY}")):
+            parts = f"list_contains(string_split_regex(token, '[|\\x1f]'), {quote_literal(user)})"
+            query = f"SELECT count(*) FROM {parquet_list([path])} WHERE field IN ({fields}) AND {parts}"
+            if con.execute(query).fetchall()[0][0]:
+                found.append(path.parent.name)
+        return found
+    finally:
+        con.close()
+
+
+def landed_files(contract: Contract, lake: Lake, paths: Paths, user: str) -> list[str]:
+    """Landed files from which rows of the user were read, and files of other sources that are joined by the user.
+
+    They are never changed here. Asked before the user is removed, since the rows themselves name their files.
+    """
+    con = connect()
+    try:
+        found: set[str] = set()
+        for table, condition in (("impressions", is_user(contract, user)), ("quarantine", is_raw_of(contract, user))):
+            files = [*lake.files(table), *lake.blocked_files(STEP, table)]
+            if files:
+                query = f"SELECT DISTINCT source_file FROM {parquet_list(files)} WHERE {condition}"
+                found |= {name for (name,) in con.execute(query).fetchall()}
+    finally:
+        con.close()
+    joined = [one for one in contract.sources if user_column(contract).name in one.join]
+    for source in joined:
+        found |= {path.relative_to(paths.landing).as_posix() for path in paths.landing.glob(source.files)}
+    return sorted(found)

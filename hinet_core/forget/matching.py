@@ -1,0 +1,48 @@
+"""The SQL that tells whether a row, a key or a refused record is of one user."""
+
+from hinet_core.contract import Column, Contract
+from hinet_core.ingest.forgotten import AROUND
+from hinet_core.lake import quote_identifier, quote_literal
+
+FEATURE_KEYS = ("entity", "list")  # columns that name what the column `key` is a key of
+
+
+def user_column(contract: Contract) -> Column:
+    return contract.columns_with("user")[0]
+
+
+def is_user(contract: Contract, user: str) -> str:
+    """A row of a table with the log's user column."""
+    return f"CAST({quote_identifier(user_column(contract).name)} AS VARCHAR) = {quote_literal(user)}"
+
+
+def is_key_of(contract: Contract, user: str, columns: list[str]) -> str:
+    """A row of a table of entities: its key is the user, or has the user as one of its parts."""
+    name = user_column(contract).name
+    entities = {one.name: one.keys for one in contract.features.entities if name in one.keys}
+    lists = {one.name: entities[one.entity] for one in contract.features.recent if one.entity in entities}
+    named = {"entity": entities, "list": lists}
+    part = user.replace("~", "~0").replace("|", "~1")
+    found = []
+    for label in (one for one in FEATURE_KEYS if one in columns):
+        for owner, keys in named[label].items():
+            whole = f"key = {quote_literal(user)}"
+            split = f"list_contains(string_split(key, '|'), {quote_literal(part)})"
+            found.append(f"({label} = {quote_literal(owner)} AND {whole if len(keys) == 1 else split})")
+    met = [one.name for one in contract.features.recent if one.of == name]
+    if met and {"list", "value"} <= set(columns):
+        listed = ", ".join(map(quote_literal, met))
+        found.append(f"(list IN ({listed}) AND value = {quote_literal(user)})")
+    return " OR ".join(found) or "false"
+
+
+def is_raw_of(contract: Contract, user: str) -> str:
+    """A refused record: its user's field, where it is a record at all; else the id as a word of its own."""
+    column = user_column(contract)
+    word = f"list_contains(string_split_regex(raw, {quote_literal(AROUND)}), {quote_literal(user)})"
+    if any(":" in name for name in column.found_in):
+        return word
+    fields = [f"(raw ->> {quote_literal(f'$.{quote_identifier(name)}')})" for name in column.found_in]
+    text = f"trim(concat_ws(' ', {', '.join(fields)}))"
+    same = f"CAST(TRY_CAST({text} AS {column.duckdb_type}) AS VARCHAR) = {quote_literal(user)}"
+    return f"coalesce(CASE WHEN json_valid(raw) THEN {same} OR {text} = {quote_literal(user)} ELSE {word} END, false)"

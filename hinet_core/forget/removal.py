@@ -1,0 +1,170 @@
+"""Forget a user: remember the hash, rewrite the days that hold the user, make again what follows from them.
+
+Each day is replaced by its manifest and in no other way, and the hash comes first: cut off anywhere, the same call
+again ends where an undisturbed one does.
+"""
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from hinet_core import registry
+from hinet_core.contract import Contract
+from hinet_core.features.tables import day_tables
+from hinet_core.forget.holdings import Holding, holdings, landed_files, models_with
+from hinet_core.forget.matching import is_raw_of, is_user, user_column
+from hinet_core.ingest import forgotten
+from hinet_core.ingest.days import STEP
+from hinet_core.lake import Draft, Lake, Manifest, connect, parquet_list, quote_literal
+from hinet_core.lock import exclusive
+from hinet_core.progress import track
+from hinet_core.settings import Paths
+
+REASONS = f"[{quote_literal(forgotten.REASON)}]"
+
+
+class ForgetError(ValueError):
+    """The user cannot be forgotten; the message says why."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was removed, and what is left to do by hand."""
+
+    held: list[Holding]
+    landed: list[str]
+    models: list[str]
+    deleted_models: list[str]
+    rewritten: dict[str, list[date]] = field(default_factory=dict)
+
+
+def user_text(contract: Contract, user: str) -> str:
+    """The id as the tables have it: '007' is 7 where ids are numbers."""
+    if not user_column(contract).type.startswith("int"):
+        return user
+    try:
+        return str(int(user))
+    except ValueError:
+        raise ForgetError(
+            f"user {user!r}: not found, allowed: a whole number, since {user_column(contract).name!r} holds numbers"
+        ) from None
+
+
+def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_models: bool) -> Report:
+    """Remove the user everywhere under the contract's folder, except from landed files and, unless asked, models."""
+    with exclusive(paths.root / ".run.lock"):
+        held, landed = holdings(contract, lake, user), landed_files(contract, lake, paths, user)
+        forgotten.remember(paths.root, user)
+        done: dict[str, list[date]] = {}
+        con = connect()
+        try:
+            for day in track(_days_of(held, kept_out=False), "removing the user from days"):
+                _rewrite(con, contract, lake, day, user)
+                done.setdefault(STEP, []).append(day)
+            for day in _days_of(held, kept_out=True):
+                _rewrite_kept_out(con, contract, lake.blocked_folder(STEP, day), user)
+            for table in day_tables(contract):
+                stale = [day for day in table.pending(contract, lake) if lake.manifest(table.name, day) is not None]
+                if stale:
+                    done[table.name] = [one.day for one in table.write(con, contract, lake, stale)]
+        finally:
+            con.close()
+        lake.sweep(older_than_s=0)  # what was replaced still holds the user; nobody else is at work
+        lake.rebuild_catalog(paths.catalog)
+        models = models_with(contract, paths, user)
+        deleted = _delete_models(paths, models) if delete_models else []
+    return Report(held, landed, models, deleted, done)
+
+
+def _days_of(held: list[Holding], kept_out: bool) -> list[date]:
+    ingested = ("impressions", "quarantine")
+    return sorted({day for one in held if one.kept_out == kept_out and one.table in ingested for day in one.days})
+
+
+def _rewrite(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date, user: str) -> None:
+    """Commit the day anew: the user's rows are in quarantine without their text, all other rows as they were."""
+    before = lake.manifest(STEP, day)
+    if before is None:
+        return
+    with lake.begin(STEP, day) as draft:
+        sources = {
+            table: parquet_list([lake.root / one.path for one in files]) for table, files in before.tables.items()
+        }
+        for table, source in sources.items():
+            query = _without(contract, user, day, sources, table)
+            draft.write(table, query or f"SELECT * FROM {source}", con)
+        draft.commit(before.info | {"counts": _counts(con, before, draft)})
+
+
+def _without(contract: Contract, user: str, day: date, sources: dict[str, str], table: str) -> str | None:
+    """The rows of a table of ingest after the user is gone; None where the user cannot be in it."""
+    mine, raw = is_user(contract, user), is_raw_of(contract, user)
+    gone = f"(SELECT * FROM {sources['impressions']} WHERE {mine})"
+    if table == "impressions":
+        return f"SELECT * FROM {sources[table]} WHERE NOT ({mine})"
+    if table == "quarantine":
+        return (
+            f"SELECT * FROM (SELECT * REPLACE (CASE WHEN {raw} THEN {REASONS} ELSE reasons END AS reasons, "
+            f"CASE WHEN {raw} THEN NULL ELSE raw END AS raw) FROM {sources[table]} "
+            f"UNION ALL BY NAME SELECT day, source_file, record_number, {REASONS} AS reasons, "
+            f"CAST(NULL AS VARCHAR) AS raw FROM {gone}) ORDER BY source_file, record_number"
+        )
+    if table == "ingest_files":
+        return (
+            "SELECT book.* REPLACE (rows_kept - coalesce(n, 0) AS rows_kept, "
+            "rows_quarantined + coalesce(n, 0) AS rows_quarantined) "
+            f"FROM {sources[table]} AS book LEFT JOIN (SELECT source_file, count(*) AS n FROM {gone} GROUP BY ALL) "
+            "USING (source_file) ORDER BY day, source_file"
+        )
+    if table == "ingest_counters":
+        quarantine = _without(contract, user, day, sources, "quarantine")
+        on = f"DATE {quote_literal(day.isoformat())}"
+        return (
+            f"SELECT * FROM {sources[table]} WHERE counter NOT IN ('scenario_rows', 'reason') UNION ALL "
+            f"SELECT {on}, 'scenario_rows', scenario_id, count(*) FROM {sources['impressions']} WHERE NOT ({mine}) "
+            f"GROUP BY ALL UNION ALL SELECT {on}, 'reason', reason, count(*) FROM "
+            f"(SELECT unnest(reasons) AS reason FROM ({quarantine})) GROUP BY ALL ORDER BY counter, detail"
+        )
+    if table == "outcome_matches":
+        return (
+            f"SELECT * FROM {sources[table]} WHERE (log_file, log_record) NOT IN "
+            f"(SELECT (source_file, record_number) FROM {gone})"
+        )
+    return None
+
+
+def _counts(con: duckdb.DuckDBPyConnection, before: Manifest, draft: Draft) -> dict[str, int]:
+    """The day's counts after its rows went from kept to quarantined."""
+    counts = dict(before.info["counts"])
+    moved = before.rows["impressions"] - sum(one.rows for one in draft.files["impressions"])
+    hit = f"list_contains(reasons, {quote_literal(forgotten.REASON)})"
+    query = f"SELECT count(*) FROM {parquet_list([draft.path('quarantine')])} WHERE {hit}"
+    return counts | {
+        "rows_kept": counts["rows_kept"] - moved,
+        "rows_quarantined": counts["rows_quarantined"] + moved,
+        "rows_forgotten": con.execute(query).fetchall()[0][0],
+    }
+
+
+def _rewrite_kept_out(con: duckdb.DuckDBPyConnection, contract: Contract, folder: Path, user: str) -> None:
+    """A day that a check keeps out is only looked at: each of its files is replaced in one step."""
+    for name, condition in (("impressions", is_user(contract, user)), ("quarantine", is_raw_of(contract, user))):
+        path = folder / f"{name}.parquet"
+        if path.exists():
+            draft = path.with_suffix(".draft")
+            query = f"SELECT * FROM {parquet_list([path])} WHERE NOT ({condition})"
+            con.execute(f"COPY ({query}) TO {quote_literal(str(draft))} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+            draft.replace(path)
+
+
+def _delete_models(paths: Paths, versions: list[str]) -> list[str]:
+    """Remove the folders of these versions; a champion among them is no champion any more."""
+    champion = registry.champion(paths.models)
+    if champion is not None and champion["version"] in versions:
+        (paths.models / registry.POINTER).unlink()
+    for version in versions:
+        shutil.rmtree(paths.models / version)
+    return versions

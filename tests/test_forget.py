@@ -1,0 +1,212 @@
+"""After forgetting a user, no file of the lake has the id, every other row is as it was, and nothing brings it back."""
+
+import json
+import shutil
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hinet_core import quality
+from hinet_core.contract import parse_contract
+from hinet_core.features.tables import day_tables
+from hinet_core.forget import ForgetError, forget, holdings, user_text
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index
+from hinet_core.lake import Lake, connect
+from hinet_core.settings import Paths
+
+WHO = "4711001"
+HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
+ITEMS = "item_id,brand\na,x\nb,y\n"
+DAYS = [date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)]
+
+
+def line(user, day, hour, item="a", place="1", slot="1"):
+    return f"{user},{item},{place},{day}T{hour:02}:00:00Z,{slot},1,0,,9.5"
+
+
+def write_log(paths):
+    """Three days: rows of two others and of the user, a repeat, a refused record, a line that is none, a bad day."""
+    paths.landing.mkdir(parents=True, exist_ok=True)
+    (paths.landing / "items.csv").write_text(ITEMS)
+    for number, day in enumerate(DAYS, 1):
+        rows = [line(user, day, hour) for user in (5, 6) for hour in (8, 9, 10)]
+        rows += [line(WHO, day, 8), line(WHO, day, 9, "b"), line(WHO, day, 9, "b")] if number < 3 else []
+        rows += [line(WHO, day, 11, slot="99"), line(5, day, 11, slot="98"), f'{WHO};"x', "5;y"] if number == 2 else []
+        rows += [line(WHO, day, 12, place="moon")] if number == 3 else []
+        (paths.landing / f"log_{number}.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+
+
+@pytest.fixture
+def home(tiny_raw, paths):
+    """Contract, folders and lake after ingest with its audit and features; the last day is kept out."""
+    tiny_raw["quality"] = {"max_quarantined_share": 0.6}
+    tiny_raw["features"]["entities"].append({"name": "pair", "keys": ["user", "item"]})
+    tiny_raw["features"]["recent"] = [{"name": "last_items", "entity": "user", "of": "item", "length": 3}]
+    contract = parse_contract(tiny_raw)
+    write_log(paths)
+    lake = Lake(paths.lake)
+    ingest(contract, paths, lake)
+    compute(contract, lake)
+    return contract, paths, lake
+
+
+def ingest(contract, paths, lake, auditor=quality):
+    landed = index(contract, paths)
+    return list(ingest_days(contract, lake, landed, landed.days, auditor))
+
+
+def compute(contract, lake):
+    con = connect()
+    for table in day_tables(contract):
+        table.write(con, contract, lake, lake.days("ingest"))
+    con.close()
+
+
+def texts_of(root):
+    """Every value of every Parquet file under a folder and every other file's text."""
+    for path in sorted(root.rglob("*")):
+        if path.suffix == ".parquet":
+            yield path, json.dumps(pq.read_table(path).to_pylist(), default=str)
+        elif path.is_file():
+            yield path, path.read_bytes().decode("utf-8", "replace")
+
+
+def where_it_stands(root, folders=("lake", "models", "published")):
+    return [path for folder in folders if (root / folder).exists() for path, text in texts_of(root / folder)
+            if WHO in text]  # fmt: skip
+
+
+def others(lake, table):
+    con = connect()
+    rows = lake.scan(con, table).filter(f"CAST(user AS VARCHAR) <> '{WHO}'").order("day, source_file, record_number")
+    found = rows.fetchall()
+    con.close()
+    return found
+
+
+def test_no_file_has_the_id_and_all_other_rows_are_as_they_were(home):
+    contract, paths, lake = home
+    assert list(lake.blocked("ingest")) == [DAYS[2]]
+    before = others(lake, "impressions")
+    tables = {path.relative_to(paths.lake).parts[0] for path in where_it_stands(paths.root)}
+    assert {"impressions", "quarantine", "examples", "entity_daily", "entity_recent", "_blocked"} <= tables
+    said = forget(contract, paths, lake, WHO, delete_models=False)
+    assert where_it_stands(paths.root) == []
+    assert others(lake, "impressions") == before and len(before) == 12
+    counted = {(one.table, one.kept_out): one.rows for one in said.held}
+    assert counted["impressions", False] == 4 and counted["quarantine", False] == 2
+    assert counted["quarantine", True] == 1
+    assert said.landed == ["log_1.csv", "log_2.csv", "log_3.csv"]
+    assert said.rewritten["ingest"] == DAYS[:2]
+    assert [one for one in holdings(contract, lake, WHO) if one.rows] == []
+
+
+def test_the_books_balance_and_the_users_rows_are_quarantined_without_their_text(home):
+    contract, paths, lake = home
+    forget(contract, paths, lake, WHO, delete_models=False)
+    con = connect()
+    refused = lake.scan(con, "quarantine").order("day, record_number").fetchall()
+    mine = [row for row in refused if row[3] == ["user: forgotten"]]
+    assert len(mine) == 6 and all(row[4] is None for row in mine)
+    assert [row[4] is None for row in refused if row[3] != ["user: forgotten"]] == [False, False]
+    for day in DAYS[:2]:
+        counts = lake.manifest("ingest", day).info["counts"]
+        assert counts["rows_read"] == sum(counts[f"rows_{one}"] for one in ("kept", "duplicate", "quarantined"))
+        books = lake.scan(con, "ingest_files", [day]).fetchall()
+        assert [sum(row[place] for row in books) for place in (2, 3, 4, 5)] == [
+            counts[f"rows_{one}"] for one in ("read", "kept", "duplicate", "quarantined")]  # fmt: skip
+    counters = dict(lake.scan(con, "ingest_counters", DAYS[:1]).project("counter || detail, rows").fetchall())
+    con.close()
+    assert counters["scenario_rowshome"] == 6 and counters["reasonuser: forgotten"] == 2
+
+
+def test_reading_the_log_again_does_not_bring_the_user_back(home):
+    contract, paths, lake = home
+    before = others(lake, "impressions")
+    forget(contract, paths, lake, WHO, delete_models=False)
+    shutil.rmtree(paths.lake)
+    again = ingest(contract, paths, lake)
+    assert where_it_stands(paths.root) == []
+    # The user's repeat is refused like the others now. What kept the third day out was a row of the user.
+    assert [row for row in others(lake, "impressions") if row[3].date() < DAYS[2]] == before
+    assert lake.days("ingest") == DAYS
+    assert [one.counts["rows_forgotten"] for one in again] == [3, 4, 1]
+    assert [one.counts["rows_quarantined"] for one in again[:2]] == [3, 7]
+    for counts in (one.counts for one in again):
+        assert counts["rows_read"] == sum(counts[f"rows_{part}"] for part in ("kept", "duplicate", "quarantined"))
+    assert (paths.root / "forgotten.json").stat().st_mode & 0o777 == 0o600
+    assert WHO not in (paths.root / "forgotten.json").read_text()
+
+
+def test_a_kill_in_the_middle_is_repaired_by_the_same_call(home, monkeypatch):
+    contract, paths, lake = home
+    before = others(lake, "impressions")
+    real, calls = Lake.manifest_path, []
+
+    def dies(self, step, day):
+        calls.append(step)
+        if len(calls) > 60:
+            raise KeyboardInterrupt
+        return real(self, step, day)
+
+    monkeypatch.setattr(Lake, "manifest_path", dies)
+    with pytest.raises(KeyboardInterrupt):
+        forget(contract, paths, lake, WHO, delete_models=False)
+    monkeypatch.undo()
+    forget(contract, paths, lake, WHO, delete_models=False)
+    assert where_it_stands(paths.root) == []
+    assert others(lake, "impressions") == before
+
+
+def test_models_with_the_id_as_a_token_are_named_and_deleted_when_asked(home):
+    contract, paths, lake = home
+    for version, token in (("hinet-1", WHO), ("hinet-2", "5")):
+        (paths.models / version).mkdir(parents=True)
+        pq.write_table(pa.table({"field": ["user"], "token": [token]}), paths.models / version / "vocabulary.parquet")
+    assert forget(contract, paths, lake, WHO, delete_models=False).models == ["hinet-1"]
+    done = forget(contract, paths, lake, WHO, delete_models=True)
+    assert done.deleted_models == ["hinet-1"] and [one.name for one in paths.models.iterdir()] == ["hinet-2"]
+
+
+def test_an_id_is_said_as_people_write_it(home):
+    contract = home[0]
+    assert user_text(contract, "0047") == "47"
+    with pytest.raises(ForgetError, match="a whole number"):
+        user_text(contract, "anna")
+
+
+def test_the_verb_lists_first_and_changes_nothing_without_yes(tiny_raw, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from hinet_core import cli
+
+    monkeypatch.setenv("HINET_HOME", str(tmp_path))
+    paths = Paths(tmp_path / "tiny")
+    write_log(paths)
+    contract, lake = parse_contract(tiny_raw), Lake(paths.lake)
+    ingest(contract, paths, lake, auditor=None)
+    monkeypatch.setattr("hinet_core.cli.group.load_contract", lambda name: contract)
+    held = where_it_stands(paths.root)
+    listed = CliRunner().invoke(cli.main, ["forget", WHO, "--contract", "tiny"])
+    assert listed.exit_code == 0 and "impressions" in listed.output and "nothing was changed" in listed.output
+    assert where_it_stands(paths.root) == held
+    done = CliRunner().invoke(cli.main, ["forget", WHO, "--contract", "tiny", "--yes"])
+    assert done.exit_code == 0, done.output
+    assert "rewritten: ingest, 3 days" in done.output and "3 landed files may still hold the user" in done.output
+    assert where_it_stands(paths.root) == []
+    again = CliRunner().invoke(cli.main, ["forget", WHO, "--contract", "tiny"])
+    assert f"no table holds user {WHO}" in again.output
+
+
+def test_a_hash_in_the_scan_is_the_hash_in_python():
+    from hinet_core.ingest.forgotten import Forgotten
+
+    known = Forgotten("salt")
+    known = Forgotten("salt", frozenset([known.hash_of("a|b 7")]))
+    con = duckdb.connect()
+    assert con.execute(f"SELECT {known.is_one('v')} FROM (VALUES ('a|b 7'), ('a'), (NULL)) AS t(v)").fetchall() == [
+        (True,), (False,), (False,)]  # fmt: skip
