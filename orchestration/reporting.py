@@ -78,6 +78,8 @@ def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
     if not rows:
         return {}
     sums = {name: sum(row[name] for row in rows) for name in rows[0] if name.startswith("rows_")}
+    if "outcome_matches" in manifest.tables:
+        sums["late_outcomes"] = manifest.rows["outcome_matches"]
     return sums | {"books": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])}
 
 

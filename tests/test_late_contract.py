@@ -22,6 +22,8 @@ MISTAKES = [
     ("tasks", "order", {"label": "clicked"},
      "tasks.order.known_at: found 'ordered_at' of source 'orders', allowed: a column of 'log', which makes the label"),
     ("tasks", "order", {"window": "0s"}, "tasks.order.window: found 0s, allowed: more, since 'orders' comes"),
+    ("tasks", "order", {"known_at": None, "window": "0s", "matures_after": "0s"},
+     "tasks.order.matures_after: found 0s, allowed: more, since 'orders' comes"),
     ("tasks", "pay", {"on_violation": "quarantine"},
      "tasks.pay.on_violation: found 'quarantine', allowed: 'clip', since 'order' comes later than the row"),
     ("tasks", "click", {"label": ["ordered", "seen"]},

@@ -16,11 +16,15 @@ def land(name: str, folder: Path) -> None:
     """Copy the files that the contract names from FOLDER into landing."""
     from hinet_core.ingest.landing import index
     from hinet_core.ingest.landing import land as copy_in
+    from hinet_core.ingest.readers import LandingError
 
     with one_sentence():
         contract, paths, _ = places(name)
         copied = copy_in(contract, paths, folder)
-        landed = index(contract, paths)
+        try:
+            landed = index(contract, paths)
+        except LandingError as error:
+            raise LandingError(f"{len(copied)} new files have landed, but {error}") from error
     days, known = landed.days, landed.known_days
     late = f"; outcomes known from {known[0]} to {known[-1]} ({len(known)})" if known else ""
     click.echo(f"{len(copied)} new files; landed days: {days[0]} to {days[-1]} ({len(days)}){late}")

@@ -173,9 +173,10 @@ def check_late_tasks(contract: "Contract") -> list[str]:
                 f"tasks.{task.name}.on_violation: found 'quarantine', allowed: 'clip', since {earlier.name!r} comes "
                 "later than the row that would be refused without it"
             )
-        if labelled and task.known_at and not task.window:
+        within = "window" if task.known_at else "matures_after"
+        if labelled and not getattr(task, within):
             problems.append(
-                f"tasks.{task.name}.window: found 0s, allowed: more, since {maker!r} comes after the exposure"
+                f"tasks.{task.name}.{within}: found 0s, allowed: more, since {maker!r} comes after the exposure"
             )
     return problems
 

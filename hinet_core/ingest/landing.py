@@ -126,13 +126,14 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
         wrong = "is a file, not a folder" if data.exists() else "no such folder"
         raise LandingError(f"DATA={data}: {wrong}; give the folder that holds the log files")
     found = files_of_sources(contract, data)
-    for source in contract.sources:
-        # Late outcomes may come alone, and what has landed need not come again.
-        there = source.kind == "outcomes" or source in [one for one, _ in found]
-        if not there and not any(paths.landing.glob(source.files)):
-            raise LandingError(_no_file(contract, source, data))
-    if not found:
-        raise LandingError(_no_file(contract, contract.log, data))
+    sources = [source for source, _ in found]
+    if all(source.kind == "outcomes" for source in sources):  # they may come alone, also first
+        missing = [] if found else [contract.log]
+    else:
+        wanted = [source for source in contract.sources if source.kind != "outcomes" and source not in sources]
+        missing = [source for source in wanted if not any(paths.landing.glob(source.files))]
+    if missing:
+        raise LandingError(_no_file(contract, missing[0], data))
     pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
     fresh = [pair for pair in pairs if not is_landed(*pair)]
     for origin, target in track(fresh, "landing files"):

@@ -13,6 +13,7 @@ from hinet_core.contract import parse_contract
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index, land
 from hinet_core.ingest.pending import pending_days
+from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import Lake
 from hinet_core.quality.suite import rules
 
@@ -309,14 +310,18 @@ def test_the_same_outcomes_from_compressed_csv_ndjson_and_parquet(raw, paths, co
         assert shown(paths, con) == EXPECTED
 
 
-def test_outcome_files_land_alone_and_before_any_exposure(late, paths, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    write_csv(data, "log_1.csv", SHOWN)
-    land(late, paths, data)
-    (data / "log_1.csv").unlink()
-    write_csv(data, "orders_1.csv", ORDERS)
-    assert [one.name for one in land(late, paths, data)] == ["orders_1.csv"]
+def test_outcome_files_land_alone_also_before_any_exposure(late, paths, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with pytest.raises(LandingError, match="no file matches 'log_"):
+        land(late, paths, first)
+    write_csv(first, "orders_1.csv", ORDERS)
+    assert [one.name for one in land(late, paths, first)] == ["orders_1.csv"]
+    with pytest.raises(LandingError, match="no landed file matches 'log_"):
+        index(late, paths)
+    write_csv(second, "log_1.csv", SHOWN)
+    assert [one.name for one in land(late, paths, second)] == ["log_1.csv"]
     assert index(late, paths).days == [D27, D29, D30]
 
 

@@ -89,6 +89,8 @@ def test_make_run_materializes_what_a_late_file_touches_and_what_changed_after_i
     (books,) = instance.fetch_materializations(key_of(late, "outcome_files"), limit=10).records
     metadata = books.asset_materialization.metadata
     assert [metadata[f"rows_{name}"].value for name in ("read", "matched", "unmatched")] == [2, 1, 1]
+    newest = instance.fetch_materializations(key_of(late, "impressions"), limit=1).records[0]
+    assert newest.asset_materialization.metadata["late_outcomes"].value == 1
     runs = len(instance.get_runs())
     Materializer(late, landed, instance).days()
     assert len(instance.get_runs()) == runs
