@@ -90,6 +90,8 @@ def test_zips_in_a_zip_are_unpacked_as_far_as_needed(tmp_path, home):
         f"aliexpress_NL_datasets/nl_{kind}_{part}.csv" for kind in ("item", "user") for part in ("test", "train")
     ]
     assert (home.landing / "aliexpress_NL_datasets" / "nl_user_test.csv").read_text() == "nl_user_test\n"
+    unpack(data / "aliexpress_NL_datasets.zip", home.root / "all", lambda name: name.endswith(".csv"))
+    assert len([path for path in (home.root / "all").rglob("*") if path.is_file()]) == 5  # no zip is left
 
 
 def test_a_tar_is_unpacked_only_for_what_is_missing(ads, home):

@@ -48,11 +48,13 @@ def test_an_exposure_gets_its_own_fields_and_those_of_its_user(run):
 
 
 def test_a_field_is_its_whole_name(run):
-    """127 and 127_14 are different fields, 12 and 27 are none, and an id may contain a field's number."""
-    users = [common(USER, ("127_14", 205, "0.5"), (1270, 1, "1.0"), (101, 127, "1.0"), ("127_14", 9, "0.7"))]
-    (row,), _ = run([skeleton(1, features=[(2050, 1, "1.0"), (301, 205, "1.0")])], users)
+    """127, 127_14 and 127_140 are different fields, and an id may be a field's number."""
+    histories = [("127_14", 205, "0.5"), ("127_140", 4, "0.6"), ("127_14", 9, "0.7")]
+    users = [common(USER, *histories, (1270, 1, "1.0"), (8101, 1, "1.0"), (101, 127, "1.0"))]
+    own = [(2050, 1, "1.0"), (1205, 1, "1.0"), (2101, 3, "1.0"), (301, 205, "1.0")]
+    (row,), _ = run([skeleton(1, features=own)], users)
     assert (row["f127"], row["f127_14"], row["w127_14"]) == (None, [9, 205], [0.7, 0.5])
-    assert (row["f101"], row["f205"], row["f301"]) == ("127", None, "205")
+    assert (row["f101"], row["f205"], row["f210"], row["f301"]) == ("127", None, None, "205")
 
 
 def test_what_is_odd_is_kept_and_told(run):
