@@ -5,7 +5,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
 
 from rich.progress import track as bar
 
@@ -13,6 +14,7 @@ Item = TypeVar("Item")
 log = logging.getLogger("hinet")
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_TO_NOTICE = 0.1
+PIECE = 8 << 20  # bytes
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
@@ -28,6 +30,13 @@ def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterat
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             log.info("%s: %d of %s", label, done, "?" if total is None else total)
             last = time.monotonic()
+
+
+def copy_stream(stream: IO[bytes], target: Path, size: int, label: str) -> None:
+    """Write a stream of about `size` bytes to a file, piece by piece."""
+    with target.open("wb") as file:
+        for piece in track(iter(lambda: stream.read(PIECE), b""), label, size // PIECE):
+            file.write(piece)
 
 
 class Interruptible(Protocol):

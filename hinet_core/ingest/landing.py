@@ -19,7 +19,7 @@ from hinet_core.ingest.outcomes import count_known_days, known_days
 from hinet_core.ingest.readers import FileReader, LandingError, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.lake import connect, first_line, fsync_path, replace_text
-from hinet_core.progress import track
+from hinet_core.progress import copy_stream, track
 from hinet_core.settings import Paths
 
 log = logging.getLogger("hinet")
@@ -166,7 +166,14 @@ def is_landed(origin: Path, target: Path) -> bool:
     return (left.st_size, left.st_mtime_ns) == (right.st_size, right.st_mtime_ns)
 
 
-def copy_whole(origin: Path, target: Path, write: Callable[[Path, Path], object] = shutil.copy2) -> None:
+def copy_file(origin: Path, target: Path) -> None:
+    """As shutil.copy2, with progress: a log may have a hundred gigabytes."""
+    with origin.open("rb") as stream:
+        copy_stream(stream, target, origin.stat().st_size, f"landing {origin.name}")
+    shutil.copystat(origin, target)
+
+
+def copy_whole(origin: Path, target: Path, write: Callable[[Path, Path], object] = copy_file) -> None:
     """`write` a draft and put it in its place: a landed file is there whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from hinet_core.contract import Contract, Origin
 from hinet_core.ingest.first_rows import copy_first_rows
-from hinet_core.ingest.landing import copy_whole, files_of_sources, is_landed
+from hinet_core.ingest.landing import copy_file, copy_whole, files_of_sources, is_landed
 from hinet_core.ingest.readers import LandingError
 from hinet_core.progress import track
 from hinet_core.settings import Paths
@@ -117,6 +117,6 @@ def _land(contract: Contract, paths: Paths, folders: list[Path], rows: int | Non
         elif is_landed(path, target):
             continue
         else:
-            copy_whole(path, target, shutil.copy2 if folder == folders[0] else os.replace)
+            copy_whole(path, target, copy_file if folder == folders[0] else os.replace)
         fresh += 1
     return fresh

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from hinet_core.progress import track
+from hinet_core.progress import copy_stream
 
-CHUNK = 1 << 20  # bytes
 TARS = (".tar", ".tar.gz", ".tgz")
 
 
@@ -64,7 +63,5 @@ def _inside(into: Path, name: str, archive: Path) -> Path:
 
 def _write(stream: IO[bytes], size: int, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for chunk in track(iter(lambda: stream.read(CHUNK), b""), f"unpacking {path.name}", size // CHUNK):
-            file.write(chunk)
+    copy_stream(stream, path, size, f"unpacking {path.name}")
     return path
