@@ -5,6 +5,7 @@ import tomllib
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -151,6 +152,8 @@ def known_keys(location: tuple[Any, ...]) -> list[str]:
             here = fields[str(step)].annotation
         else:
             here = get_args(here)[0 if isinstance(step, int) else 1]
+        if isinstance(here, UnionType):  # an optional part
+            here = get_args(here)[0]
     return [field.alias or name for name, field in here.model_fields.items()]
 
 

@@ -314,6 +314,7 @@ MISTAKES = [
     (TIME, {"spread": {"over_days": 2, "by": []}}, "columns.shown_at.spread.by: found [], allowed: at least 1 item"),
     (TIME, {"spread": {"over_days": 2, "by": "usr"}}, "columns.shown_at.spread.by: found 'usr', allowed: clicked,"),
     (TIME, {"spread": {"over_days": 2, "by": "clicked"}}, "columns.shown_at.spread.by: 'clicked' has role 'outcome'"),
+    (TIME, {"spread": {"days": 2}}, "columns.shown_at.spread.days: unknown key; did you mean 'over_days'?"),
     (ITEM, {"extract": "a"}, "columns.item.extract: found 'a', allowed: a regular expression with exactly one group"),
     (ITEM, {"extract": "(?=a)(b)"}, "columns.item.extract: found '(?=a)(b)', allowed: a regular expression without"),
     (ITEM, {"map": {"a": [1]}}, "columns.item.map.a: found [1], allowed: text"),
