@@ -5,7 +5,7 @@ is computed once, on the keys of the days that its times reach, and remembered u
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -64,22 +64,28 @@ def touched_days(lake: Lake, landed: LandingIndex, days: Iterable[date]) -> list
 def _reached(lake: Lake, landed: LandingIndex, unseen: dict[Late, dict[date, Manifest]]) -> set[date]:
     """The days on which a row of an unseen file belongs to a committed exposure."""
     known = _remembered(lake, landed.contract)
-    touched: set[date] = set()
-    memory: dict[str, dict[str, str]] = {}
+    # Files without times reach the same days, which are then read once for all of them.
+    together: dict[tuple[str, tuple[date, ...]], set[str]] = {}
+    for late, manifests in unseen.items():
+        before = known.get(" ".join(late), {})
+        fresh = tuple(day for day, one in manifests.items() if before.get(day.isoformat()) != one.run)
+        if fresh:
+            together.setdefault((late[0], fresh), set()).add(late[1])
+    hits: set[tuple[Late, date]] = set()
     con = connect()
     try:
-        for late, manifests in unseen.items():
-            before = known.get(" ".join(late), {})
-            fresh = [day for day, one in manifests.items() if before.get(day.isoformat()) != one.run]
-            hit = _days_hit(con, lake, landed, late, fresh) if fresh else set()
-            touched |= hit
-            memory[" ".join(late)] = {day.isoformat(): one.run for day, one in manifests.items() if day not in hit}
+        for (source, days), files in together.items():
+            hits |= _hits(con, lake, landed, source, files, days)
     finally:
         con.close()
+    memory = {
+        " ".join(late): {day.isoformat(): one.run for day, one in manifests.items() if (late, day) not in hits}
+        for late, manifests in unseen.items()
+    }
     if memory != known:
         content = {"contract": landed.contract.full_fingerprint, "untouched": memory}
         replace_text(lake.root / MEMORY, json.dumps(content))
-    return touched
+    return {day for _, day in hits}
 
 
 def _remembered(lake: Lake, contract: Contract) -> dict[str, dict[str, str]]:
@@ -91,17 +97,18 @@ def _remembered(lake: Lake, contract: Contract) -> dict[str, dict[str, str]]:
     return raw["untouched"] if raw.get("contract") == contract.full_fingerprint else {}
 
 
-def _days_hit(
-    con: duckdb.DuckDBPyConnection, lake: Lake, landed: LandingIndex, late: Late, days: list[date]
-) -> set[date]:
-    contract, (name, wanted) = landed.contract, late
+def _hits(
+    con: duckdb.DuckDBPyConnection, lake: Lake, landed: LandingIndex, name: str, wanted: set[str], days: Sequence[date]
+) -> set[tuple[Late, date]]:
+    """Which of the files of a source have a row that belongs to an exposure of which of the days."""
+    contract = landed.contract
     source = next(one for one in contract.outcome_sources if one.name == name)
-    path = next(one.path for one in landed.files_from(source) if identity(source, one) == wanted)
-    stage_outcomes(con, contract, source, {path: wanted}, landed.root)
+    files = {file: one.path for one in landed.files_from(source) if (file := identity(source, one)) in wanted}
+    stage_outcomes(con, contract, source, {path: file for file, path in files.items()}, landed.root)
     columns = ", ".join(["day", "exposed_us", *(quote_identifier(key) for key in source.join)])
-    files = lake.files("impressions", days)
+    shown = parquet_list(lake.files("impressions", days))
     found = con.execute(
-        f"SELECT DISTINCT row.day FROM (SELECT {columns} FROM {parquet_list(files)}) AS row "
+        f"SELECT DISTINCT late.{quote_identifier(FILE_ID)}, row.day FROM (SELECT {columns} FROM {shown}) AS row "
         f"JOIN {table_of(source)} AS late ON {belongs(contract, source, 'row', 'late')}"
     ).fetchall()
-    return {day for (day,) in found}
+    return {((name, file), day) for file, day in found}

@@ -99,11 +99,13 @@ def test_a_late_file_rewrites_exactly_the_days_that_it_touches(late, paths, con)
     assert changed(before, commits(paths)) == ([D27, D29], [D27, D29])
 
 
-def test_a_file_that_touches_nothing_rewrites_nothing_and_is_looked_at_once(late, paths, monkeypatch):
+def test_a_file_that_touches_nothing_is_compared_once_and_only_with_days_in_reach(late, paths, monkeypatch):
     write_csv(paths.landing, "log_1.csv", SHOWN)
     ingest(late, paths)
     write_csv(paths.landing, "orders_1.csv", ["99,a,1,2026-03-27T12:00:00Z,1", "1,z,1,2026-03-27T12:00:00Z,1"])
     assert ingest(late, paths) == []
+    (compared,) = json.loads((paths.lake / "_untouched.json").read_text())["untouched"].values()
+    assert list(compared) == [D27.isoformat()]
     monkeypatch.setattr("hinet_core.ingest.touched.stage_outcomes", None)
     assert ingest(late, paths) == []
 
