@@ -86,6 +86,7 @@ MISTAKES = [
     (("zzz",), 1, "tiny.toml: zzz: unknown key; docs/contract.md lists the keys that exist"),
     (("scenarios",), [{"id": "1", "modelled": False}], "scenarios: found none with modelled = true, allowed: at least"),
     (("columns", 1, "pattern"), "[a", "columns.item.pattern: found '[a', allowed: a regular expression (unterminated"),
+    (("columns", 1, "pattern"), r"a\Z", r"look-around and back-references, \Z, \u, \N"),
     (("columns", 1, "pattern"), "(?!x).*", "allowed: a regular expression without look-around and back-references"),
     (("sources", 0, "path_pattern"), "(?P<x", "sources.log.path_pattern: found '(?P<x', allowed: a regular expression"),
     (("sources", 0, "path_pattern"), "(a|b)/(?P<x>.)", "allowed: a regular expression whose groups all have names"),

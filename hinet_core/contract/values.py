@@ -22,7 +22,7 @@ THOUSANDS = {"": "", ".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"} | 
 # What DuckDB's readers know without an extension, in any case of letters.
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 # DuckDB matches in linear time (RE2) and so has no look-around, no back-references, no atomic groups.
-NOT_IN_RE2 = re.compile(r"\(\?(<?[=!]|P=|>|\()|\\[1-9]")
+NOT_IN_RE2 = re.compile(r"\(\?(<?[=!]|P=|>|\(|#|[aLu])|\\[1-9ZuUN]")
 
 
 @cache
@@ -61,7 +61,7 @@ def regular_expression(value: str) -> str:
     except re.error as error:
         raise ValueError(f"a regular expression ({error})") from None
     if NOT_IN_RE2.search(value.replace("\\\\", "")):
-        raise ValueError("a regular expression without look-around and back-references")
+        raise ValueError("a regular expression without look-around and back-references, \\Z, \\u, \\N and (?#…)")
     return value
 
 
