@@ -173,13 +173,14 @@ class Encoder:
         """Read an encoder back. Raises EncodingError, saying what is wrong, for a folder that holds none."""
         try:
             content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-            vocabulary = pq.read_table(folder / VOCABULARY)
-        except (OSError, json.JSONDecodeError, pa.ArrowException) as error:
-            raise EncodingError(f"{folder} holds no readable encoder ({error}): train this model again") from error
-        if content.get("format") != FORMAT or vocabulary.schema.names != vocabulary_room.SCHEMA.names:
-            raise EncodingError(f"{folder}: expected encoder format {FORMAT}, found {content.get('format')!r}")
-        plan, numbers = (TypeAdapter(kind).validate_python(content[key]) for key, kind in STORED.items())
-        return cls(plan, vocabulary, numbers, content["n_positions"])
+            vocabulary = pq.read_table(folder / VOCABULARY, schema=vocabulary_room.SCHEMA)
+            if content.get("format") != FORMAT:
+                raise ValueError(f"expected format {FORMAT}, found {content.get('format')!r}")
+            plan, numbers = (TypeAdapter(kind).validate_python(content[key]) for key, kind in STORED.items())
+            return cls(plan, vocabulary, numbers, content["n_positions"])
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            reason = str(error).partition("\n")[0]
+            raise EncodingError(f"{folder} holds no readable encoder ({reason}): train this model again") from error
 
 
 def check_columns(plan: Plan, present: list[str]) -> None:

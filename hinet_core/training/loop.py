@@ -141,7 +141,7 @@ def predict(model: nn.Module, dataset: Dataset, batch_size: int = 4096) -> np.nd
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    logits = [model(batch.to(device)).float().cpu() for batch in dataset.batches(batch_size)]
+    logits = [model(batch).float().cpu() for batch in dataset.to(device).batches(batch_size)]
     model.train(was_training)
     return torch.cat(logits).numpy() if logits else np.zeros(tuple(dataset.labels_NT.shape), np.float32)
 

@@ -270,7 +270,13 @@ def test_a_stored_encoder_is_the_same_encoder(con: duckdb.DuckDBPyConnection, tm
     assert restored.spec == encoder.spec
     assert restored.plan == encoder.plan
     assert same(restored.transform(con, relation, SETTLED), encoder.transform(con, relation, SETTLED))
-    (tmp_path / "encoder" / "encoder.json").unlink()
+    description = tmp_path / "encoder" / "encoder.json"
+    content = json.loads(description.read_text())
+    for damaged in ("{", json.dumps(content | {"format": 1}), json.dumps(content | {"plan": {"ids": 5}}), "{}"):
+        description.write_text(damaged)
+        with pytest.raises(EncodingError, match="holds no readable encoder .* train this model again"):
+            Encoder.from_folder(tmp_path / "encoder")
+    description.unlink()
     with pytest.raises(EncodingError, match="holds no readable encoder .* train this model again"):
         Encoder.from_folder(tmp_path / "encoder")
 

@@ -59,12 +59,14 @@ def slow_order(n: int, size: int, seed: int, block: int) -> list[list[int]]:
 
 
 @given(n=counts, size=sizes, seed=seeds, block=st.integers(1, 30))
+@settings(deadline=None)
 def test_the_order_of_an_epoch_is_that_of_the_slow_reference(n: int, size: int, seed: int, block: int) -> None:
     found = [rows.tolist() for rows in shuffled_places(n, size, seed, block, CPU)]
     assert found == slow_order(n, size, seed, block)
 
 
 @given(n=counts, size=sizes, seed=st.none() | seeds, drop_last=st.booleans())
+@settings(deadline=None)
 def test_every_row_comes_once_in_batches_of_the_size(n: int, size: int, seed: int | None, drop_last: bool) -> None:
     found = places(list(numbered(n).batches(size, seed, drop_last)))
     flat = [row for batch in found for row in batch]
@@ -77,7 +79,7 @@ def test_every_row_comes_once_in_batches_of_the_size(n: int, size: int, seed: in
 
 
 @given(n=st.integers(30, 60), size=sizes, seed=seeds)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_seed_decides_the_batches(n: int, size: int, seed: int) -> None:
     first, again, other = (places(list(numbered(n).batches(size, one))) for one in (seed, seed, seed + 1))
     assert first == again
