@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hinet_core.contract import packaged_contracts
 from hinet_core.lock import BusyError, exclusive
 from hinet_core.settings import SettingsError
 from orchestration import run
@@ -89,10 +90,9 @@ def call(monkeypatch, tmp_path, capsys):
 
 def test_a_contract_that_does_not_exist(call, tmp_path):
     status, said = call(CONTRACT="nope")
-    assert (status, said) == (
-        2,
-        "contract 'nope': unknown name; allowed: kuairand, meishi, or the path of your own .toml file",
-    )
+    names = ", ".join(packaged_contracts())
+    sentence = f"contract 'nope': unknown name; allowed: {names}, or the path of your own .toml file"
+    assert (status, said) == (2, sentence)
     status, said = call(CONTRACT=tmp_path / "nope.toml")
     assert status == 2
     assert said.endswith("no such contract file; give the path of an existing .toml file")
