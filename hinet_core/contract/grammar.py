@@ -91,7 +91,7 @@ class Dedupe(Part):
     """Rows with equal `key` within `horizon_days` are one exposure; the earliest read is kept."""
 
     key: tuple[str, ...]
-    horizon_days: int = Field(default=0, ge=0)
+    horizon_days: int = Field(default=0, ge=0, le=3650)
 
 
 class Entity(Part):

@@ -28,6 +28,7 @@ PLAIN = {
     "string_too_long": "text of at most {max_length} character",
     "int_": "a whole number",
     "float_": "a number",
+    "finite_": "a number that is finite",
     "bool_": "true or false",
     "date_": "a date such as 2026-03-01",
     "greater_than_equal": "at least {ge}",

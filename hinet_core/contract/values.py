@@ -12,6 +12,7 @@ NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 RESERVED_CONTRACTS = ("dagster", "spill")  # folders beside those of the contracts
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+LONGEST = timedelta(days=36_500)  # its microseconds, added to a time, still fit
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
 # What DuckDB's strptime knows; the second ones also without leading zeros, as %-d.
@@ -38,7 +39,13 @@ def parse_duration(value: Any) -> timedelta:
     match = DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a whole number with s, m, h or d, such as '30m', '24h', '7d'")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    try:
+        found = timedelta(**{UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        found = timedelta.max
+    if found > LONGEST:
+        raise ValueError(f"at most {LONGEST.days}d")
+    return found
 
 
 def as_tuple(value: Any) -> Any:
