@@ -125,7 +125,7 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     if not data.is_dir():
         wrong = "is a file, not a folder" if data.exists() else "no such folder"
         raise LandingError(f"DATA={data}: {wrong}; give the folder that holds the log files")
-    found = files_of_sources(contract, data)
+    found = files_of_sources(contract, data, but_not=paths.root)
     sources = [source for source, _ in found]
     if all(source.kind == "outcomes" for source in sources):  # they may come alone, also first
         missing = [] if found else [contract.log]
@@ -141,14 +141,18 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     return [target for _, target in fresh]
 
 
-def files_of_sources(contract: Contract, folder: Path) -> list[tuple[Source, Path]]:
-    """The files of a folder that the contract's sources name."""
+def files_of_sources(contract: Contract, folder: Path, but_not: Path | None = None) -> list[tuple[Source, Path]]:
+    """The files of a folder that the contract's sources name; what has landed is no file to land (`but_not`)."""
     return [
         (source, path)
         for source in contract.sources
         for path in sorted(folder.glob(source.files))
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file() and not path.name.startswith(".") and not is_inside(path, but_not)
     ]
+
+
+def is_inside(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def _no_file(contract: Contract, source: Source, data: Path) -> str:

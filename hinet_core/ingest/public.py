@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from hinet_core.contract import Contract, Origin
 from hinet_core.ingest.first_rows import copy_first_rows
-from hinet_core.ingest.landing import copy_file, copy_whole, files_of_sources, is_landed
+from hinet_core.ingest.landing import copy_file, copy_whole, files_of_sources, is_inside, is_landed
 from hinet_core.ingest.readers import LandingError
 from hinet_core.progress import track
 from hinet_core.settings import Paths
@@ -35,7 +35,7 @@ def import_log(contract: Contract, paths: Paths, folder: Path, rows: int | None 
     if not folder.is_dir():
         raise LandingError(f"{folder}: no such folder; give the one that holds {origin.files[0]}, or its archive")
     with scratch(paths) as unpacked:
-        there = named_files(origin, folder)
+        there = named_files(origin, folder, but_not=paths.root)
         if missing := missing_files(origin, there):
             for archive in archives_in(origin, folder):
                 unpack(archive, unpacked, partial(is_one_of, missing))
@@ -67,10 +67,11 @@ def not_there(origin: Origin, missing: list[str]) -> str:
     return f"not there: {', '.join(missing)}; offered as {origin.dataset}{page}{archives}"
 
 
-def named_files(origin: Origin, folder: Path) -> dict[PurePath, Path]:
+def named_files(origin: Origin, folder: Path, but_not: Path | None = None) -> dict[PurePath, Path]:
     """The files of a folder, however deep, that the publisher's list names."""
     inside = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {relative: path for relative, path in inside.items() if is_one_of(origin.files, relative)}
+    named = {relative: path for relative, path in inside.items() if is_one_of(origin.files, relative)}
+    return {relative: path for relative, path in named.items() if not is_inside(path, but_not)}
 
 
 def is_one_of(patterns: list[str] | tuple[str, ...], name: str | PurePath) -> bool:
@@ -104,8 +105,8 @@ def _land(contract: Contract, paths: Paths, folders: list[Path], rows: int | Non
     """Copy what is in the first folder and move what was unpacked into the second; returns how many files are new."""
     pairs = [
         (source, path, paths.landing / path.relative_to(folder), folder)
-        for folder in folders
-        for source, path in files_of_sources(contract, folder)
+        for folder, but_not in zip(folders, (paths.root, None), strict=True)
+        for source, path in files_of_sources(contract, folder, but_not)
     ]
     empty = [one.name for one in contract.sources if one.kind != "outcomes" and one not in [pair[0] for pair in pairs]]
     if empty:

@@ -11,7 +11,7 @@ from public_logs import taobao_ads, write
 
 from hinet_core.contract import Source, load_contract
 from hinet_core.ingest.first_rows import copy_first_rows, records
-from hinet_core.ingest.landing import LandingError
+from hinet_core.ingest.landing import LandingError, land
 from hinet_core.ingest.public import import_log
 from hinet_core.settings import Paths
 from hinet_core.sources.archives import ArchiveError, unpack
@@ -39,6 +39,14 @@ def test_files_are_landed_once_wherever_they_lie(ads, home):
     assert (imported.files, imported.said) == (3, [])
     assert landed(home) == ["deep/ad_feature.csv", "raw_sample.csv", "user_profile.csv"]
     assert import_log(load_contract("taobao_ads"), home, ads).files == 0
+
+
+def test_what_has_landed_is_not_landed_again_from_a_folder_around_it(ads):
+    home = Paths(ads / "var" / "taobao_ads")
+    for expected in (3, 0):
+        assert import_log(load_contract("taobao_ads"), home, ads).files == expected
+    assert landed(home) == ["ad_feature.csv", "raw_sample.csv", "user_profile.csv"]
+    assert land(load_contract("taobao_ads"), home, ads) == []
 
 
 def test_a_missing_table_is_named_with_its_publisher_and_nothing_is_landed(ads, home):
