@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -40,18 +41,24 @@ def write_log(paths):
         (paths.landing / f"log_{number}.csv").write_text("\n".join([HEADER, *rows]) + "\n")
 
 
+MADE: list[Path] = []  # the folder below, made once
+
+
 @pytest.fixture
-def home(tiny_raw, paths):
+def home(tiny_raw, tmp_path, tmp_path_factory):
     """Contract, folders and lake after ingest with its audit and features; the last day is kept out."""
     tiny_raw["quality"] = {"max_quarantined_share": 0.6}
     tiny_raw["features"]["entities"].append({"name": "pair", "keys": ["user", "item"]})
     tiny_raw["features"]["recent"] = [{"name": "last_items", "entity": "user", "of": "item", "length": 3}]
     contract = parse_contract(tiny_raw)
-    write_log(paths)
-    lake = Lake(paths.lake)
-    ingest(contract, paths, lake)
-    compute(contract, lake)
-    return contract, paths, lake
+    if not MADE:
+        made = Paths(tmp_path_factory.mktemp("made"))
+        write_log(made)
+        ingest(contract, made, Lake(made.lake))
+        compute(contract, Lake(made.lake))
+        MADE.append(made.root)
+    paths = Paths(shutil.copytree(MADE[0], tmp_path / "home" / "tiny"))
+    return contract, paths, Lake(paths.lake)
 
 
 def ingest(contract, paths, lake, auditor=quality):

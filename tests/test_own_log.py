@@ -27,7 +27,7 @@ def printed_by(commands: str, folder: Path) -> str:
     return "\n".join(line.rstrip() for line in (done.stdout + done.stderr).splitlines())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_walk_through_runs_and_prints_what_it_shows(tmp_path):
     blocks = list(BLOCK.finditer(PAGE.read_text(encoding="utf-8")))
     assert len(blocks) > 7

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import shutil
 from datetime import date
 
 import pytest
 from tiny_shop import CONTRACT, HEADER, line
 
+from hinet_core import quality
 from hinet_core.contract import load_contract
-from hinet_core.ingest.landing import index
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index, land
 from hinet_core.ingest.replay import replay_days
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths
@@ -20,17 +23,27 @@ SECOND = [line(1, "2026-03-02T09:00:00Z")]
 THIRD = [line(1, "2026-03-03T09:00:00Z"), line(2, "2026-03-03T09:00:00Z", place="moon")]
 
 
-@pytest.fixture
-def shop(tmp_path, call):
-    """A contract, data of three days with 5, 1 and 2 lines, landed and ingested: the third day is kept out."""
-    contract, data = tmp_path / "shop.toml", tmp_path / "data"
-    contract.write_text(LOOSE)
-    data.mkdir()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Data of three days with 5, 1 and 2 lines, landed and ingested: the third day is kept out."""
+    root = tmp_path_factory.mktemp("made")
+    (root / "shop.toml").write_text(LOOSE)
+    (root / "data").mkdir()
     for number, lines in enumerate([FIRST, SECOND, THIRD], 1):
-        (data / f"log_{number}.csv").write_text("\n".join([HEADER, *lines]) + "\n")
-    assert call("land", "--contract", contract, data)[0] == 0
-    assert call("ingest", "--contract", contract)[0] == 1
-    return contract, data, Paths(tmp_path / "home" / "shop")
+        (root / "data" / f"log_{number}.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+    contract, paths = load_contract(str(root / "shop.toml")), Paths(root / "home" / "shop")
+    land(contract, paths, root / "data")
+    landed = index(contract, paths)
+    results = list(ingest_days(contract, Lake(paths.lake), landed, landed.days, quality))
+    assert [one.manifest is None for one in results] == [False, False, True]
+    return root
+
+
+@pytest.fixture
+def shop(made, tmp_path):
+    """Contract file, data and folders: a copy of what was made, in the home that `call` works in."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "shop.toml", tmp_path / "data", Paths(tmp_path / "home" / "shop")
 
 
 def table(call, *arguments):

@@ -51,8 +51,14 @@ def above(text, name):
     return re.sub(r"\n#\s*", " ", found)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+SOONER = ("german", "two_colons", "quoted", "ndjson", "by_folder", "with_sides", "without_time")
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(one, id=one.name, marks=pytest.mark.slow if one.name in SOONER else pytest.mark.long)
+     for one in SHAPES],
+)  # fmt: skip
 def test_the_draft_reads_every_record_of_the_log_that_it_was_drafted_from(shape, folder, tmp_path):
     shape.write(folder)
     _, contract = drafted(folder, tmp_path)
