@@ -63,12 +63,18 @@ def test_two_contracts_of_one_name_are_refused():
 
 
 def test_assets_and_their_groups(contract, specs):
-    assert {table: spec.group_name for table, spec in specs.items()} == GROUPS
+    lists = {"entity_recent": "features"} if contract.features.recent else {}
+    assert {table: spec.group_name for table, spec in specs.items()} == GROUPS | lists
     assert {spec.key.path[0] for spec in specs.values()} == {contract.name}
 
 
-def test_edges(specs):
-    assert {table: {dep.asset_key.path[-1] for dep in spec.deps} for table, spec in specs.items()} == READS
+def test_edges(contract, specs):
+    found = {table: {dep.asset_key.path[-1] for dep in spec.deps} for table, spec in specs.items()}
+    if contract.features.recent:
+        assert found.pop("entity_recent") == {"impressions"}
+        for table in ("examples", "lift"):
+            found[table].remove("entity_recent")
+    assert found == READS
 
 
 def test_every_asset_says_who_and_what_it_is(specs):
