@@ -18,6 +18,9 @@ from hinet_core.forget.holdings import Holding, holdings, landed_files, models_w
 from hinet_core.forget.matching import is_raw_of, is_user, user_column
 from hinet_core.ingest import forgotten
 from hinet_core.ingest.days import STEP
+from hinet_core.ingest.landing import index
+from hinet_core.ingest.outcome_books import STEP as BOOKS
+from hinet_core.ingest.outcome_books import write_books
 from hinet_core.lake import Draft, Lake, Manifest, connect, parquet_list, quote_literal
 from hinet_core.lock import exclusive
 from hinet_core.progress import track
@@ -72,6 +75,8 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
                     done[table.name] = [one.day for one in table.write(con, contract, lake, stale)]
         finally:
             con.close()
+        if contract.outcome_sources:  # what belonged to the user's rows waits now, without its text
+            done[BOOKS] = [one.day for one in write_books(lake, index(contract, paths))]
         lake.sweep(older_than_s=0)  # what was replaced still holds the user; nobody else is at work
         lake.rebuild_catalog(paths.catalog)
         models = models_with(contract, paths, user)

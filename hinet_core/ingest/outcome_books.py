@@ -12,9 +12,10 @@ from typing import Any
 
 import duckdb
 
-from hinet_core.contract import Contract, Source
+from hinet_core.contract import Contract, Source, fingerprint
+from hinet_core.ingest import forgotten
 from hinet_core.ingest.landing import LandedFile, LandingIndex, identity
-from hinet_core.ingest.outcomes import FILE_ID, KNOWN_DAY, stage_outcomes, table_of, value_columns
+from hinet_core.ingest.outcomes import FILE_ID, KNOWN_DAY, key_column, stage_outcomes, table_of, value_columns
 from hinet_core.ingest.touched import Late, outcome_files
 from hinet_core.lake import Lake, Manifest, connect, parquet_list, quote_identifier, quote_literal
 
@@ -49,11 +50,13 @@ def book_inputs(lake: Lake, landed: LandingIndex) -> dict[date, dict[str, Any]]:
             for day in book_days(contract, one):
                 files.setdefault(day, set()).add((source.name, one.path, identity(source, one)))
     matches = _matches_by_file(lake) if files else {}
+    hashes_of_users = sorted(forgotten.load(landed.root.parent).hashes)
     inputs = {}
     for day, found in files.items():
         hashes = [one for name, _, file in found for one in matches.get((name, file), {}).items()]
         inputs[day] = {
             "files": sorted(list(one) for one in found), "matches": dict(sorted(hashes)), "rules": landed.rules,
+            "forgotten": fingerprint(hashes_of_users),
         }  # fmt: skip
     return inputs
 
@@ -128,11 +131,24 @@ def _booked_of(landed: LandingIndex, source: Source) -> str:
         "ORDER BY late.source_file, late.record_number)"
     )
     same = f"told.outcome_file = late.{quote_identifier(FILE_ID)} AND told.outcome_record = late.record_number"
+    raw = _kept_text(landed, source)
     return (
-        f"SELECT {placed} AS day, {name} AS source, late.source_file, late.record_number, late.raw, late.reasons, "
+        f"SELECT {placed} AS day, {name} AS source, late.source_file, late.record_number, {raw} AS raw, late.reasons, "
         f"{nth} AS nth, told.taken, told.refused "
         f"FROM {table_of(source)} AS late LEFT JOIN told ON told.source = {name} AND {same}"
     )
+
+
+def _kept_text(landed: LandingIndex, source: Source) -> str:
+    """A record's text, unless it is of a forgotten user: by its key, else by an id that stands in it as a word."""
+    known, user = forgotten.load(landed.root.parent), landed.contract.name_of("user")
+    if not known.hashes:
+        return "late.raw"
+    gone = known.is_in("late.raw")
+    if user in source.join:
+        key = f"late.{key_column(user)}"
+        gone = f"CASE WHEN {key} IS NULL THEN {gone} ELSE {known.is_one(f'CAST({key} AS VARCHAR)')} END"
+    return f"CASE WHEN {gone} THEN NULL ELSE late.raw END"
 
 
 def _write_day(con: duckdb.DuckDBPyConnection, lake: Lake, day: date, inputs: dict[str, Any]) -> Manifest:

@@ -7,6 +7,7 @@ import pytest
 from late_log import late_raw, part_of, write_csv
 
 from hinet_core.contract import parse_contract
+from hinet_core.forget import forget
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import pending_books, write_books
@@ -134,6 +135,26 @@ def test_what_the_funnel_refuses_is_quarantined_until_the_earlier_step_comes(pat
     keep_books(contract, paths)
     assert table(paths, con, "outcome_quarantine") == []
     assert table(paths, con, "outcome_files", "rows_read, rows_matched") == [(1, 1)]
+
+
+@pytest.mark.parametrize("joined", ["request", "user"])
+def test_rows_of_a_forgotten_user_keep_no_text(joined, paths, con):
+    raw = late_raw()
+    raw["columns"][1]["from"] = "who"
+    if joined == "user":
+        part_of(raw, "sources", "orders")["join"] = {"user": "req", "item": "sku"}
+    contract = parse_contract(raw)
+    shown = ["1,77,a,home,2026-03-27T10:00:00Z,1", "2,8,a,home,2026-03-27T10:00:00Z,1"]
+    write_csv(paths.landing, "log_1.csv", shown, header="request,who,item,place,shown_at,clicked")
+    write_csv(paths.landing, "orders_1.csv", ["77,a,1,2026-03-27T12:00:00Z,", "9,a,1,2026-03-27T12:00:00Z,", "77,a"])
+    keep_books(contract, paths)
+    report = forget(contract, paths, Lake(paths.lake), "77", delete_models=False)
+    assert report.rewritten["outcomes"] == [D27]
+    tables = ("outcome_waiting", "outcome_quarantine")
+    left = [row for name in tables for row in table(paths, con, name, "record_number, raw")]
+    assert [number for number, text in sorted(left) if text is None] == [1, 3]
+    assert dict(left)[2].startswith('{"req":"9"')
+    assert keep_books(contract, paths) == []
 
 
 def test_the_books_do_not_depend_on_the_order_in_which_files_came(late, paths, tmp_path):
