@@ -49,6 +49,7 @@ def home(tiny_raw, tmp_path, tmp_path_factory):
     """Contract, folders and lake after ingest with its audit and features; the last day is kept out."""
     tiny_raw["quality"] = {"max_quarantined_share": 0.6}
     tiny_raw["features"]["entities"].append({"name": "pair", "keys": ["user", "item"]})
+    tiny_raw["features"]["entities"][0]["lifetime"] = True
     tiny_raw["features"]["recent"] = [{"name": "last_items", "entity": "user", "of": "item", "length": 3}]
     contract = parse_contract(tiny_raw)
     if not MADE:
@@ -100,7 +101,8 @@ def test_no_file_has_the_id_and_all_other_rows_are_as_they_were(home):
     assert list(lake.blocked("ingest")) == [DAYS[2]]
     before = others(lake, "impressions")
     tables = {path.relative_to(paths.lake).parts[0] for path in where_it_stands(paths.root)}
-    assert {"impressions", "quarantine", "examples", "entity_daily", "entity_recent", "_blocked"} <= tables
+    rewritten = {"impressions", "quarantine", "examples", "entity_daily", "entity_recent", "entity_state"}
+    assert rewritten | {"_blocked"} <= tables
     said = forget(contract, paths, lake, WHO, delete_models=False)
     assert where_it_stands(paths.root) == []
     assert others(lake, "impressions") == before and len(before) == 12

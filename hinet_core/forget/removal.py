@@ -70,9 +70,10 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
             for day in _days_of(held, kept_out=True):
                 _rewrite_kept_out(con, contract, lake.blocked_folder(STEP, day), user)
             for table in day_tables(contract):
-                stale = [day for day in table.pending(contract, lake) if lake.manifest(table.name, day) is not None]
-                if stale:
-                    done[table.name] = [one.day for one in table.write(con, contract, lake, stale)]
+                # A running state makes the next day stale only once its own day is written.
+                while stale := [day for day in table.pending(contract, lake) if lake.manifest(table.name, day)]:
+                    written = [one.day for one in table.write(con, contract, lake, stale)]
+                    done[table.name] = sorted({*done.get(table.name, []), *written})
         finally:
             con.close()
         if contract.outcome_sources:  # what belonged to the user's rows waits now, without its text
