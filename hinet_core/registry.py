@@ -11,8 +11,10 @@ from typing import Any
 
 from hinet_core.contract import Contract
 from hinet_core.lake import Lake, connect, replace_text
+from hinet_core.quality.drift import CHAMPION, Reference
 
 POINTER = "champion.json"
+DESCRIPTION = "model.json"  # in the folder of a version
 WITHOUT_GATE = "the latest {model}; no promotion gate has judged it"
 
 Row = dict[str, Any]
@@ -77,6 +79,26 @@ def champion(models_root: Path) -> Row | None:
             "Put the folder back, or train and promote again."
         )
     return _with_date(pointer)
+
+
+def champion_reference(models_root: Path) -> Reference | None:
+    """What the champion learned from, for drift; None before there is one."""
+    found = champion(models_root)
+    if found is None:
+        return None
+    return Reference(CHAMPION, training_days(models_root, found["version"]), found["version"])
+
+
+def training_days(models_root: Path, version: str) -> tuple[date, ...]:
+    """The days whose rows a version learned from, as its folder says."""
+    path = models_root / version / DESCRIPTION
+    try:
+        days = json.loads(path.read_text(encoding="utf-8"))["meta"]["days"]
+        return tuple(date.fromisoformat(day) for day in (*days["train"], *days["fresh"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RegistryError(
+            f"{path}: expected the days that {version} was trained on, found {error!r}. Train and promote again."
+        ) from None
 
 
 def _with_date(pointer: Row) -> Row:

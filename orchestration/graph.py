@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 from hinet_core.contract import Contract
+from orchestration.assets.drift import drift_assets
 from orchestration.assets.evaluation import evaluation_assets
 from orchestration.assets.features import feature_assets
 from orchestration.assets.ingest import ingest_assets
@@ -12,7 +13,9 @@ from orchestration.assets.lift import lift_assets
 from orchestration.assets.publish import publish_assets
 from orchestration.assets.training import training_assets
 
-STAGES = (ingest_assets, feature_assets, training_assets, evaluation_assets, lift_assets, publish_assets)
+STAGES = (
+    ingest_assets, feature_assets, drift_assets, training_assets, evaluation_assets, lift_assets, publish_assets,
+)  # fmt: skip
 
 
 def assets_of(contract: Contract) -> list[dg.AssetsDefinition]:

@@ -14,6 +14,7 @@ from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import pending_books
 from hinet_core.ingest.pending import gaps, pending_days
 from hinet_core.lake import LakeError
+from hinet_core.quality import drift
 from orchestration import pending
 from orchestration.assets.ingest import OUTCOME_BOOKS
 from orchestration.assets.training import model_names
@@ -60,6 +61,8 @@ class Materializer:
             self.run([OUTCOME_BOOKS])
         for table in day_tables(self.contract):
             self.ranges(table.name, table.pending(self.contract, self.lake))
+        champion = registry.champion_reference(self.paths.models)
+        self.ranges(drift.STEP, drift.pending_days(self.contract, self.lake, champion))
 
     def newest_as_of(self) -> date | None:
         committed = self.lake.days("examples")

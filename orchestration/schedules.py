@@ -11,6 +11,7 @@ from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import pending_books
 from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
+from hinet_core.quality.drift import STEP as DRIFT
 from orchestration import pending
 from orchestration.assets.ingest import OUTCOME_BOOKS
 from orchestration.assets.training import model_names
@@ -37,9 +38,11 @@ def tables_by_day(contract: Contract) -> list[str]:
 
 
 def later_tables(contract: Contract) -> list[list[str]]:
-    """Aggregates, running counters, examples: in the order in which one is made from the other."""
+    """Aggregates, running counters, examples and drift: in the order in which one is made from the other."""
     *before, last = day_tables(contract)
-    return [[one.name for one in before if one.chained == chained] for chained in (False, True)] + [[last.name]]
+    return [[one.name for one in before if one.chained == chained] for chained in (False, True)] + [
+        [last.name, DRIFT]
+    ]
 
 
 def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.AssetKey]:
@@ -48,7 +51,7 @@ def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.Ass
 
 def daily_job(contract: Contract) -> AssetJob:
     books = [OUTCOME_BOOKS] if contract.outcome_sources else []
-    everything = keys(contract, [*tables_by_day(contract), *books, *as_of_tables(), *PUBLISHED_TABLES])
+    everything = keys(contract, [*tables_by_day(contract), DRIFT, *books, *as_of_tables(), *PUBLISHED_TABLES])
     return dg.define_asset_job(
         f"{contract.name}_daily",
         selection=dg.AssetSelection.assets(*everything),
@@ -82,7 +85,7 @@ def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunR
         days = pending_days(lake, landed)
     except LandingError as error:
         return dg.SkipReason(str(error))
-    requests = [days_request(contract, tables_by_day(contract), *span) for span in pending.spans(days)]
+    requests = [days_request(contract, [*tables_by_day(contract), DRIFT], *span) for span in pending.spans(days)]
     later_days = pending.later_days(contract, lake.days("ingest"), days)
     for tables, later in zip(later_tables(contract), later_days, strict=True):
         requests += [days_request(contract, tables, *span) for span in pending.spans(later)]

@@ -9,7 +9,16 @@ import pytest
 
 from hinet_core.contract import load_contract
 from hinet_core.lake import Lake
-from hinet_core.registry import POINTER, RegistryError, champion, promote, set_champion, versions
+from hinet_core.quality.drift import CHAMPION, Reference
+from hinet_core.registry import (
+    POINTER,
+    RegistryError,
+    champion,
+    champion_reference,
+    promote,
+    set_champion,
+    versions,
+)
 
 RUNS = pa.schema({"run_id": pa.string(), "model": pa.string(), "as_of": pa.date32(), "version": pa.string()})
 
@@ -109,3 +118,16 @@ def test_a_reader_never_sees_half_a_pointer(tmp_path, lake, contract):
     assert names <= {run["version"] for run in runs}
     assert json.loads((root / POINTER).read_text())["reason"] == "turn 99"
     assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_the_champion_learned_from_stands_in_its_folder(tmp_path, lake, contract):
+    root = tmp_path / "models"
+    assert champion_reference(root) is None
+    run = trained(lake, root, "hinet", date(2022, 5, 6))
+    promote(root, contract, run, "judged")
+    with pytest.raises(RegistryError, match=r"model\.json: expected the days that hinet-2022-05-06-00000000 was"):
+        champion_reference(root)
+    days = {"train": ["2022-05-01", "2022-05-02"], "fresh": ["2022-05-04"], "valid": "2022-05-03", "missing": []}
+    (root / run["version"] / "model.json").write_text(json.dumps({"meta": {"days": days}}))
+    learned = (date(2022, 5, 1), date(2022, 5, 2), date(2022, 5, 4))
+    assert champion_reference(root) == Reference(CHAMPION, learned, run["version"])

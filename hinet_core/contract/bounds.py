@@ -49,8 +49,10 @@ class Drift(Part):
     """How far the distribution of a feature may move from the days before, and from what the champion learned."""
 
     window_days: int = Field(default=14, ge=1)
+    min_days: int = Field(default=3, ge=1)
     max_psi: float = Field(default=0.25, gt=0)
     max_js: Annotated[float, Field(gt=0, le=1)] = 0.2
+    max_rate_change: float = Field(default=0.25, gt=0)
     min_rows: int = Field(default=500, ge=1)
     bins: int = Field(default=10, ge=2, le=100)
     top: int = Field(default=20, ge=1, le=1000)

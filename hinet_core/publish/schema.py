@@ -140,6 +140,18 @@ TABLES = (
         | _one_of("day_status", "committed", "blocked"),
     ),
     Table(
+        "drift",
+        ("day", "reference", "scenario_id", "feature", "metric"),
+        _columns(
+            """day DATE, reference VARCHAR, feature VARCHAR, kind VARCHAR, scenario_id VARCHAR, metric VARCHAR,
+            value DOUBLE, low DOUBLE, high DOUBLE, n BIGINT, n_reference BIGINT, status VARCHAR, note VARCHAR"""
+        ),
+        source="drift",
+        rules=_one_of("reference", "trailing", "champion")
+        | _one_of("metric", "psi", "js", "rate_change")
+        | _one_of("status", "pass", "fail", "low_count", "not_judged"),
+    ),
+    Table(
         "ingest_days",
         ("day",),
         _columns(

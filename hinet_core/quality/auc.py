@@ -6,11 +6,9 @@ A group is all rows with one score: G groups with their positives and negatives 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hinet_core.quality.inputs import Floats
 from hinet_core.quality.shares import Z95, Interval
-
-Floats = NDArray[np.float64]
 
 
 def grouped_auc(score_G: Floats, positives_G: Floats, negatives_G: Floats) -> float | None:

@@ -5,17 +5,18 @@ count; scenarios are pooled.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 import duckdb
 import pyarrow as pa
 
-from hinet_core.contract import Contract, Task, computed_features, label_column
+from hinet_core.contract import Contract, Task, label_column
 from hinet_core.contract.suspicious import suspicious
 from hinet_core.lake import Lake, parquet_list, quote_identifier
 from hinet_core.quality.findings import DQ_SCHEMA, Finding
+from hinet_core.quality.inputs import Input, inputs_of, settled_until_us
 from hinet_core.quality.kinds import CheckKind
-from hinet_core.quality.single import FOLDS, Auc, Input, score
+from hinet_core.quality.single import FOLDS, Auc, scores
 
 STEP = "leaks"
 # Older days tell nothing new about an input.
@@ -48,8 +49,8 @@ def leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) -> lis
     rows = sampled(con, contract, lake, table, days)
     found = list(named_like_outcomes(contract, days[-1]))
     for one in inputs_of(contract, rows.column_names):
-        for task in contract.tasks:
-            found.append(judged(contract, one, task, score(rows, one, task.name), days[-1]))
+        by_task = scores(rows, one, [task.name for task in contract.tasks])
+        found += [judged(contract, one, task, by_task[task.name], days[-1]) for task in contract.tasks]
     return found
 
 
@@ -61,13 +62,6 @@ def write_leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) 
             draft.write_rows("dq_results", [one.row() for one in found], DQ_SCHEMA)
             draft.commit({"full_fingerprint": contract.full_fingerprint})
     return found
-
-
-def inputs_of(contract: Contract, present: Sequence[str]) -> list[Input]:
-    """The contract's inputs and the computed features, as far as the rows have them."""
-    found = [Input(one.name, one.encode or "id") for one in contract.inputs]
-    found += [Input(one.name, one.encode, computed=True) for one in computed_features(contract)]
-    return [one for one in found if one.name in present]
 
 
 def sampled(
@@ -86,12 +80,6 @@ def sampled(
         last = settled_until_us(contract, task, days[-1])
         columns.append(f"CASE WHEN exposed_us <= {last} THEN {label} END AS {name}")
     return con.sql(f"SELECT {', '.join(columns)} FROM {source} WHERE {place} % {one_in} = 0").to_arrow_table()
-
-
-def settled_until_us(contract: Contract, task: Task, newest: date) -> int:
-    """The last exposure whose outcome is settled when the newest day ends, epoch microseconds."""
-    end = datetime.combine(newest + timedelta(days=1), time(0), contract.zone)
-    return int((end.timestamp() - task.matures_after.total_seconds()) * 1_000_000)
 
 
 def judged(contract: Contract, one: Input, task: Task, found: Auc, day: date) -> Finding:

@@ -29,7 +29,7 @@ def publish_assets(contract: Contract) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=key_of(contract, "snapshot"),
-        deps=[key_of(contract, table) for table in ("impressions", "eval_metrics", "lift", "champion")],
+        deps=[key_of(contract, table) for table in ("impressions", "drift", "eval_metrics", "lift", "champion")],
         group_name="publish",
         kinds={"duckdb"},
         owners=OWNERS,

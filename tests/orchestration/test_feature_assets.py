@@ -55,7 +55,7 @@ def test_edges_follow_what_the_features_look_at(contract: Contract) -> None:
 
 def test_a_day_that_is_read_again_moves_all_running_counters_after_it(contract: Contract) -> None:
     days = [FIRST + timedelta(days=n) for n in range(12)]
-    assert later_tables(contract) == [["entity_daily", "entity_recent"], ["entity_state"], ["examples"]]
+    assert later_tables(contract) == [["entity_daily", "entity_recent"], ["entity_state"], ["examples", "drift"]]
     # Orders settle a day later; the longest window looks back over 7 days, lifetime counters over all.
     assert later_days(contract, days, [days[1]]) == [days[2:4], days[2:], days[2:]]
     assert later_days(contract, days[:10], days[10:]) == later_days(contract, days, []) == [[], [], []]

@@ -18,6 +18,7 @@ GROUPS = {
     "impressions": "ingest",
     "entity_daily": "features",
     "examples": "features",
+    "drift": "quality",
     "hinet": "training",
     "mmoe": "training",
     "shared_bottom": "training",
@@ -30,13 +31,14 @@ READS = {
     "impressions": set(),
     "entity_daily": {"impressions"},
     "examples": {"impressions", "entity_daily"},
+    "drift": {"examples"},
     "hinet": {"examples"},
     "mmoe": {"examples"},
     "shared_bottom": {"examples"},
     "eval_metrics": {"examples", "hinet", "mmoe", "shared_bottom"},
     "lift": {"hinet", "shared_bottom", "entity_daily"},
     "champion": {"hinet"},
-    "snapshot": {"impressions", "eval_metrics", "lift", "champion"},
+    "snapshot": {"impressions", "drift", "eval_metrics", "lift", "champion"},
 }
 
 

@@ -110,9 +110,9 @@ def test_the_schedule_asks_for_the_same(late, landed, instance, con):
         for one in asked
     ]  # fmt: skip
     assert spans == [
-        (list(TABLES), "2026-03-04", "2026-03-04"),
+        ([*TABLES, "drift"], "2026-03-04", "2026-03-04"),
         (["entity_daily"], "2026-03-05", "2026-03-06"),
-        (["examples"], "2026-03-05", "2026-03-09"),
+        (["examples", "drift"], "2026-03-05", "2026-03-09"),
         (["outcome_files"], None, None),
     ]
     for request in asked:

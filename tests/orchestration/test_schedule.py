@@ -60,7 +60,7 @@ def test_landed_days_are_ingested_in_stretches_and_then_a_model_is_asked_for(tic
     for day in (2, 3, 4, 5, 6, 9, 10, 11):
         land(paths, day)
     first, second, models = tick().run_requests
-    assert asked(first) == ({"impressions", "entity_daily", "examples"}, ("2026-03-02", "2026-03-06"), None)
+    assert asked(first) == ({"impressions", "entity_daily", "examples", "drift"}, ("2026-03-02", "2026-03-06"), None)
     assert asked(second)[1] == ("2026-03-09", "2026-03-11")
     # T = 12 March, two judged days, one day until settled: T-h-m.
     assert asked(models) == (AS_OF_ASSETS, (None, None), "2026-03-09")

@@ -120,12 +120,27 @@ def plant_ingest(lake: Lake) -> None:
         tables = {"ingest_files": files, "dq_results": findings(day, counts)}
         if day != BLOCKED:
             write(lake, "ingest", day, tables | {"ingest_counters": counters(day, kept, refused)})
+            write(lake, "drift", day, {"drift": drift(day)})
             continue
         with lake.begin("ingest", day) as draft:
             for name, rows in tables.items():
                 content = pa.Table.from_pylist(rows)
                 draft.write_rows(name, content, content.schema)
             draft.abandon(keep=True)
+
+
+def drift(day: date) -> list[dict]:
+    """Of every scenario one feature and one rate; the price of scenario e has moved on the 13th."""
+    rows = []
+    for one in SCENARIOS:
+        moved = one == "e" and day == date(2026, 3, 13)
+        cell = {"day": day, "reference": "trailing", "scenario_id": one, "n": 2_000, "n_reference": 25_000}
+        psi = {"feature": "price", "kind": "number", "metric": "psi", "value": 0.4 if moved else 0.01, "low": None,
+               "high": None, "status": "fail" if moved else "pass", "note": "at most 0.25"}  # fmt: skip
+        rate = {"feature": "click", "kind": "label", "metric": "rate_change", "value": 0.002, "low": -0.01,
+                "high": 0.014, "status": "pass", "note": "rate from 0.158 to 0.16"}  # fmt: skip
+        rows += [cell | psi, cell | rate]
+    return rows
 
 
 def counters(day: date, kept: int, refused: int) -> list[dict]:

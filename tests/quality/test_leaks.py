@@ -11,7 +11,8 @@ from hinet_core.contract.bounds import Leaks, Quality
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index, land
 from hinet_core.lake import Lake
-from hinet_core.quality.leaks import leaks, named_like_outcomes, sampled, settled_until_us, write_leaks
+from hinet_core.quality.inputs import settled_until_us
+from hinet_core.quality.leaks import leaks, named_like_outcomes, sampled, write_leaks
 from hinet_core.settings import Paths
 
 FIRST = date(2024, 3, 6)

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from hinet_core.quality.auc import auc_interval, grouped_auc
-from hinet_core.quality.single import FOLDS, Input, groups, ids, score, values_of
+from hinet_core.quality.inputs import Input, values_of
+from hinet_core.quality.single import FOLDS, groups, scores
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -34,9 +35,11 @@ def test_auc_of_one_class_is_unknown_and_its_interval_is_that_of_hanley_and_mcne
 def test_values_of_numbers_ids_and_lists():
     half = pa.chunked_array([[0.0] * 300 + [5.0], [7.0, None]])
     assert [groups(half)[place] for place in (0, 299, 300, 301, 302)] == [0, 0, 1, 1, 2]
-    assert ids(pa.chunked_array([["b", None], ["b", "a"]])).tolist() == [0, 1, 0, 2]
+    row, code, names = values_of(pa.chunked_array([["b", None], ["b", "a"]]), "id")
+    assert (row.tolist(), code.tolist(), names) == ([0, 1, 2, 3], [0, 1, 0, 2], ["b", "missing", "a"])
     tags = pa.chunked_array([[["x", "y"], [], None, ["y"]]], pa.list_(pa.string()))
-    row, code = values_of(tags, "list")
+    row, code, names = values_of(tags, "list")
+    assert names == ["none", "x", "y"]
     assert row.tolist() == [0, 0, 1, 2, 3]
     assert code.tolist() == [1, 2, 0, 0, 2]
 
@@ -51,7 +54,7 @@ def rows_of(name, values, labels, encode="number"):
             "y click": pa.array(labels, pa.int8()),
         }
     )
-    return score(table, Input(name, encode), "click")
+    return scores(table, Input(name, encode), ["click"])["click"]
 
 
 def clicks(n=4000, rate=0.1):

@@ -1,4 +1,4 @@
-"""An input that knows the answer is a warning on `examples`: the days are there, the check says what to do."""
+"""What warns and keeps nothing out: an input that knows the answer on `examples`, a feature that moved on `drift`."""
 
 import dagster as dg
 import pyarrow as pa
@@ -38,7 +38,7 @@ def telling(small_file, small_paths, tmp_path):
 
 
 def test_the_input_that_knows_is_a_warning_and_no_honest_one_is(telling, home, instance):
-    tables = [key_of(telling, name) for name in ("impressions", "entity_daily", "examples")]
+    tables = [key_of(telling, name) for name in ("impressions", "entity_daily", "drift", "examples")]
     result = dg.materialize(
         assets_of(telling), selection=tables, instance=instance, resources={"home": home}, tags=SPAN
     )
@@ -51,4 +51,8 @@ def test_the_input_that_knows_is_a_warning_and_no_honest_one_is(telling, home, i
     rows = home.lake(telling).scan(con, "dq_results").filter("kind = 'single_input'")
     assert rows.filter("status = 'fail'").project("column_name").distinct().fetchall() == [("stay_time",)]
     assert rows.filter("column_name = 'user_click_rate_7d'").aggregate("count(*)").fetchall() == [(2,)]
+    moved = {one.check_name: one.passed for one in result.get_asset_check_evaluations() if one.asset_key == tables[2]}
+    assert moved == {"feature_drift": True, "label_drift": True}
+    assert len(instance.get_materialized_partitions(tables[2])) == 3
+    assert home.lake(telling).scan(con, "drift").filter("status = 'fail'").fetchall() == []
     con.close()
