@@ -30,9 +30,9 @@ MANIFESTS = "_manifests"
 BLOCKED = "_blocked"
 BLOCKED_INFO = "info.json"
 SWEEP_AFTER_S = 3600.0
-# Version 2 stores times, numbers and repeated texts in fewer bytes, so that the lowest level of zstd gives smaller
-# files than the default of version 1, in less time (docs/log.md).
-PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+# Version 2 stores numbers, times and texts in few bytes before the lowest level of zstd, and columns with more than
+# 4096 values in a row group get no dictionary, which costs most of the writing (docs/log.md).
+PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 4096"
 
 
 class LakeError(RuntimeError):
@@ -54,6 +54,13 @@ def file_literal(path: Path) -> str:
     return quote_literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
+def spill_folder() -> Path:
+    """Where files go that live no longer than the process that writes them."""
+    folder = Path(os.environ.get("HINET_HOME") or "var").expanduser() / "spill"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def connect(
     path: Path | None = None,
     *,
@@ -68,7 +75,7 @@ def connect(
         "threads": str(threads or os.environ.get("HINET_THREADS") or os.cpu_count() or 1),
         "memory_limit": memory_limit or os.environ.get("HINET_MEMORY") or "4GB",
         # DuckDB's own choice would be the working directory.
-        "temp_directory": str(Path(os.environ.get("HINET_HOME") or "var").expanduser() / "spill"),
+        "temp_directory": str(spill_folder()),
     }
     con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
@@ -178,7 +185,7 @@ class Draft:
                 f"COPY ({text}) TO {quote_literal(str(path))} ({PARQUET})"
             ).fetchall()
         )
-        return self._register(table, path)
+        return self._register(table, path, con)
 
     def write_rows(self, table: str, rows: pa.Table | list[dict[str, Any]], schema: pa.Schema) -> TableFile:
         """Write a small tidy table with a given schema."""
@@ -200,12 +207,12 @@ class Draft:
                 ) from error
             raise
 
-    def _register(self, table: str, path: Path) -> TableFile:
+    def _register(self, table: str, path: Path, con: duckdb.DuckDBPyConnection | None = None) -> TableFile:
         fsync_path(path)
         crash_point("after-file")
         rows = pq.read_metadata(path).num_rows
         entry = TableFile(
-            path.relative_to(self.lake.root).as_posix(), rows, path.stat().st_size, content_hash(path)
+            path.relative_to(self.lake.root).as_posix(), rows, path.stat().st_size, content_hash(path, con)
         )
         self.files.setdefault(table, []).append(entry)
         return entry
@@ -248,7 +255,7 @@ class Draft:
             replace_text(folder / BLOCKED_INFO, json.dumps(info or {}, indent=1, sort_keys=True, default=str))
 
 
-def content_hash(path: Path) -> str:
+def content_hash(path: Path, con: duckdb.DuckDBPyConnection | None = None) -> str:
     """A hash of a Parquet file's rows in their order, independent of how they were compressed.
 
     Each row is hashed with its place by DuckDB, on all threads; sum and exclusive or of these numbers do not depend
@@ -259,11 +266,11 @@ def content_hash(path: Path) -> str:
     place, option = ("row_number() OVER ()", "") if taken else ("file_row_number", ", file_row_number = true")
     columns = ", ".join([place, *(quote_identifier(name) for name in schema.names)])
     source = f"read_parquet({quote_literal(str(path))}, hive_partitioning = false{option})"
-    con = connect()
+    own = connect() if con is None else con.cursor()
     try:
-        found = con.execute(f"SELECT sum(h), bit_xor(h) FROM (SELECT hash({columns}) AS h FROM {source})").fetchall()
+        found = own.execute(f"SELECT sum(h), bit_xor(h) FROM (SELECT hash({columns}) AS h FROM {source})").fetchall()
     finally:
-        con.close()
+        own.close()
     return hashlib.sha256(f"{schema}{found}".encode()).hexdigest()[:16]
 
 

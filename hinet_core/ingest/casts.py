@@ -8,6 +8,7 @@ import re
 
 from hinet_core.contract import Column
 from hinet_core.contract.values import BLANKS, THOUSANDS, is_number
+from hinet_core.ingest.clock import to_utc
 from hinet_core.lake import quote_literal
 
 WHOLE = r"[+-]?[0-9]+(\.0+)?"
@@ -107,7 +108,6 @@ def _in_calendar(value: str) -> str:
 
 def _timestamp(column: Column, value: str, kind: str) -> str:
     """A naive TIMESTAMP in UTC."""
-    zone = quote_literal(column.zone)
     if column.parse in EPOCH_MICROSECONDS:
         return _epoch(column, value, kind, EPOCH_MICROSECONDS[column.parse])
     if kind == "TIMESTAMP WITH TIME ZONE":
@@ -116,8 +116,8 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
         parsed = f"try_strptime({value}, {quote_literal(column.parse)})"
         if "%z" in column.parse.lower():  # the text carries its own zone
             return f"timezone('UTC', {parsed})"
-        return f"timezone('UTC', timezone({zone}, {parsed}))"
-    naive = f"timezone('UTC', timezone({zone}, TRY_CAST({value} AS TIMESTAMP)))"
+        return to_utc(column.zone, parsed)
+    naive = to_utc(column.zone, f"TRY_CAST({value} AS TIMESTAMP)")
     if kind != "VARCHAR":
         return naive
     # A date's own dashes look like an offset, so only text with a time of day can carry one.

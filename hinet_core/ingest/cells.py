@@ -8,6 +8,7 @@ import re
 from hinet_core.contract import Column, Contract, Spread
 from hinet_core.ingest.casts import cast, present
 from hinet_core.ingest.readers import FileReader, names_in
+from hinet_core.ingest.shortcuts import Shortcut, shortcut
 from hinet_core.lake import quote_literal
 
 Cells = tuple[list[str], list[str]]  # expressions, NULL where the file says nothing, and their DuckDB types
@@ -17,7 +18,17 @@ def value(contract: Contract, column: Column, reader: FileReader) -> str:
     """The typed value of a column in a record of the file."""
     values, kinds = cells(column, reader)
     typed = cast(column, values, kinds) if values else ""
-    return typed if column.spread is None else _dealt(contract, column.spread, typed, reader)
+    if column.spread is not None:
+        return _dealt(contract, column.spread, typed, reader)
+    quick = _shortcut(column, reader)
+    return typed if quick is None else f"CASE WHEN {quick[0]} THEN {quick[1]} ELSE {typed} END"
+
+
+def _shortcut(column: Column, reader: FileReader) -> Shortcut | None:
+    name = _one_cell(column, reader)
+    if name is None or reader.columns[name] != "VARCHAR":
+        return None
+    return shortcut(column, reader.source, reader.raw(name))
 
 
 def is_given(column: Column, reader: FileReader) -> str:
@@ -26,6 +37,20 @@ def is_given(column: Column, reader: FileReader) -> str:
     if not values or (column.type.startswith("list") and len(values) > 1):
         return "true"
     return " AND ".join(f"({one}) IS NOT NULL" for one in values)
+
+
+def may_be_given(column: Column, reader: FileReader) -> str:
+    """Holds wherever `is_given` does, and costs nothing to ask."""
+    name = _one_cell(column, reader)
+    return "true" if name is None else f"{reader.raw(name)} IS NOT NULL"
+
+
+def _one_cell(column: Column, reader: FileReader) -> str | None:
+    """The file's column that a column is, as it stands; None where it is made of more or less than one."""
+    names = names_in(column, reader.columns)
+    if column.constant is not None or column.map or column.spread or len(names) != 1:
+        return None
+    return names[0] if names[0] in reader.columns else None
 
 
 def cells(column: Column, reader: FileReader) -> Cells:

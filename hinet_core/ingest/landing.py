@@ -1,12 +1,11 @@
 """The landing folder: files are copied in whole, never changed, and indexed by the days their rows belong to."""
 
-import hashlib
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any
 import duckdb
 
 from hinet_core.contract import Contract, Source, fingerprint
+from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.outcomes import count_known_days, known_days
-from hinet_core.ingest.readers import FileReader, LandingError, open_file
+from hinet_core.ingest.plain import Survey, is_utf8, survey
+from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.lake import connect, first_line, fsync_path, replace_text
 from hinet_core.progress import copy_stream, track
@@ -24,28 +25,6 @@ from hinet_core.settings import Paths
 
 log = logging.getLogger("hinet")
 INDEX = "_landing.json"
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """One file: rows per day (ISO), the day that rows without a readable time belong to, or why it is refused.
-
-    Days of a log are those of the exposures; days of outcomes those on which they became known, of rows that can be
-    used, with the usable rows without a time in `undated`.
-    """
-
-    path: str
-    source: str
-    size: int
-    mtime_ns: int
-    sha256: str
-    rows: dict[str, int] = field(default_factory=dict)
-    refused: str | None = None
-    undated: int = 0
-
-    @property
-    def first_day(self) -> date | None:
-        return date.fromisoformat(min(self.rows)) if self.rows else None
 
 
 def identity(source: Source, one: LandedFile) -> str:
@@ -110,6 +89,11 @@ class LandingIndex:
             "sources", "columns", "scenarios", "tasks", "dedupe", "quality", "time_zone", "first_day", "last_day",
         }  # fmt: skip
         return fingerprint(self.contract.model_dump(mode="json", include=parts))
+
+    def open(self, con: duckdb.DuckDBPyConnection, source: Source, path: str) -> FileReader:
+        """A reader of one of the files, as the index found it."""
+        one = next(one for one in self.files if (one.source, one.path) == (source.name, path))
+        return open_file(con, self.contract, source, self.root / path, path, one.careful)
 
     def fingerprint(self, day: date) -> str:
         """Changes when a log file of the day, a side table or what the contract says of rows changes."""
@@ -210,6 +194,9 @@ def index(contract: Contract, paths: Paths) -> LandingIndex:
             files.append(old)
         else:
             files.append(_examine(con, contract, source, path, relative))
+            if files[-1].refused:  # what DuckDB could not read may have broken the connection too
+                con.close()
+                con = connect()
     con.close()
     built = LandingIndex(contract, paths.landing, tuple(files))
     _require(contract, paths, built)
@@ -256,49 +243,77 @@ def _examine(
     con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str
 ) -> LandedFile:
     stat = path.stat()
-    rows: dict[str, int] = {}
-    undated, refused = 0, None
+    found = LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, "")
     try:
-        digest = _sha256(path)
-        reader = open_file(con, contract, source, path, relative)
-        if source.format == "parquet":
-            read_through(con, reader)
+        looked = survey(path, source.format != "parquet")
+        found = replace(found, sha256=looked.sha256)
+        careful, counted = _count(con, contract, source, path, relative, looked)
         if source.kind == "log":
-            rows = count_days(con, contract, reader, relative)
-        elif source.kind == "outcomes":
-            rows, undated = count_known_days(con, contract, reader)
+            return replace(found, careful=careful, rows=usable_days(contract, relative, counted.days))
+        return replace(found, careful=careful, rows=dated(counted.days), undated=counted.days.get(None, 0))
     except LandingError as error:
-        refused = str(error)
-    except (duckdb.Error, OSError) as error:
-        digest = ""
-        refused = f"{path.name}: not readable: {first_line(error)}. Deliver the file again"
-    return LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, digest, rows, refused, undated)
+        return replace(found, refused=str(error))
+    except (duckdb.Error, OSError, EOFError) as error:
+        reason = f"{path.name}: not readable: {first_line(error)}. Deliver the file again"
+        return replace(found, sha256="", refused=reason)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Records of a file, and of a log or outcomes the rows per day; None stands for no usable day."""
+
+    records: int
+    days: dict[date | None, int] = field(default_factory=dict)
+
+
+def _count(
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str, looked: Survey
+) -> tuple[bool, Counted]:
+    """Whether a file is read line by line, and what it holds.
+
+    DuckDB reads a text where it finds as many records as there are lines; else a line is no record, or a record goes
+    over several lines, which may be a broken quote.
+    """
+    if not looked.odd:
+        try:
+            counted = _records(con, contract, open_file(con, contract, source, path, relative))
+            if source.format == "parquet" or counted.records == looked.lines - header_lines(source):
+                return not is_utf8(source.encoding) and source.format != "parquet", counted
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            if source.format == "parquet":
+                raise
+    return True, _records(con, contract, open_file(con, contract, source, path, relative, careful=True))
+
+
+def _records(con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader) -> Counted:
+    if reader.source.format == "parquet":
+        read_through(con, reader)
+    if reader.source.kind == "log":
+        days = dict(con.execute(placed_days(contract, reader)).fetchall())
+        return Counted(sum(days.values()), days)
+    records = con.execute(f"SELECT count(*) FROM ({reader.scan(numbered=False)})").fetchall()[0][0]
+    return Counted(records, count_known_days(con, contract, reader) if reader.source.kind == "outcomes" else {})
 
 
 def read_through(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
     """Decode every column once: damage in the middle of a file must refuse the file, not break a day later."""
-    columns = ", ".join(reader.raw(name) for name in reader.columns)
-    con.execute(f"SELECT max(hash({columns})) FROM ({reader.query})").fetchall()
+    columns = ", ".join(f"count({reader.raw(name)}) FILTER ({reader.raw(name)} IS NULL)" for name in reader.columns)
+    con.execute(f"SELECT {columns} FROM ({reader.scan(numbered=False)})").fetchall()
 
 
-def count_days(
-    con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader, relative: str
-) -> dict[str, int]:
+def dated(counted: dict[date | None, int]) -> dict[str, int]:
+    return {day.isoformat(): rows for day, rows in sorted((day, n) for day, n in counted.items() if day is not None)}
+
+
+def usable_days(contract: Contract, relative: str, counted: dict[date | None, int]) -> dict[str, int]:
     """Rows per day of one log file; rows without a usable day are counted on its first day."""
-    counted = con.execute(placed_days(contract, reader, relative)).fetchall()
-    rows = {day.isoformat(): count for day, count in sorted(one for one in counted if one[0] is not None)}
-    lost = sum(count for day, count in counted if day is None)
+    rows = dated(counted)
     if not counted:
         raise LandingError(f"{relative}: the file has no rows; deliver it again or remove it from landing")
     if not rows:
         last = contract.last_day or "today"
         raise LandingError(
-            f"{relative}: none of its {lost} rows has a readable time between {contract.first_day} and {last}; "
-            "check the time column's `parse` and first_day in the contract"
+            f"{relative}: none of its {counted[None]} rows has a readable time between {contract.first_day} and "
+            f"{last}; check the time column's `parse` and first_day in the contract"
         )
     return rows
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -14,7 +14,8 @@ import duckdb
 
 from hinet_core.contract import Contract, Source, fingerprint
 from hinet_core.ingest import forgotten
-from hinet_core.ingest.landing import LandedFile, LandingIndex, identity
+from hinet_core.ingest.files import LandedFile
+from hinet_core.ingest.landing import LandingIndex, identity
 from hinet_core.ingest.outcomes import FILE_ID, KNOWN_DAY, key_column, stage_outcomes, table_of, value_columns
 from hinet_core.ingest.touched import Late, outcome_files
 from hinet_core.lake import Lake, Manifest, connect, parquet_list, quote_identifier, quote_literal
@@ -84,7 +85,7 @@ def write_books(lake: Lake, landed: LandingIndex, days: Iterable[date] | None = 
         for source in contract.outcome_sources:
             files = [one for one in landed.files_from(source) if book_days(contract, one) & set(wanted)]
             stage_outcomes(
-                con, contract, source, {one.path: identity(source, one) for one in files}, landed.root, keep_raw=True
+                con, contract, source, {one.path: identity(source, one) for one in files}, landed, keep_raw=True
             )
         con.execute(f"CREATE TEMP TABLE booked AS {_booked(landed)}").fetchall()
         return [_write_day(con, lake, day, inputs[day]) for day in wanted]

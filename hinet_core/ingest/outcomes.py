@@ -6,15 +6,14 @@ the longest window of the source's tasks after it; a row without a time belongs 
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from hinet_core.contract import Contract, Source
 from hinet_core.ingest import rules
 from hinet_core.ingest.cells import is_given, value
-from hinet_core.ingest.readers import FileReader, open_file
-from hinet_core.ingest.rejects import forget_rejects, insert_rejects
+from hinet_core.ingest.readers import FileReader
 from hinet_core.ingest.staging import (
     MICROSECOND,
     key_cell,
@@ -23,6 +22,9 @@ from hinet_core.ingest.staging import (
     own_rules,
 )
 from hinet_core.lake import quote_identifier, quote_literal
+
+if TYPE_CHECKING:
+    from hinet_core.ingest.landing import LandingIndex
 
 DAY = timedelta(days=1)
 # Names with a point cannot be those of a contract.
@@ -50,14 +52,12 @@ def known_days(contract: Contract, source: Source, day: date) -> tuple[date, dat
     return day - DAY * (back + 1), day + DAY * (ahead + 1)
 
 
-def count_known_days(
-    con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader
-) -> tuple[dict[str, int], int]:
-    """Usable rows of an outcome file per day on which they became known (ISO), and those that carry no time."""
+def count_known_days(con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileReader) -> dict[date | None, int]:
+    """Usable rows of an outcome file per day on which they became known; None: they carry no time."""
     rows = outcome_rows(contract, reader)
-    counted = con.execute(f"SELECT {KNOWN_DAY}, count(*) FROM ({rows}) WHERE len(reasons) = 0 GROUP BY 1").fetchall()
-    dated = {day.isoformat(): count for day, count in sorted(one for one in counted if one[0] is not None)}
-    return dated, sum(count for day, count in counted if day is None)
+    return dict(
+        con.execute(f"SELECT {KNOWN_DAY}, count(*) FROM ({rows}) WHERE len(reasons) = 0 GROUP BY 1").fetchall()
+    )
 
 
 def table_of(source: Source) -> str:
@@ -81,7 +81,7 @@ def stage_outcomes(
     contract: Contract,
     source: Source,
     files: Mapping[str, str],
-    landing: Path,
+    landed: "LandingIndex",
     keep_raw: bool = False,
 ) -> None:
     """Fill the source's table with every record of the files (path in landing -> identity), typed and judged.
@@ -96,12 +96,10 @@ def stage_outcomes(
     columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
     con.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns}, {file_id} VARCHAR)")
     for path, identity in sorted(files.items()):
-        reader = open_file(con, contract, source, landing / path, path)
+        reader = landed.open(con, source, path)
         rows = outcome_rows(contract, reader, keep_raw)
         name = quote_literal(identity)
-        forget_rejects(con)
         con.execute(f"INSERT INTO {table} SELECT {', '.join(types)}, {name} FROM ({rows})").fetchall()
-        insert_rejects(con, reader, table, path, {FILE_ID: name})
 
 
 def outcome_rows(contract: Contract, reader: FileReader, keep_raw: bool = False) -> str:
@@ -117,7 +115,7 @@ def outcome_rows(contract: Contract, reader: FileReader, keep_raw: bool = False)
     query = f"SELECT *, {earliest} AS {AT_US} FROM ({query})"
     query = f"SELECT *, CAST({local_time(contract, f'make_timestamp({AT_US})')} AS DATE) AS {KNOWN_DAY} FROM ({query})"
     found = [*_key_rules(contract, reader), *own_rules(own, reader), _time_rule(contract, source)]
-    query = f"SELECT *, {rules.reasons(found)} AS reasons FROM ({query})"
+    query = f"SELECT *, {rules.reasons(found, reader.fault)} AS reasons FROM ({query})"
     kept = "true" if keep_raw else "len(reasons) > 0"
     raw = f"CASE WHEN {kept} THEN {reader.record} END AS raw"
     return f"SELECT *, {raw}, {quote_literal(reader.relative)} AS source_file FROM ({query})"

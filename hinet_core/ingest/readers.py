@@ -1,16 +1,22 @@
-"""One landed file as an SQL query: its own columns as `raw.<name>`, and the number of each record in the file.
+"""One landed file as an SQL query: its own columns as `raw.<place>`, and the number of each record in the file.
 
-CSV and NDJSON arrive as text and Parquet with its own types; what the text means is decided by `casts`.
+CSV and NDJSON arrive as text and Parquet with its own types; what the text means is decided by `casts`. DuckDB reads
+text in which every line is a record, which the index has checked; `records` reads the rest, line by line.
 """
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from hinet_core.contract import Column, Contract, Source
+from hinet_core.ingest import records
+from hinet_core.ingest.plain import is_utf8, open_text, packing
 from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
 
 
@@ -20,16 +26,25 @@ class LandingError(ValueError):
 
 @dataclass(frozen=True)
 class FileReader:
-    """How to read one file: `columns` maps the file's column names to DuckDB types, `relative` is its landing path."""
+    """How to read one file: `columns` maps the file's column names to DuckDB types, `relative` is its landing path.
+
+    `stream` names the Arrow stream of a file that is read line by line; None where DuckDB reads it.
+    """
 
     source: Source
     path: Path
     columns: dict[str, str]
     relative: str
+    stream: str | None = None
 
     def raw(self, name: str) -> str:
         """The expression of a file's column inside `query`."""
-        return quote_identifier(f"raw.{name}")
+        return quote_identifier(f"raw.{list(self.columns).index(name)}")
+
+    @property
+    def fault(self) -> str | None:
+        """Why a record could not be read, as an expression over `query`; None where every record could."""
+        return quote_identifier(records.FAULT) if self.stream else None
 
     @property
     def record(self) -> str:
@@ -37,52 +52,106 @@ class FileReader:
         if self.source.format == "ndjson":
             return WHOLE_LINE
         pairs = ", ".join(f"{quote_literal(name)}, {self.raw(name)}" for name in self.columns)
-        return f"CAST(json_object({pairs}) AS VARCHAR)"
+        text = f"CAST(json_object({pairs}) AS VARCHAR)"
+        return f"coalesce({WHOLE_LINE}, {text})" if self.stream else text
 
     @property
     def query(self) -> str:
-        """SELECT of every column of the file as `raw.<name>`, plus `record_number` from 1."""
-        path = file_literal(self.path)
+        """SELECT of every column of the file as `raw.<place>`, plus `record_number` from 1."""
+        return self.scan(numbered=True)
+
+    def scan(self, numbered: bool) -> str:
+        """`query`, or without its `record_number` where that keeps DuckDB from reading with all threads."""
         if self.source.format == "parquet":
-            names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
-            if any(name.lower() == "file_row_number" for name in self.columns):  # DuckDB's name for it is taken
-                scan, number = f"read_parquet({path}, {ONLY_THE_FILE})", "row_number() OVER ()"
-            else:
-                scan, number = f"read_parquet({path}, file_row_number = true, {ONLY_THE_FILE})", "file_row_number + 1"
-            return f"SELECT {names}, {number} AS record_number FROM {scan}"
-        if self.source.format == "ndjson":
-            names = ", ".join(
-                f"CASE WHEN json_valid(line) THEN line ->> {quote_literal(json_pointer(name))} END AS {self.raw(name)}"
-                for name in self.columns
-            )
-            lines = f"read_csv({path}, {LINES}, {REJECTS}, encoding = {quote_literal(self.source.encoding)})"
-            numbered = f"SELECT line, row_number() OVER () AS record_number FROM {lines}"
-            return f"SELECT {names}, line AS {WHOLE_LINE}, record_number FROM ({numbered}) WHERE trim(line) <> ''"
+            return self._parquet()
+        return self._ndjson(numbered) if self.source.format == "ndjson" else self._csv(numbered)
+
+    def _parquet(self) -> str:
+        path = file_literal(self.path)
         names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
-        typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in self.columns)
-        scan = f"read_csv({path}, {csv_options(self.source)}, auto_detect = false, columns = {{{typed}}}, {REJECTS})"
-        return f"SELECT {names}, row_number() OVER () AS record_number FROM {scan}"
+        if any(name.lower() == "file_row_number" for name in self.columns):  # DuckDB's name for it is taken
+            scan, number = f"read_parquet({path}, {ONLY_THE_FILE})", "row_number() OVER ()"
+        else:
+            scan, number = f"read_parquet({path}, file_row_number = true, {ONLY_THE_FILE})", "file_row_number + 1"
+        return f"SELECT {names}, {number} AS record_number FROM {scan}"
+
+    def _csv(self, numbered: bool) -> str:
+        names = ", ".join(f"c{place} AS {self.raw(name)}" for place, name in enumerate(self.columns))
+        if self.stream:
+            names += f", {quote_identifier(records.FAULT)}, {WHOLE_LINE}"
+        return f"SELECT {names}{self._number(numbered)} FROM {self._text(len(self.columns), csv_options(self.source))}"
+
+    def _ndjson(self, numbered: bool) -> str:
+        names = ", ".join(
+            f"CASE WHEN json_valid(line) THEN line ->> {quote_literal(json_pointer(name))} END AS {self.raw(name)}"
+            for name in self.columns
+        )
+        fault = f", {quote_identifier(records.FAULT)}" if self.stream else ""
+        whole = f"coalesce({WHOLE_LINE}, c0)" if self.stream else "c0"
+        lines = f"SELECT c0 AS line, {whole} AS {WHOLE_LINE}{fault}{self._number(numbered)} FROM {self._text(1, LINES)}"
+        number = ", record_number" if numbered or self.stream else ""
+        return f"SELECT {names}, {WHOLE_LINE}{fault}{number} FROM ({lines}) WHERE trim({WHOLE_LINE}) <> ''"
+
+    def _number(self, numbered: bool) -> str:
+        if self.stream:
+            return ", record_number"
+        return ", row_number() OVER () AS record_number" if numbered else ""
+
+    def _text(self, width: int, options: str) -> str:
+        """The scan of columns c0, c1, … of text."""
+        if self.stream:
+            return quote_identifier(self.stream)
+        typed = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
+        packed = quote_literal(packing(self.path))
+        return (
+            f"read_csv({file_literal(self.path)}, {options}, auto_detect = false, columns = {{{typed}}}, "
+            f"compression = {packed}, {ONLY_THE_FILE})"
+        )
 
 
 # The line as it was; no column of a contract or a file is called so.
-WHOLE_LINE = quote_identifier("the line")
+WHOLE_LINE = quote_identifier(records.TEXT)
 PSEUDO = ("path:", "record:")  # what a column reads of a record's place, not of the record
 # A folder called key=value is no column, and none of the file's own columns gives way to it.
 ONLY_THE_FILE = "hive_partitioning = false"
 # A delimiter that text does not hold, and no quote: each line is one value.
-LINES = (
-    "auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', columns = {'line': 'VARCHAR'}, "
-    + ONLY_THE_FILE
-)
-REJECTS = "store_rejects = true, rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0"
+LINES = "header = false, delim = '\x01', quote = '', escape = ''"
+
+
+def header_lines(source: Source) -> int:
+    """Lines of a text that are no record."""
+    return int(source.format == "csv" and source.header)
 
 
 def csv_options(source: Source) -> str:
     return (
         f"delim = {quote_literal(source.delimiter)}, quote = {quote_literal(source.quote)}, "
         f"escape = {quote_literal(source.quote)}, header = {str(source.header).lower()}, "
-        f"encoding = {quote_literal(source.encoding)}, nullstr = '', strict_mode = true, {ONLY_THE_FILE}"
+        "nullstr = '', strict_mode = true"
     )
+
+
+class Stream:
+    """A text file as an Arrow stream that can be read any number of times, each time from its beginning."""
+
+    def __init__(self, source: Source, path: Path, width: int) -> None:
+        self.source, self.path, self.width = source, path, width
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        schema = records.schema_of(self.width)
+        return pa.RecordBatchReader.from_batches(schema, self._batches()).__arrow_c_stream__(requested_schema)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        with open_text(self.path, self.source.encoding) as file:
+            lines = records.lines_of(file)
+            if self.source.format == "ndjson":
+                yield from records.batches(records.json_records(lines), 1, skip=0)
+            else:
+                found = records.csv_records(lines, self.source, self.width)
+                yield from records.batches(found, self.width, skip=header_lines(self.source))
+
+
+_streams = itertools.count()
 
 
 def json_pointer(name: str) -> str:
@@ -91,12 +160,15 @@ def json_pointer(name: str) -> str:
 
 
 def open_file(
-    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str, careful: bool = False
 ) -> FileReader:
-    """Look at a file's columns; a file that cannot be read or lacks a column of the contract is refused."""
+    """Look at a file's columns; a file that cannot be read or lacks a column of the contract is refused.
+
+    `careful` reads text line by line; text that is not UTF-8 always is. The reader belongs to `con`.
+    """
     if path.stat().st_size == 0:
         raise LandingError(f"{path.name}: the file is empty (0 bytes); deliver it again or remove it from landing")
-    if path.suffix.lower() == ".zip":
+    if packing(path) == "zip":
         raise LandingError(f"{path.name}: zip archives are not read yet; unpack it, or deliver gzip or zstd")
     try:
         columns = describe(con, contract, source, path)
@@ -112,7 +184,24 @@ def open_file(
             f"{path.name}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
             f"the file has {', '.join(columns)}. Correct `from` of that column in the contract, or the file"
         )
-    return FileReader(source, path, columns, relative)
+    stream = None
+    if source.format != "parquet" and (careful or not is_utf8(source.encoding)):
+        stream = f"stream_{next(_streams)}"
+        con.register(stream, Stream(source, path, 1 if source.format == "ndjson" else len(columns)))
+    reader = FileReader(source, path, columns, relative, stream)
+    if source.format == "ndjson":
+        _require_json(con, reader)
+    return reader
+
+
+def _require_json(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
+    """A file of which no line is JSON is no NDJSON; whole lines that could not be read are not JSON either."""
+    lines = reader.scan(numbered=False)
+    found = f"SELECT count(*) FROM (SELECT 1 FROM ({lines}) WHERE json_valid({WHOLE_LINE}) LIMIT 1)"
+    if con.execute(found).fetchall()[0][0] == 0:
+        raise LandingError(
+            f"{reader.path.name}: no line is a JSON object; is source {reader.source.name!r} really ndjson?"
+        )
 
 
 def names_in(column: Column, columns: Collection[str]) -> list[str]:
@@ -140,26 +229,15 @@ def lacking(contract: Contract, source: Source, columns: Collection[str]) -> lis
 
 def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> dict[str, str]:
     """The file's column names and DuckDB types, in order."""
-    name = file_literal(path)
     if source.format == "parquet":
-        rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet({name}, {ONLY_THE_FILE})").fetchall()
+        rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet({file_literal(path)}, {ONLY_THE_FILE})").fetchall()
         return {row[0]: row[1] for row in rows}
+    wanted = read_names(contract, source, (), optional=True)
     if source.format == "ndjson":
-        lines = f"read_csv({name}, {LINES}, {REJECTS}, encoding = {quote_literal(source.encoding)})"
-        head = f"SELECT count(*) FROM (SELECT 1 FROM {lines} WHERE json_valid(line) LIMIT 1)"
-        if con.execute(head).fetchall()[0][0] == 0:
-            raise LandingError(f"{path.name}: no line is a JSON object; is source {source.name!r} really ndjson?")
-        return dict.fromkeys(read_names(contract, source, (), optional=True), "VARCHAR")
+        return dict.fromkeys(wanted, "VARCHAR")
     if not source.header:
         return dict.fromkeys(source.names, "VARCHAR")
-    options = f"{csv_options(source)}, all_varchar = true, ignore_errors = true, sample_size = 100"
-    try:
-        found = con.execute(f"DESCRIBE SELECT * FROM read_csv({name}, {options})").fetchall()
-    except duckdb.InvalidInputException:
-        # A bad line among the first: it is refused like any other, so only the header is looked at.
-        text = f"read_csv({name}, {LINES}, {REJECTS}, encoding = {quote_literal(source.encoding)})"
-        names = con.execute(f"SELECT line FROM {text} LIMIT 1").fetchall()[0][0].split(source.delimiter)
-        found = [(one.strip().strip(source.quote),) for one in names]
-    wanted = read_names(contract, source, (), optional=True)
-    as_named = {one.strip(): one for one in wanted}  # DuckDB trims the names of a header
-    return {as_named.get(row[0], row[0]): "VARCHAR" for row in found}
+    with open_text(path, source.encoding) as file:
+        found = records.header_of(file, source)
+    as_named = {one.strip(): one for one in wanted}  # blanks around a name of a header are not part of it
+    return {as_named.get(one.strip(), one.strip()): "VARCHAR" for one in found}

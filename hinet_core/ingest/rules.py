@@ -10,6 +10,7 @@ from hinet_core.contract import Column, Condition, Contract, Task
 from hinet_core.ingest.casts import TRUE
 from hinet_core.lake import quote_identifier, quote_literal
 
+UNKNOWN = "scenario: unknown to the contract"
 Rule = tuple[str, str]  # reason in words (no comma), SQL condition
 
 
@@ -19,6 +20,13 @@ def column_rules(column: Column, was_given: str) -> list[Rule]:
     rules = [(f"{column.name}: not a {column.type}", f"{was_given} AND {value} IS NULL")]
     if not column.nullable:
         rules.append((f"{column.name}: missing", f"NOT ({was_given})"))
+    return rules + value_rules(column)
+
+
+def value_rules(column: Column) -> list[Rule]:
+    """Rules of the values that a column has."""
+    value = quote_identifier(column.name)
+    rules = []
     if column.min is not None:
         rules.append((f"{column.name}: below {column.min:g}", f"{value} < {column.min!r}"))
     if column.max is not None:
@@ -33,10 +41,22 @@ def column_rules(column: Column, was_given: str) -> list[Rule]:
     return rules
 
 
+def doubts(column: Column, may_be_given: str) -> list[str]:
+    """Cheap conditions of which one holds wherever a rule of the column is broken.
+
+    A value that is there was given; only where there is none does it matter what the text says, which is dear to ask.
+    """
+    missing = f"{quote_identifier(column.name)} IS NULL"
+    return [
+        f"{missing} AND {may_be_given}" if column.nullable else missing,
+        *(condition for _, condition in value_rules(column)),
+    ]
+
+
 def table_rules(contract: Contract) -> list[Rule]:
     """Rules that look at more than one column; they run on the typed row with its labels."""
     rules = [
-        ("scenario: unknown to the contract", "scenario_id IS NULL AND scenario_value IS NOT NULL"),
+        (UNKNOWN, "scenario_id IS NULL AND scenario_value IS NOT NULL"),
         ("time: outside the contract's days", "day IS NOT NULL AND NOT day_in_contract"),
     ]
     rules += [
@@ -95,7 +115,15 @@ def _texts(option: Any) -> tuple[str, ...]:
     return (str(option).lower(), str(int(option))) if isinstance(option, bool) else (str(option),)
 
 
-def reasons(rules: list[Rule]) -> str:
-    """A VARCHAR[] of every reason that holds."""
+def reasons(rules: list[Rule], fault: str | None = None, doubts: list[str] | None = None) -> str:
+    """A VARCHAR[] of every reason that holds.
+
+    `fault`: an expression that says why a record could not be read at all, or is NULL. `doubts`: the list is made for
+    rows alone in which one of these holds.
+    """
     cases = ", ".join(f"CASE WHEN {condition} THEN {quote_literal(reason)} END" for reason, condition in rules)
-    return f"list_filter([{cases}], lambda reason: reason IS NOT NULL)"
+    listed = f"list_filter([{cases}], lambda reason: reason IS NOT NULL)"
+    if doubts is not None:
+        doubted = " OR ".join(f"({condition})" for condition in doubts)
+        listed = f"CASE WHEN {doubted} THEN {listed} ELSE CAST([] AS VARCHAR[]) END"
+    return f"CASE WHEN {fault} IS NOT NULL THEN [{fault}] ELSE {listed} END" if fault else listed

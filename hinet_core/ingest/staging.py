@@ -1,56 +1,77 @@
-"""The one scan that types a landed file: every record becomes a staged row with its values, labels and reasons.
+"""A landed file's records as rows of the contract, in two queries.
 
-Levels of the query, inside out: the file's own columns, the contract's columns, what follows from them (scenario,
-day, labels), side tables, reasons. A row is accepted when it has no reason.
+`typed_rows` reads a file once: the log's own columns, the day whose books a row is in, and every reason to refuse it
+(a row is accepted when it has none). `exposures` is over rows so typed: scenario, labels, times, side tables.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
 from hinet_core.contract import Column, Contract, Source, Task, known_day_column, known_us_column, label_column
 from hinet_core.ingest import rules
 from hinet_core.ingest.casts import cast
-from hinet_core.ingest.cells import cells, is_given, value
+from hinet_core.ingest.cells import cells, is_given, may_be_given, value
+from hinet_core.ingest.clock import DAY, to_local
 from hinet_core.ingest.readers import FileReader
 from hinet_core.lake import quote_identifier, quote_literal
 
 MICROSECOND = timedelta(microseconds=1)
+# Names with a point cannot be those of a contract: the place of a row among all that are staged, and its wall time.
+PLACE_NAME = "row.place"
+PLACE, LOCAL = quote_identifier(PLACE_NAME), quote_identifier("row.local")
+# The clocks of a contract without a last day are looked up for this long.
+YEARS = timedelta(days=40 * 366)
 
 
-def placed_days(contract: Contract, reader: FileReader, relative: str) -> str:
+def placed_days(contract: Contract, reader: FileReader) -> str:
     """Rows per usable day (NULL: no readable time, or outside the contract's days)."""
     time = next(one for one in contract.columns if one.role == "time")
     day = f"CASE WHEN {_in_contract(contract, 'd')} THEN d END"
+    scan = reader.scan(numbered=needs_number(contract))
     return (
         f"SELECT {day} AS day, count(*) FROM (SELECT CAST({local_time(contract, 't')} AS DATE) AS d "
-        f"FROM (SELECT {value(contract, time, reader)} AS t FROM ({reader.query}))) GROUP BY 1"
+        f"FROM (SELECT {value(contract, time, reader)} AS t FROM ({scan}))) GROUP BY 1"
     )
 
 
-def staged_rows(
-    contract: Contract,
-    reader: FileReader,
-    relative: str,
-    first_day: date,
-    days: Iterable[date],
-    sides: Mapping[str, list[FileReader]],
+def needs_number(contract: Contract) -> bool:
+    """Whether a column of the log is made of the record's number."""
+    return any("record:number" in column.found_in for column in contract.columns_of(contract.log))
+
+
+def typed_columns(contract: Contract) -> dict[str, str]:
+    """The columns of `typed_rows` with their types, without the number of the record."""
+    own = {quote_identifier(one.name): one.duckdb_type for one in contract.columns_of(contract.log)}
+    return own | {"placed_day": "DATE", "reasons": "VARCHAR[]", "raw": "VARCHAR"}
+
+
+def typed_rows(
+    contract: Contract, reader: FileReader, first_day: date, days: Collection[date] | None, numbered: bool
 ) -> str:
-    """Every record of a log file that belongs to `days`, typed, labelled and judged."""
-    own = [one for one in contract.columns if contract.source_of(one).name == reader.source.name]
+    """Every record of a log file, or those in the books of `days`, typed and judged."""
+    own = contract.columns_of(reader.source)
     typed = ", ".join(f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in own)
-    query = f"SELECT *, {typed} FROM ({reader.query})"
-    query = f"SELECT *, {_scenario_value(contract)} AS scenario_value, {_time(contract)} AS exposed_at FROM ({query})"
-    query = f"SELECT *, {', '.join(_derived(contract))} FROM ({query})"
+    query = f"SELECT *, {typed} FROM ({reader.scan(numbered)})"
+    query = _derived(contract, query)
     query = f"SELECT *, {_placed(contract, first_day)} AS placed_day FROM ({query})"
-    wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
-    query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
+    if days is not None:
+        wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
+        query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
+    query = f"SELECT *, {_reasons(contract, reader, own)} AS reasons FROM ({query})"
+    query = f"SELECT *, CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw FROM ({query})"
+    number = ", record_number" if numbered or reader.stream else ""
+    return f"SELECT {', '.join(typed_columns(contract))}{number} FROM ({query})"
+
+
+def exposures(contract: Contract, rows: str) -> str:
+    """`staged_columns` of typed rows; these have source_file, record_number and their place as well."""
+    query = _derived(contract, rows)
+    if late := _late(contract):
+        query = f"SELECT *, {', '.join(late)} FROM ({query})"
     query = with_labels(contract, query)
-    query = f"SELECT *, {rules.reasons(_rules(contract, reader, own))} AS reasons FROM ({query})"
-    raw = f"CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw"
-    query = f"SELECT *, {raw}, {quote_literal(relative)} AS source_file FROM ({query})"
     for source in contract.sources:
         if source.kind == "side":
-            query = _join_side(contract, query, source, sides[source.name])
+            query = _join_side(contract, query, source)
     return f"SELECT {', '.join(staged_columns(contract))} FROM ({query})"
 
 
@@ -64,10 +85,11 @@ def impression_columns(contract: Contract) -> list[str]:
 
 
 def staged_columns(contract: Contract) -> list[str]:
-    """What staging keeps: impressions, the verdict, and what the counters need."""
+    """What is judged: impressions, the place of a row among all staged rows, and what the counters need."""
     claims = [rules.claimed(task.name) for task in contract.tasks]
     matched = [matched_column(source) for source in contract.sources if source.kind == "side"]
-    return [*impression_columns(contract), "placed_day", "scenario_value", "reasons", "raw", *claims, *matched]
+    own = [PLACE, "placed_day", "scenario_value", "reasons", "raw"]
+    return [*impression_columns(contract), *own, *claims, *matched]
 
 
 def matched_column(source: Source) -> str:
@@ -81,13 +103,11 @@ def _scenario_value(contract: Contract) -> str:
     return parts[0] if len(parts) == 1 else " || '|' || ".join(parts)
 
 
-def _time(contract: Contract) -> str:
-    return quote_identifier(contract.name_of("time"))
-
-
 def local_time(contract: Contract, naive_utc: str) -> str:
-    """A naive UTC timestamp as wall time of the contract's zone."""
-    return f"timezone({quote_literal(contract.time_zone)}, timezone('UTC', {naive_utc}))"
+    """A naive UTC timestamp as wall time of the contract's zone; quick for all times near the contract's days."""
+    last = contract.last_day or min(contract.first_day + YEARS, date(9000, 1, 1))
+    reach = max(task.matures_after for task in contract.tasks) + 2 * DAY
+    return to_local(contract.time_zone, naive_utc, contract.first_day - 2 * DAY, last + reach)
 
 
 def _in_contract(contract: Contract, day: str) -> str:
@@ -97,32 +117,38 @@ def _in_contract(contract: Contract, day: str) -> str:
     return f"{first} AND {day} <= DATE {quote_literal(contract.last_day.isoformat())}"
 
 
-def _derived(contract: Contract) -> list[str]:
+def _derived(contract: Contract, query: str) -> str:
+    """With what follows from a row's own columns: scenario, moment, local day and hour, what the log claims."""
     pairs = " ".join(
         f"WHEN {quote_literal(value)} THEN {quote_literal(one.id)}"
         for one in contract.scenarios
         for value in one.log_values
     )
-    local = local_time(contract, "exposed_at")
+    exposed = quote_identifier(contract.name_of("time"))
     by_name = {one.name: one for one in contract.columns}
-    late = [task for task in contract.tasks if contract.late_source(task)]
     claims = [
         f"{rules.claim(task.label, by_name)} AS {rules.claimed(task.name)}"
         for task in contract.tasks
-        if task not in late
+        if not contract.late_source(task)
     ]
-    # Until `outcomes` has joined the rows that came later, nothing has happened.
-    claims += [f"CAST(0 AS TINYINT) AS {rules.claimed(task.name)}" for task in late]
-    claims += [f"CAST(NULL AS TIMESTAMP) AS {reported_at(contract, task)}" for task in late if task.known_at]
-    claims += [f"CAST(NULL AS {one.duckdb_type}) AS {quote_identifier(one.name)}" for one in contract.late_columns]
-    return [
+    first = f"{_scenario_value(contract)} AS scenario_value, {local_time(contract, exposed)} AS {LOCAL}"
+    second = [
         f"CASE scenario_value {pairs} END AS scenario_id",
-        "epoch_us(exposed_at) AS exposed_us",
-        f"CAST({local} AS DATE) AS day",
-        f"CAST(CAST({local} AS DATE) - DATE '1970-01-01' AS INTEGER) AS day_number",
-        f"CAST(hour({local}) AS TINYINT) AS hour",
+        f"epoch_us({exposed}) AS exposed_us",
+        f"CAST({LOCAL} AS DATE) AS day",
+        f"CAST(CAST({LOCAL} AS DATE) - DATE '1970-01-01' AS INTEGER) AS day_number",
+        f"CAST(hour({LOCAL}) AS TINYINT) AS hour",
         *claims,
     ]
+    return f"SELECT *, {', '.join(second)} FROM (SELECT *, {first} FROM ({query}))"
+
+
+def _late(contract: Contract) -> list[str]:
+    """Until `outcomes` has joined the rows that came later, nothing has happened."""
+    late = [task for task in contract.tasks if contract.late_source(task)]
+    found = [f"CAST(0 AS TINYINT) AS {rules.claimed(task.name)}" for task in late]
+    found += [f"CAST(NULL AS TIMESTAMP) AS {reported_at(contract, task)}" for task in late if task.known_at]
+    return found + [f"CAST(NULL AS {one.duckdb_type}) AS {quote_identifier(one.name)}" for one in contract.late_columns]
 
 
 def _placed(contract: Contract, first_day: date) -> str:
@@ -166,11 +192,13 @@ def with_labels(contract: Contract, query: str) -> str:
     return query
 
 
-def _rules(contract: Contract, reader: FileReader, own: Iterable[Column]) -> list[rules.Rule]:
+def _reasons(contract: Contract, reader: FileReader, own: Iterable[Column]) -> str:
     inside = _in_contract(contract, "day")
     table = [(reason, condition.replace("day_in_contract", f"({inside})")) for reason, condition in
              rules.table_rules(contract)]  # fmt: skip
-    return own_rules(own, reader) + table
+    doubts = [doubt for column in own for doubt in rules.doubts(column, may_be_given(column, reader))]
+    doubts += [condition for _, condition in table]
+    return rules.reasons(own_rules(own, reader) + table, reader.fault, doubts)
 
 
 def own_rules(columns: Iterable[Column], reader: FileReader) -> list[rules.Rule]:
@@ -178,32 +206,38 @@ def own_rules(columns: Iterable[Column], reader: FileReader) -> list[rules.Rule]
     return [rule for column in columns for rule in rules.column_rules(column, is_given(column, reader))]
 
 
-def _join_side(contract: Contract, query: str, source: Source, readers: list[FileReader]) -> str:
-    """LEFT JOIN a side table: one row per key (the first read), a value that is not of its type is NULL."""
-    columns = [one for one in contract.columns if one.source == source.name]
+def side_table(source: Source) -> str:
+    """The temporary table of a side table's rows, one per key."""
+    return quote_identifier(f"side.{source.name}")
+
+
+def side_rows(contract: Contract, source: Source, readers: list[FileReader]) -> str:
+    """A side table: one row per key (the first read), a value that is not of its type is NULL."""
+    columns = contract.columns_of(source)
     by_name = {one.name: one for one in contract.columns}
     parts = []
     for order, reader in enumerate(readers):
-        keys = [
-            f"{key_value(by_name[key], reader, name)} AS {_matched_key(key)}"
-            for key, name in source.join.items()
-        ]
+        keys = [f"{key_value(by_name[key], reader, name)} AS {_matched_key(key)}" for key, name in source.join.items()]
         values = [f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in columns]
-        both = ", ".join([*keys, *values])
-        parts.append(f"SELECT {both}, {order} AS matched_order, record_number FROM ({reader.query})")
+        sound = f" WHERE {reader.fault} IS NULL" if reader.fault else ""
+        scan = f"SELECT * FROM ({reader.query}){sound}"
+        parts.append(f"SELECT {', '.join([*keys, *values])}, {order} AS matched_order, record_number FROM ({scan})")
     keys_sql = ", ".join(map(_matched_key, source.join))
     numbered = (
         f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY matched_order, record_number) AS nth, "
         f"count(*) OVER (PARTITION BY {keys_sql}) AS matched_rows "
         f"FROM ({' UNION ALL '.join(parts)})"
     )
-    kept = ", ".join(quote_identifier(one.name) for one in columns)
-    side = f"SELECT {keys_sql}{', ' + kept if kept else ''}, matched_rows FROM ({numbered}) WHERE nth = 1"
+    kept = "".join(f", {quote_identifier(one.name)}" for one in columns)
+    return f"SELECT {keys_sql}{kept}, matched_rows FROM ({numbered}) WHERE nth = 1"
+
+
+def _join_side(contract: Contract, query: str, source: Source) -> str:
     on = " AND ".join(f"row.{quote_identifier(key)} = side.{_matched_key(key)}" for key in source.join)
-    added = "".join(f", side.{quote_identifier(one.name)}" for one in columns)
+    added = "".join(f", side.{quote_identifier(one.name)}" for one in contract.columns_of(source))
     return (
         f"SELECT row.*{added}, coalesce(side.matched_rows, 0) AS {matched_column(source)} "
-        f"FROM ({query}) AS row LEFT JOIN ({side}) AS side ON {on}"
+        f"FROM ({query}) AS row LEFT JOIN {side_table(source)} AS side ON {on}"
     )
 
 

@@ -104,7 +104,7 @@ def _hits(
     contract = landed.contract
     source = next(one for one in contract.outcome_sources if one.name == name)
     files = {file: one.path for one in landed.files_from(source) if (file := identity(source, one)) in wanted}
-    stage_outcomes(con, contract, source, {path: file for file, path in files.items()}, landed.root)
+    stage_outcomes(con, contract, source, {path: file for file, path in files.items()}, landed)
     columns = ", ".join(["day", "exposed_us", *(quote_identifier(key) for key in source.join)])
     shown = parquet_list(lake.files("impressions", days))
     found = con.execute(

@@ -437,8 +437,8 @@ def test_scenario_from_the_file_name(tiny_raw, paths, con):
     tiny_raw["dedupe"]["key"].append("country")
     lake, _ = run(parse_contract(tiny_raw), paths)
     assert rows(lake, con, "impressions", "scenario_id, source_file") == [
-        ("france", "fr/log_1.csv"),
         ("germany", "de/log_1.csv"),
+        ("france", "fr/log_1.csv"),
     ]
 
 

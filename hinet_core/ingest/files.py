@@ -1,0 +1,32 @@
+"""A landed file as the index knows it."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One file: rows per day (ISO), or why it is refused. `careful`: it is read line by line (see `records`).
+
+    Days of a log are those of the exposures; days of outcomes those on which they became known, of rows that can be
+    used, with the usable rows without a time in `undated`.
+    """
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    rows: dict[str, int] = field(default_factory=dict)
+    refused: str | None = None
+    undated: int = 0
+    careful: bool = False
+
+    @property
+    def days(self) -> set[date]:
+        return {date.fromisoformat(day) for day in self.rows}
+
+    @property
+    def first_day(self) -> date | None:
+        """The day whose books hold the rows without a readable time."""
+        return min(self.days, default=None)

@@ -1,0 +1,103 @@
+"""Landed bytes as text: unpacked by what the bytes say (not by the file's name), decoded as the contract says."""
+
+import codecs
+import gzip
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from hinet_core.ingest.records import UNDECODABLE
+
+CHUNK = 2**20
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
+# Python's decoder of this name drops the mark of byte order that the other keeps.
+WITHOUT_MARK = {"utf-8": "utf-8-sig"}
+
+
+def packing(path: Path) -> str:
+    """'gzip', 'zstd', 'zip' or 'none'."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), "none")
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The unpacked bytes; a file that was cut off raises OSError or EOFError while it is read."""
+    kind = packing(path)
+    if kind == "gzip":
+        return gzip.open(path)  # type: ignore[return-value]
+    if kind == "zstd":
+        return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return]
+    return path.open("rb")
+
+
+def open_text(path: Path, encoding: str) -> IO[str]:
+    """The text with its line ends as they are; bytes that are no text become lone surrogates."""
+    codec = WITHOUT_MARK.get(encoding.lower(), encoding)
+    return io.TextIOWrapper(open_bytes(path), codec, errors=UNDECODABLE, newline="")  # type: ignore[arg-type]
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether DuckDB can read text of the encoding as it is."""
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the bytes of a file say: their hash, the lines of the text, and whether DuckDB could misread one.
+
+    `odd`: null bytes, line ends of \\r alone, or bytes that are not UTF-8.
+    """
+
+    sha256: str
+    lines: int
+    odd: bool
+
+
+def survey(path: Path, is_text: bool) -> Survey:
+    """Read the file once, in bounded memory; raises OSError or EOFError where it was cut off."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    if not is_text:
+        return Survey(digest, 0, False)
+    counted = _Count()
+    with open_bytes(path) as unpacked:
+        while chunk := unpacked.read(CHUNK):
+            counted.add(chunk)
+    return Survey(digest, counted.lines, counted.odd)
+
+
+class _Count:
+    """Lines and oddities over chunks of UTF-8; each count is one pass of C over the bytes."""
+
+    def __init__(self) -> None:
+        self.breaks = self.returns = self.pairs = 0
+        self.last = b"\n"
+        self.broken = False
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def add(self, chunk: bytes) -> None:
+        self.breaks += chunk.count(b"\n")
+        if b"\r" in chunk or self.last == b"\r":
+            self.returns += chunk.count(b"\r")
+            self.pairs += chunk.count(b"\r\n") + (self.last == b"\r" and chunk[:1] == b"\n")
+        self.last = chunk[-1:]
+        if b"\0" in chunk:
+            self.broken = True
+        if not self.broken and (not chunk.isascii() or self.decoder.getstate()[0]):
+            try:
+                self.decoder.decode(chunk)
+            except UnicodeDecodeError:
+                self.broken = True
+
+    @property
+    def lines(self) -> int:
+        return self.breaks + (self.last != b"\n")
+
+    @property
+    def odd(self) -> bool:
+        return self.broken or self.returns != self.pairs or bool(self.decoder.getstate()[0])

@@ -1,0 +1,122 @@
+"""The landed rows of some days in one place, typed and in the order of the files: what verdicts are passed on.
+
+Rows are kept as Arrow batches in one file under HINET_HOME/spill that is mapped, not loaded: the system drops its
+pages when memory is short. DuckDB's own temporary tables cost several times as much to write (docs/log.md).
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hinet_core.contract import Contract
+from hinet_core.ingest import forgotten
+from hinet_core.ingest.files import LandedFile
+from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.outcomes import stage_outcomes
+from hinet_core.ingest.readers import FileReader
+from hinet_core.ingest.staging import PLACE_NAME, needs_number, side_rows, side_table, typed_rows
+from hinet_core.lake import connect, quote_literal, spill_folder
+
+ROWS_A_BATCH = 65_536
+
+
+@dataclass
+class Stage:
+    """Typed rows in batches, and a connection. Files are numbered by their path, places count all rows in order."""
+
+    con: duckdb.DuckDBPyConnection
+    contract: Contract
+    files: list[LandedFile]
+    known: forgotten.Forgotten
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    spans: list[tuple[date, date]] = field(default_factory=list)  # first and last day in each batch
+    place: int = 0
+
+    def rows(self, days: Iterable[date]) -> str:
+        """SELECT of the rows in the books of the days, with source_file, file_number, record_number and place."""
+        wanted = sorted(set(days))
+        held = [n for n, (first, last) in enumerate(self.spans) if any(first <= day <= last for day in wanted)]
+        name = f"staged from {wanted[0]} to {wanted[-1]}"
+        self.con.register(name, pa.Table.from_batches([self.batches[n] for n in held], self.batches[0].schema))
+        query = f'SELECT *, {self.file_name("file_number")} AS source_file FROM "{name}"'
+        if all(first == last for first, last in (self.spans[n] for n in held)):
+            return query
+        listed = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in wanted)
+        return f"{query} WHERE placed_day IN ({listed})"
+
+    def file_name(self, number: str) -> str:
+        names = ", ".join(quote_literal(one.path) for one in self.files)
+        return f"list_extract([{names}], {number} + 1)"
+
+
+@contextmanager
+def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterator[Stage]:
+    """The landed rows of the days and of their dedupe horizon, with side tables and late outcomes."""
+    horizon = contract.dedupe.horizon_days
+    wanted = {day - timedelta(days=back) for day in days for back in range(horizon + 1)}
+    files = {one.path: one for day in wanted for one in landed.files_of(day)}
+    con = connect()
+    try:
+        stage = Stage(con, contract, [files[path] for path in sorted(files)], forgotten.load(landed.root.parent))
+        for source in contract.sources:
+            if source.kind == "side":
+                readers = [landed.open(con, source, one.path) for one in landed.files_from(source)]
+                rows = side_rows(contract, source, readers)
+                con.execute(f"CREATE TEMP TABLE {side_table(source)} AS {rows}").fetchall()
+        _fill(stage, [landed.open(con, contract.log, one.path) for one in stage.files], wanted)
+        for source in contract.outcome_sources:
+            late = {path: name for day in days for path, name in landed.outcome_files(source, day).items()}
+            stage_outcomes(con, contract, source, late, landed)
+        yield stage
+    finally:
+        con.close()
+
+
+def _fill(stage: Stage, readers: list[FileReader], wanted: set[date]) -> None:
+    """Write the rows of every file to the spill file, and map it. The file has no name any more: it goes with us."""
+    handle, path = tempfile.mkstemp(prefix="staged-", dir=spill_folder())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            writer = None
+            for number, reader in enumerate(readers):
+                for batch in _typed(stage, number, reader, wanted):
+                    writer = writer or pa.ipc.new_file(file, batch.schema)
+                    writer.write_batch(batch)
+            if writer:
+                writer.close()
+        mapped = pa.ipc.open_file(pa.memory_map(path))
+        stage.batches = [mapped.get_batch(n) for n in range(mapped.num_record_batches)]
+    finally:
+        Path(path).unlink()
+    for batch in stage.batches:
+        found = pc.min_max(batch["placed_day"]).as_py()
+        stage.spans.append((found["min"], found["max"]))
+
+
+def _typed(stage: Stage, number: int, reader: FileReader, wanted: set[date]) -> Iterator[pa.RecordBatch]:
+    """A file's rows in batches, each row with its place among all rows and its number in the file."""
+    one = stage.files[number]
+    days = None if one.days <= wanted else wanted
+    # DuckDB numbers rows with one thread; where all rows are read, their number is counted here.
+    counted = days is None and reader.stream is None and not needs_number(stage.contract)
+    query = typed_rows(stage.contract, reader, min(one.days), days, numbered=not counted)
+    query = forgotten.unread(stage.contract, stage.known, query)
+    first = 1
+    for batch in stage.con.sql(query).to_arrow_reader(ROWS_A_BATCH):
+        stop = first + batch.num_rows
+        if counted:
+            batch = batch.append_column("record_number", pa.array(np.arange(first, stop)))
+        places = pa.array(np.arange(first, stop) + stage.place)
+        batch = batch.append_column(PLACE_NAME, places)
+        yield batch.append_column("file_number", pa.array(np.full(batch.num_rows, number, np.int32)))
+        first = stop
+    stage.place += first - 1
