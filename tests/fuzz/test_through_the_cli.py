@@ -1,0 +1,106 @@
+"""Damaged logs through the verbs that people use: every answer is a sentence and a status, and the books are right."""
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+from click.testing import CliRunner
+from damages import NotHereError
+from fuzz_runs import KINDS
+from judge import WrongError, compare, look, reproducer
+from log_truth import Log
+from mutated_contract import toml
+from random_log import random_log
+from written import write_log
+
+from hinet_core.cli import main
+from hinet_core.contract import load_contract
+from hinet_core.ingest.landing import last_index
+from hinet_core.lake import Lake
+from hinet_core.settings import Paths
+
+QUICK = ["text_in_number", "unknown_scenario", "column_missing", "duplicate_row"]
+OPEN_BOUNDS = {"max_quarantined_share": 1, "max_duplicate_share": 1, "max_unknown_scenario_share": 1}
+
+
+def damaged(kind: str, seed: int) -> Log:
+    """A log with this damage: the first of the seed's that has something to damage."""
+    rng = Random(f"{kind} {seed}")
+    while True:
+        log = random_log(rng, KINDS[kind].wish)
+        try:
+            KINDS[kind].plant(rng, log)
+        except NotHereError:
+            continue
+        return log
+
+
+def delivered(log: Log, home: Path) -> tuple[str, str]:
+    """The contract file and the folder with the log's files."""
+    folder = home / "delivered"
+    write_log(log, folder)
+    log.meddle.get("written", Path)(folder)
+    log.raw["quality"] = OPEN_BOUNDS
+    contract = home / "fuzzed.toml"
+    contract.write_text(toml(log.raw), encoding="utf-8")
+    return str(contract), str(folder)
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    found = CliRunner().invoke(main, arguments)
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+    assert "Traceback" not in found.output and "Error:" not in found.output.replace("Error: ", "", 1), found.output
+    return found.exit_code, found.output
+
+
+def through_the_verbs(kind: str, seed: int, home: Path) -> None:
+    log = damaged(kind, seed)
+    contract, folder = delivered(log, home)
+    assert call("contract", "check", contract)[0] == 0
+    status, said = call("land", "--contract", contract, folder)
+    if status:
+        assert log.may_fail, said
+        return
+    status, said = call("ingest", "--contract", contract)
+    refused = [file for file in log.files if file.refused]
+    assert status == (1 if any(file.path in said for file in refused) else 0), said
+    paths = Paths(home / "fuzzed")
+    seen = look(Lake(paths.lake), last_index(load_contract(contract), paths))
+    if complaints := compare(log, seen):
+        raise WrongError("\n".join(["", *complaints, "", *reproducer(log.raw, home / "fuzzed")]))
+    said = call("books", "--contract", contract, "--csv")[1]
+    totals = list(csv.reader(io.StringIO(said)))[-1]
+    assert [int(one) for one in totals[-4:]] == [sum(column) for column in zip(*seen.books.values(), strict=True)], said
+    said = call("quarantine", "--contract", contract)[1]
+    assert all(reason in "".join(said.split("\n")) for reasons, _ in seen.quarantined.values() for reason in reasons)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", QUICK)
+def test_some_kinds(kind, home, monkeypatch):
+    monkeypatch.setenv("HINET_HOME", str(home))
+    through_the_verbs(kind, 0, home)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind(kind, home, monkeypatch):
+    monkeypatch.setenv("HINET_HOME", str(home))
+    through_the_verbs(kind, 1, home)
+
+
+@pytest.mark.slow
+def test_a_process_says_it_in_sentences(home, monkeypatch):
+    """The real entry point: nothing on stderr but what `hinet` means to say."""
+    monkeypatch.setenv("HINET_HOME", str(home))
+    contract, folder = delivered(damaged("picture", 0), home)
+    hinet = [sys.executable, "-c", "from hinet_core.cli import main; main()"]
+    assert call("land", "--contract", contract, folder)[0] == 0
+    for verb in ("ingest", "quarantine"):
+        done = subprocess.run([*hinet, verb, "--contract", contract], capture_output=True, text=True)
+        assert done.returncode in (0, 1), done.stderr
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
