@@ -14,8 +14,10 @@ from hinet_core.ingest.outcomes import AT_US, FILE_ID, belongs, table_of
 from hinet_core.ingest.staging import MICROSECOND, reported_at, with_labels
 from hinet_core.lake import quote_identifier, quote_literal
 
-# A record of the log, in the log's rows and in the matches.
-PLACE, LOG_PLACE = "source_file, record_number", "log_file, log_record"
+# A record of the log, in its rows and in the matches, and why a row is refused; no column of a contract has a dot.
+PLACE = "source_file, record_number"
+LOG_FILE, LOG_RECORD, REFUSED = (quote_identifier(f"log.{name}") for name in ("file", "record", "refused"))
+LOG_PLACE = f"{LOG_FILE}, {LOG_RECORD}"
 
 
 def attach(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
@@ -48,12 +50,12 @@ def matches_of(source: Source) -> str:
 
 
 def _matches(contract: Contract, source: Source) -> str:
-    """One line per exposure and row that belongs to it; `reason` is for what the funnel refuses."""
+    """One line per exposure and row that belongs to it; REFUSED is for what the funnel refuses."""
     values = ", ".join(f"late.{quote_identifier(one.name)}" for one in contract.columns_of(source))
     return (
-        "SELECT row.source_file AS log_file, row.record_number AS log_record, row.exposed_us, "
+        f"SELECT row.source_file AS {LOG_FILE}, row.record_number AS {LOG_RECORD}, row.exposed_us, "
         f"late.{quote_identifier(FILE_ID)}, late.record_number, late.{AT_US}, {values}, "
-        "CAST(NULL AS VARCHAR) AS reason "
+        f"CAST(NULL AS VARCHAR) AS {REFUSED} "
         f"FROM judged AS row JOIN {table_of(source)} AS late ON {belongs(contract, source, 'row', 'late')} "
         "WHERE row.verdict = 'kept'"
     )
@@ -81,7 +83,7 @@ def _with_claims(contract: Contract) -> str:
 
 
 def _same_place(row: str, late: str) -> str:
-    return f"{row}.source_file = {late}.log_file AND {row}.record_number = {late}.log_record"
+    return f"{row}.source_file = {late}.{LOG_FILE} AND {row}.record_number = {late}.{LOG_RECORD}"
 
 
 def _told(contract: Contract, task: Task) -> list[str]:
@@ -121,8 +123,8 @@ def _refuse(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source) 
     for task in contract.tasks:
         if task.after and task.on_violation == "quarantine" and contract.late_source(task) == source:
             con.execute(
-                f"UPDATE {matches_of(source)} AS late SET reason = {quote_literal(rules.violation_reason(task))} "
-                f"FROM claims WHERE {_same_place('claims', 'late')} AND reason IS NULL "
+                f"UPDATE {matches_of(source)} AS late SET {REFUSED} = {quote_literal(rules.violation_reason(task))} "
+                f"FROM claims WHERE {_same_place('claims', 'late')} AND {REFUSED} IS NULL "
                 f"AND {claims_of(contract, task)} AND claims.{rules.claimed(task.after)} = 0"
             ).fetchall()
 
@@ -141,7 +143,7 @@ def _with_first_rows(contract: Contract) -> str:
         numbered = (
             f"SELECT {LOG_PLACE}, {', '.join(names)}, "
             f"row_number() OVER (PARTITION BY {LOG_PLACE} ORDER BY {order}) AS nth "
-            f"FROM {matches_of(source)} WHERE reason IS NULL"
+            f"FROM {matches_of(source)} WHERE {REFUSED} IS NULL"
         )
         joins.append(f"LEFT JOIN ({numbered}) AS {first} ON {_same_place('row', first)} AND {first}.nth = 1")
     return f"SELECT {', '.join(columns)} FROM claims AS row {' '.join(joins)}"
@@ -150,9 +152,9 @@ def _with_first_rows(contract: Contract) -> str:
 def matches_query(contract: Contract, day: date) -> str:
     """`outcome_matches`: which row of which outcome file belongs to which exposure of the day, or why it is refused."""
     parts = [
-        f"SELECT DATE {quote_literal(day.isoformat())} AS day, {LOG_PLACE}, "
+        f"SELECT DATE {quote_literal(day.isoformat())} AS day, {LOG_FILE} AS log_file, {LOG_RECORD} AS log_record, "
         f"{quote_literal(source.name)} AS source, {quote_identifier(FILE_ID)} AS outcome_file, "
-        f"record_number AS outcome_record, reason FROM {matches_of(source)}"
+        f"record_number AS outcome_record, {REFUSED} AS reason FROM {matches_of(source)}"
         for source in contract.outcome_sources
     ]
     return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY ALL"

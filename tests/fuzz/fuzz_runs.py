@@ -10,6 +10,7 @@ from typing import Any
 
 import cell_damage
 import file_damage
+import late_damage
 import line_damage
 import pytest
 from damages import KINDS, NotHereError
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from judge import judge
 from random_log import random_log
 
-ROOMS = (cell_damage, line_damage, file_damage)  # each registers its kinds of damage
+ROOMS = (cell_damage, line_damage, file_damage, late_damage)  # each registers its kinds of damage
 QUICK, LONG = 3, 100  # cases of each kind of damage in `make test`, and in `make test-all`
 CLEAN_QUICK, CLEAN_LONG = 40, 400  # logs with nothing wrong in them
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("FUZZ_SHRINK") else [])]
@@ -29,7 +30,7 @@ CONTRACTS_QUICK, CONTRACTS_LONG = 60, 500  # of each of the four ways to fuzz th
 OPEN = {
     "unclosed_quote", "text_after_quote", "mixed_line_ends", "mixed_line_ends_in_json", "blank_lines",
     "blank_lines_in_json", "broken_object", "no_object", "cut_in_an_object", "gzip_cut", "gzip_cut_in_json",
-    "gzip_flipped", "zstd_cut", "file_vanishes", "file_grows",
+    "gzip_flipped", "zstd_cut", "outcome_file_cut", "file_vanishes", "file_grows",
 }  # fmt: skip
 
 

@@ -14,12 +14,15 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
+from late_truth import compare_books, shown
 from log_truth import Log, LogFile, Row, local_day, outcomes, violated
-from written import write_log
+from written import write_late, write_log
 
 from hinet_core.contract import ContractError, parse_contract
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import LandingIndex, index
+from hinet_core.ingest.outcome_books import write_books
+from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import Lake, LakeError, connect, parquet_list
 from hinet_core.settings import Paths
@@ -44,6 +47,8 @@ class Seen:
     quarantined: dict[Place, tuple[list[str], str | None]] = field(default_factory=dict)
     books: dict[str, list[int]] = field(default_factory=dict)  # file: read, kept, duplicate, quarantined
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
+    outcomes: dict[int, str] = field(default_factory=dict)  # records that wait or are refused
+    outcome_books: list[int] = field(default_factory=list)
 
 
 def judge(log: Log, home: Path) -> None:
@@ -85,6 +90,12 @@ def ingest(log: Log, raw: dict[str, Any], home: Path) -> Seen:
     lake = Lake(paths.lake)
     for _ in ingest_days(contract, lake, landed, landed.days):
         pass
+    if log.late and log.late.after:
+        write_late(log, paths.landing)
+        landed = index(contract, paths)
+        for _ in ingest_days(contract, lake, landed, pending_days(lake, landed)):
+            pass
+    write_books(lake, landed)
     return look(lake, landed)
 
 
@@ -106,12 +117,22 @@ def look(lake: Lake, landed: LandingIndex) -> Seen:
     for row in records(con, lake, "ingest_counters"):
         key = row["counter"], row["detail"]
         seen.counters[key] = seen.counters.get(key, 0) + row["rows"]
+    for row in records(con, lake, "outcome_quarantine"):
+        seen.outcomes[row["record_number"]] = "quarantined"
+    for row in records(con, lake, "outcome_waiting"):
+        seen.outcomes[row["record_number"]] = "unmatched"
+    for row in records(con, lake, "outcome_files"):
+        counts = [row[f"rows_{name}"] for name in ("read", "matched", "duplicate", "unmatched", "quarantined")]
+        seen.outcome_books = [sum(pair) for pair in zip(seen.outcome_books or [0] * 5, counts, strict=True)]
     con.close()
     return seen
 
 
 def records(con: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> list[dict[str, Any]]:
-    found = con.execute(f"SELECT * FROM {parquet_list(lake.files(table))}")
+    files = lake.files(table)
+    if not files:
+        return []
+    found = con.execute(f"SELECT * FROM {parquet_list(files)}")
     names = [one[0] for one in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -139,7 +160,7 @@ def compare(log: Log, seen: Seen) -> list[str]:
         complaints += compare_file(log, file, seen, fates)
     strange = {place for place in (*seen.kept, *seen.quarantined) if place not in fates}
     complaints += [f"{place}: no such record was written: {seen.quarantined.get(place)}" for place in sorted(strange)]
-    return complaints + unbalanced(seen) + compare_counters(log, seen, fates)
+    return complaints + unbalanced(seen) + compare_counters(log, seen, fates) + compare_late(log, seen, fates)
 
 
 def unbalanced(seen: Seen) -> list[str]:
@@ -216,6 +237,8 @@ def compare_row(log: Log, row: Row, got: dict[str, Any]) -> list[str]:
         expected[f"known_us_{task}"] = (outcome.known - datetime(1970, 1, 1)) // timedelta(microseconds=1)
     if log.side:
         expected |= joined(log, values)
+    if log.late:
+        expected |= shown(log.late, values, exposed)
     return [
         f"{name} is {got.get(name, 'not there')!r}, expected {value!r}"
         for name, value in expected.items()
@@ -247,6 +270,16 @@ def joined(log: Log, values: dict[str, Any]) -> dict[str, Any]:
     assert side is not None
     key = values[side.key.name]
     return next((found for each, found, _ in side.rows if each == key), dict.fromkeys(one.name for one in side.fields))
+
+
+def compare_late(log: Log, seen: Seen, fates: dict[Place, str]) -> list[str]:
+    """The books of the outcomes, given which exposures were kept."""
+    if log.late is None:
+        return []
+    time = log.role("time").name
+    kept = [row.values for file in log.files if file.path not in seen.refused
+            for place, row in places(log, file) if fates[place] == "kept"]  # fmt: skip
+    return compare_books(log.late, [(one, one[time]) for one in kept], seen.outcomes, seen.outcome_books)
 
 
 def compare_counters(log: Log, seen: Seen, fates: dict[Place, str]) -> list[str]:

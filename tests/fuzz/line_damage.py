@@ -206,7 +206,7 @@ def broken_object(rng: Random, log: Log) -> None:
     change = rng.choice(
         [lambda text: text[: len(text) // 2], lambda text: text[1:], lambda text: text.replace(": ", " ", 1),
          lambda text: text + "}", lambda text: text.replace('"', "'"), lambda text: text[:-1] + ',"x": NaN}',
-         lambda text: text[:-1] + ",}", lambda text: text[:-1] + ',"x": 01}', lambda text: text + text]
+         lambda text: text[:-1] + ',"x": 01}', lambda text: text + text]
     )  # fmt: skip
     as_line(log, row, change)
     row.refuse("^line: ")

@@ -26,8 +26,8 @@ class Field:
 
     @property
     def cell_names(self) -> tuple[str, ...]:
-        """The file columns with a cell for it: none when it is read from the path."""
-        return tuple(one for one in self.found_in if not one.startswith("path:"))
+        """The file columns with a cell for it: none when it is constant or read from the path."""
+        return tuple(one for one in self.found_in if not one.startswith("path:")) if self.kind.width else ()
 
     def to_contract(self) -> dict[str, Any]:
         raw: dict[str, Any] = {"name": self.name, "type": self.kind.type, "role": self.role}
@@ -123,6 +123,7 @@ class Log:
     draw_row: Callable[[], Row]
     side: Side | None = None
     text_columns: set[str] = field(default_factory=set)
+    late: Any = None  # late_truth.Late
     meddle: dict[str, Callable[[Path], None]] = field(default_factory=dict)  # 'written', 'indexed'
     may_fail: str | None = None
 

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+from drawn_mappings import mapped
 from drawn_values import (
     ASCII,
     MISSING,
@@ -20,6 +21,7 @@ from drawn_values import (
     whole,
 )  # fmt: skip
 from encodings_at_hand import Coding, codings, holds
+from late_truth import Late, draw_outcomes, status_kind
 from log_truth import Field, Label, Log, LogFile, Row, Side, Values, violated
 from odd_words import CONTRACT_NAMES, FILE_NAMES, INJECTION, NULL_WORDS, PLACES
 
@@ -38,7 +40,8 @@ class Wish:
     header: bool | None = None
     coding: str = ""
     compression: str | None = None
-    has: tuple[str, ...] = ()  # 'list', 'date', 'bool', 'side', 'funnel', 'path', 'null_words', 'epoch', 'split_time'
+    # 'list', 'date', 'bool', 'side', 'funnel', 'path', 'null_words', 'epoch', 'split_time', 'late'
+    has: tuple[str, ...] = ()
     min_rows: int = 2
 
 
@@ -61,7 +64,7 @@ class Builder:
         self.null_words = rng.sample(NULL_WORDS, 2 if "null_words" in wish.has else rng.randrange(3))
         self.fields: list[Field] = []
         self.labels: list[Label] = []
-        self.taken: dict[str, set[str]] = {"contract": set(), "log": set(), "side": set()}
+        self.taken: dict[str, set[str]] = {"contract": set(), "log": set(), "side": set(), "late": set()}
         self.path_places: list[str] = []
 
     def chance(self, share: float) -> bool:
@@ -77,16 +80,23 @@ class Builder:
         self.add_features()
         self.add_labels()
         side = self.add_side() if self.wants("side", 0.2) else None
+        late = self.add_late() if self.wants("late", 0.1) else None
         columns = [name for one in self.fields if one.source == "log" for name in one.cell_names]
         columns += [self.unused("log", FILE_NAMES) for _ in range(self.rng.randrange(3))]  # not in the contract
         self.rng.shuffle(columns)
         if self.format == "csv" and not source["header"]:
             source["names"] = columns
         raw = self.contract(source, scenarios, side)
+        if late:
+            raw["sources"].append(late.source)
+            raw["tasks"].append(late.task)
         log = Log(raw, self.fields, self.labels, [], self.draw_row, side, set())
         if self.format != "csv":
             log.text_columns = {one for one in columns if self.chance(0.3)}
         self.add_files(log, columns)
+        if late:
+            log.late = late
+            draw_outcomes(self.rng, log, late)
         return log
 
     # --- the contract ---------------------------------------------------------------------------------------------
@@ -121,7 +131,9 @@ class Builder:
     def add(self, role: str, kind: Kind, nullable: bool = False, source: str = "log", **rules: Any) -> Field:
         """A column of the contract with a file column for each of its cells."""
         name = self.unused("contract", CONTRACT_NAMES)
-        if kind.width > 1:
+        if kind.width == 0:
+            found: tuple[str, ...] = (name,)
+        elif kind.width > 1:
             found = tuple(self.unused(source, FILE_NAMES) for _ in range(kind.width))
         elif name.lower() not in self.taken[source] and self.chance(0.4):
             self.taken[source].add(name.lower())
@@ -182,6 +194,8 @@ class Builder:
             self.add("plain", a_date(rng), nullable=self.chance(0.5))
         if self.wants("bool", 0.2):
             self.add("plain", Truth("bool"), nullable=self.chance(0.5))
+        for _ in range(rng.randrange(3)):
+            self.add("plain", mapped(rng))
         for _ in range(rng.randrange(3)):
             kind = rng.choice([self.text(), whole(rng), real(rng)])
             self.add("plain", kind, nullable=self.chance(0.5))
@@ -248,6 +262,21 @@ class Builder:
             rows.append((value, values, cells | {key_name: key.kind.cells(rng, value)[0]}))
         self.known_items = [value for value, _, _ in rows]
         return Side(key, key_name, fields, columns, rows)
+
+    def add_late(self) -> Late:
+        """A task whose outcomes come in a file of their own, by user and item."""
+        keys = {one.name: self.unused("late", FILE_NAMES) for one in self.fields if one.role in ("user", "item")}
+        status = self.add("outcome", status_kind(), source="late")
+        at = self.add("known_at", moment(self.rng, self.days, self.clock, "epoch"), source="late")
+        columns = [*keys.values(), *status.found_in, *at.found_in]
+        suffix = self.rng.choice(["", ".gz"]) if self.wish.compression is None else self.wish.compression
+        source = {
+            "name": "late", "kind": "outcomes", "files": f"late*.csv{suffix}", "format": "csv", "join": keys,
+            "early": "1m", "encoding": self.coding.name, "delimiter": self.rng.choice([",", ";", "|"]),
+        }  # fmt: skip
+        layout = source | {"quote": '"', "header": True}
+        file = LogFile(f"late_1.csv{suffix}", [], columns, layout=layout)
+        return Late(file, source, keys, status, at, after=self.chance(0.4))
 
     def contract(self, source: dict[str, Any], scenarios: list[dict[str, Any]], side: Side | None) -> dict[str, Any]:
         keys = [one.name for one in self.fields if one.role in ("user", "item", "time")]

@@ -20,17 +20,24 @@ def write_log(log: Log, landing: Path) -> None:
         path = landing / one.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file_bytes(log, one))
+    if log.late and not log.late.after:
+        write_late(log, landing)
     if log.side:
-        source = log.raw["sources"][1]
+        source = next(one for one in log.raw["sources"] if one["name"] == "side")
         lines = [log.side.columns, *([cells[name].text for name in log.side.columns] for _, _, cells in log.side.rows)]
         text = "".join(csv_line(line, source) + "\n" for line in lines)
         data = encoded(text, source["encoding"], first=True)
         (landing / log.side.path).write_bytes(log.side.tamper(data) if log.side.tamper else data)
 
 
+def write_late(log: Log, landing: Path) -> None:
+    """The file of outcomes, in a layout of its own."""
+    (landing / log.late.file.path).write_bytes(file_bytes(log, log.late.file))
+
+
 def file_bytes(log: Log, one: LogFile) -> bytes:
     """The finished file: records, lines between them, encoding, compression, and what a damage did to it."""
-    is_parquet = log.source["format"] == "parquet"
+    is_parquet = one.layout.get("format", log.source["format"]) == "parquet"
     data = parquet_bytes(log, one) if is_parquet else compressed(text_bytes(log, one), one.path)
     return one.tamper(data) if one.tamper else data
 

@@ -339,6 +339,18 @@ def test_an_outcome_file_that_cannot_be_read_is_named_and_the_others_go_on(late,
     assert shown(paths, con) == EXPECTED
 
 
+def test_columns_of_outcomes_have_any_name(raw, paths, con):
+    """Also names that joining uses itself."""
+    part_of(raw, "columns", "amount")["name"] = "reason"
+    raw["columns"].append(part_of(raw, "columns", "reason") | {"name": "log_file"})
+    write_csv(paths.landing, "log_1.csv", SHOWN)
+    write_csv(paths.landing, "orders_1.csv", ORDERS)
+    ingest(parse_contract(raw), paths)
+    assert shown(paths, con, "request, item, label_order, reason, log_file")[:2] == [
+        (1, "a", 1, 9.5, 9.5), (1, "b", 0, None, None),
+    ]  # fmt: skip
+
+
 def test_an_outcome_column_may_be_missing_in_impressions_whatever_its_file_says(late):
     missing = {rule.column for rule in rules(late, D27) if rule.expectation == "ExpectColumnValuesToNotBeNull"}
     assert "clicked" in missing
