@@ -46,13 +46,14 @@ class Paths:
 
 @dataclass(frozen=True)
 class Settings:
-    """HINET_HOME, HINET_THREADS, HINET_MEMORY, HINET_DEVICE and HINET_CONTRACTS as values."""
+    """HINET_HOME, HINET_THREADS, HINET_MEMORY, HINET_DEVICE, HINET_CONTRACTS and HINET_DATA_DOCS as values."""
 
     home: Path
     threads: int
     memory_limit: str
     device: str
     contracts: tuple[str, ...]
+    data_docs: bool
 
     @property
     def dagster_home(self) -> Path:
@@ -79,6 +80,9 @@ def load_settings() -> Settings:
     memory = os.environ.get("HINET_MEMORY") or "4GB"
     if not MEMORY.fullmatch(memory):
         raise SettingsError(f"HINET_MEMORY: found {memory!r}, allowed: a size such as 500MB, 4GB or 2GiB")
+    data_docs = os.environ.get("HINET_DATA_DOCS") or "1"
+    if data_docs not in ("0", "1"):
+        raise SettingsError(f"HINET_DATA_DOCS: found {data_docs!r}, allowed: 0 or 1")
     named = os.environ.get("HINET_CONTRACTS") or "meishi"
     contracts = tuple(part.strip() for part in named.split(",") if part.strip())
     return Settings(
@@ -87,4 +91,5 @@ def load_settings() -> Settings:
         memory_limit=memory,
         device=device,
         contracts=contracts,
+        data_docs=data_docs == "1",
     )

@@ -5,11 +5,13 @@ A check of an asset carries no partition of its own, so its metadata names the d
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 
 from hinet_core.contract import Contract
 from hinet_core.quality import CheckKind, Finding
+from hinet_core.quality.docs import page_of
 from hinet_core.quality.verdict import sentence_of
 from orchestration.reporting import key_of
 
@@ -27,21 +29,21 @@ def check_specs(contract: Contract, table: str, kinds: Sequence[CheckKind]) -> l
 
 
 def check_results(
-    kinds: Sequence[CheckKind], findings: Sequence[Finding], days: Sequence[date]
+    kinds: Sequence[CheckKind], findings: Sequence[Finding], days: Sequence[date], pages: Path | None = None
 ) -> Iterator[dg.AssetCheckResult]:
-    """One result per kind over all judged days of the run."""
+    """One result per kind over all judged days of the run, with the page that tells most, if `pages` are written."""
     for kind in kinds:
         failed = [one for one in findings if one.kind == kind.name and one.status == "fail"]
         yield dg.AssetCheckResult(
             check_name=kind.name,
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR if kind.blocking else dg.AssetCheckSeverity.WARN,
-            metadata=check_metadata(kind, failed, days),
+            metadata=check_metadata(kind, failed, days, pages),
         )
 
 
 def check_metadata(
-    kind: CheckKind, failed: Sequence[Finding], days: Sequence[date]
+    kind: CheckKind, failed: Sequence[Finding], days: Sequence[date], pages: Path | None
 ) -> dict[str, dg.MetadataValue]:
     metadata: dict[str, dg.MetadataValue] = {
         "days_judged": dg.MetadataValue.json([day.isoformat() for day in days]),
@@ -51,4 +53,7 @@ def check_metadata(
         lines = [f"- **{one.day}** {sentence_of(one)}" for one in failed[:SHOWN]]
         metadata["days_failed"] = dg.MetadataValue.json(sorted({one.day.isoformat() for one in failed}))
         metadata["findings"] = dg.MetadataValue.md("\n".join(lines))
+    if pages is not None:
+        page = page_of(pages, failed[0].day) if failed else pages / "index.html"
+        metadata["data_docs"] = dg.MetadataValue.path(str(page))
     return metadata

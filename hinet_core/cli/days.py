@@ -20,6 +20,7 @@ def ingest(name: str, days: DaySpan | None) -> None:
     from hinet_core.ingest.landing import index
     from hinet_core.ingest.outcome_books import total_counts, write_books
     from hinet_core.ingest.pending import gaps, pending_days
+    from hinet_core.quality.docs import write_docs
     from hinet_core.quality.verdict import kept_out
 
     results = []
@@ -39,6 +40,7 @@ def ingest(name: str, days: DaySpan | None) -> None:
         if books:
             click.echo(f"outcome files: {words_of(total_counts(books))}")
         lake.rebuild_catalog(paths.catalog)
+        write_docs(contract, lake, paths.docs, results)
     if not asked:
         click.echo(f"nothing to read: all {len(landed.days)} landed days are in")
     holes = gaps(landed.days) if not landed.refused and days is None else []

@@ -63,6 +63,7 @@ def quarantine_replay(name: str) -> None:
     from hinet_core.ingest.landing import index
     from hinet_core.ingest.pending import pending_days
     from hinet_core.ingest.replay import replay, replay_days
+    from hinet_core.quality.docs import write_docs
     from hinet_core.quality.verdict import kept_out
 
     with one_sentence():
@@ -74,6 +75,7 @@ def quarantine_replay(name: str) -> None:
             return
         done = replay(contract, lake, landed, days, quality)  # type: ignore[arg-type]
         lake.rebuild_catalog(paths.catalog)
+        write_docs(contract, lake, paths.docs, done.results)
         waiting = pending_days(lake, landed)
     for result in done.results:
         click.echo(f"{result.day}: {books_of(result.counts)}" + ("" if result.manifest else "; still kept out"))

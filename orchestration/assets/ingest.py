@@ -11,6 +11,7 @@ from hinet_core.ingest.landing import LandingIndex, index
 from hinet_core.ingest.outcome_books import STEP as BOOKS
 from hinet_core.ingest.outcome_books import total_counts, write_books
 from hinet_core.progress import track
+from hinet_core.quality.docs import write_docs
 from hinet_core.quality.verdict import kept_out
 from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of
@@ -49,8 +50,9 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
             landed = index(contract, home.paths(contract))
             results = list(ingested(context, contract, home, landed))
             home.lake(contract).rebuild_catalog(home.paths(contract).catalog)
+            pages = write_docs(contract, home.lake(contract), home.paths(contract).docs, results)
         findings = [finding for result in results for finding in result.findings]
-        yield from check_results(quality.check_names(contract), findings, [result.day for result in results])
+        yield from check_results(quality.check_names(contract), findings, [result.day for result in results], pages)
         problem = "; ".join(part for part in (not_landed(context, landed), kept_out(results)) if part)
         if problem:
             raise dg.Failure(description=problem, allow_retries=False)

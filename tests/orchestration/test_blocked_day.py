@@ -1,6 +1,7 @@
 """A bad day in a range: it is not materialized, its check has failed, what follows does not run; the good days stay."""
 
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -48,6 +49,7 @@ def test_a_bad_day_in_a_range_is_kept_out_and_the_good_days_stay(small, small_pa
     assert {one.check_name: one.blocking for one in failed} == {"min_rows": True, "scenario_volume": False}
     for one in failed:
         assert one.metadata["days_failed"].value == ["2025-03-04"]
+        assert "kept out" in Path(one.metadata["data_docs"].path).read_text()
     assert "at least 500" in failed[0].metadata["findings"].value
 
     assert instance.get_materialized_partitions(daily) == set()
