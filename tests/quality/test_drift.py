@@ -6,6 +6,7 @@ import pytest
 import tiny_log
 from tiny_log import number, tiny_contract
 
+from hinet_core.features.tables import day_tables
 from hinet_core.quality.drift import (
     CHAMPION,
     TRAILING,
@@ -87,6 +88,30 @@ def test_a_rate_that_moved_is_found_with_its_interval(con, tmp_path):
     (click,) = [one for one in rows if one.feature == "click" and one.scenario_id == "home"]
     assert click.value == pytest.approx(0.3) and 0.2 < click.low < 0.3 < click.high < 0.4
     assert click.note == "rate from 0.2 to 0.5, at most 0.25 of it"
+
+
+def test_a_feature_that_differs_between_any_two_days_is_not_called_drift(con, tmp_path):
+    """Its day is beyond the bound, and so is every day of the reference."""
+    lake = logged(tmp_path, lambda day, place, n: {"price": float(n % 10 + 4 * (day.toordinal() % 3))})
+    rows = [one for one in drift_rows(con, contract(), lake, LAST) if one.feature == "price"]
+    assert all(one.value > 0.25 for one in rows) and {one.status for one in rows} == {"pass"}
+    moved = logged(tmp_path / "moved", lambda day, place, n: {"price": 1e6} if day == LAST else {})
+    assert (TRAILING, "price", "home", "psi") in failed(con, moved)
+
+
+def test_computed_features_are_compared_once_their_windows_are_filled(con, tmp_path):
+    lake, one_day = logged(tmp_path), contract(window_days=1, min_days=1)
+    for table in day_tables(one_day):
+        table.write(con, one_day, lake, DAYS)
+
+    def compared(day):
+        return {one.feature: one for one in drift_rows(con, one_day, lake, day) if one.scenario_id != ""}
+
+    early, late = compared(DAYS[2]), compared(DAYS[4])
+    assert "city_impressions_1d" in early and "city_impressions_3d" not in early and "user_recency_days" not in early
+    assert {"city_impressions_1d", "city_impressions_3d", "user_recency_days"} <= set(late)
+    constant = late["scenario_impressions_1d"]
+    assert constant.status == "not_judged" and constant.note.startswith("no verdict: a single value all day")
 
 
 def test_few_rows_get_no_verdict_and_say_so(con, tmp_path):

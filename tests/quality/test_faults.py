@@ -187,3 +187,16 @@ def test_counts_without_a_name_are_refused(con):
     good_day.fill(con)
     with pytest.raises(ValueError, match="rows_kept"):
         judged(con, counts={"rows_read": N_ROWS, "rows_duplicate": 0, "rows_quarantined": 0})
+
+
+def test_a_retired_scenario_is_missed_by_nobody_and_its_rows_are_a_warning(con):
+    good_day.fill(con)
+    scenarios = [{"id": "home"}, {"id": "search", "retired": True}, {"id": "old", "modelled": False}]
+    retired = good_day.contract(scenarios=scenarios)
+    found = [one for one in judged(con, retired) if one.status == "fail"]
+    assert [(one.kind, one.scenario_id, one.observed, one.severity) for one in found] == [
+        ("stray_scenario", "search", 0.25, "warning")
+    ]
+    lose_rows_of(con, "search", 0)
+    assert failed(judged(con, retired, keep_counts(con))) == set()
+    assert retired.data_fingerprint == good_day.contract().data_fingerprint  # no model is retired with it

@@ -1,5 +1,6 @@
 """A day against the days before: known answers from planted profiles, and nothing but earlier committed days counts."""
 
+from collections import Counter
 from datetime import date, timedelta
 
 import good_day
@@ -13,7 +14,7 @@ from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake
 from hinet_core.quality.facts import Measured, measure
 from hinet_core.quality.history import History, Past, read_history
-from hinet_core.quality.profile import Profile
+from hinet_core.quality.profile import Profile, profile
 from hinet_core.quality.shares import nearest, newcombe, poisson, ratio
 from hinet_core.quality.suite import rules
 
@@ -50,6 +51,25 @@ def facts_of(con, lake, today):
         )
         if rule.kind in ("volume_change", "null_change", "rate_change", "new_share")
     }
+
+
+def test_the_profile_counts_what_a_loop_counts(con):
+    good_day.fill(con)
+    columns = "scenario_id, age, tags, city, label_click, label_order"
+    rows = con.execute(f"SELECT {columns} FROM impressions").fetchall()
+    found = profile(con, "impressions", good_day.contract(), {"home": 7})
+    for scenario in ("home", "search", "old"):
+        here = [row for row in rows if row[0] == scenario]
+        assert found.cell(scenario, "rows") == (len(here), len(rows))
+        assert found.cell(scenario, "duplicates") == ((7, len(here) + 7) if scenario == "home" else (0, len(here)))
+        if not here:
+            continue
+        for place, name in ((1, "age"), (2, "tags")):
+            assert found.cell(scenario, "missing", name) == (sum(row[place] is None for row in here), len(here))
+        for place, name in ((4, "label_click"), (5, "label_order")):
+            assert found.cell(scenario, "positives", name) == (sum(row[place] for row in here), len(here))
+    assert found.cell("", "listed", "city") == (3, len(rows))
+    assert found.categories == {"city": Counter((row[0], row[3]) for row in rows)}
 
 
 def test_what_is_read_is_pooled_over_the_window_and_split_by_weekday(con, tmp_path):
