@@ -93,6 +93,9 @@ class LandingIndex:
     def open(self, con: duckdb.DuckDBPyConnection, source: Source, path: str) -> FileReader:
         """A reader of one of the files, as the index found it."""
         one = next(one for one in self.files if (one.source, one.path) == (source.name, path))
+        now = (self.root / path).stat() if (self.root / path).is_file() else None
+        if now is None or (now.st_size, now.st_mtime_ns) != (one.size, one.mtime_ns):
+            raise LandingError(f"{path}: {'gone' if now is None else 'changed'} since it was looked at; run again")
         return open_file(con, self.contract, source, self.root / path, path, one.careful)
 
     def fingerprint(self, day: date) -> str:
@@ -253,7 +256,7 @@ def _examine(
         return replace(found, careful=careful, rows=dated(counted.days), undated=counted.days.get(None, 0))
     except LandingError as error:
         return replace(found, refused=str(error))
-    except (duckdb.Error, OSError, EOFError) as error:
+    except (duckdb.Error, OSError) as error:
         reason = f"{path.name}: not readable: {first_line(error)}. Deliver the file again"
         return replace(found, sha256="", refused=reason)
 
@@ -316,4 +319,5 @@ def usable_days(contract: Contract, relative: str, counted: dict[date | None, in
             f"{relative}: none of its {counted[None]} rows has a readable time between {contract.first_day} and "
             f"{last}; check the time column's `parse` and first_day in the contract"
         )
+    rows[min(rows)] += counted.get(None, 0)
     return rows

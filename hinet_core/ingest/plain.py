@@ -4,6 +4,7 @@ import codecs
 import gzip
 import hashlib
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,7 +27,7 @@ def packing(path: Path) -> str:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The unpacked bytes; a file that was cut off raises OSError or EOFError while it is read."""
+    """The unpacked bytes; a damaged archive raises OSError, EOFError or zlib.error while it is read."""
     kind = packing(path)
     if kind == "gzip":
         return gzip.open(path)  # type: ignore[return-value]
@@ -50,7 +51,7 @@ def is_utf8(encoding: str) -> bool:
 class Survey:
     """What the bytes of a file say: their hash, the lines of the text, and whether DuckDB could misread one.
 
-    `odd`: null bytes, line ends of \\r alone, or bytes that are not UTF-8.
+    `odd`: null bytes, line ends of \\r alone, bytes that are not UTF-8, or a blank before the header.
     """
 
     sha256: str
@@ -59,15 +60,18 @@ class Survey:
 
 
 def survey(path: Path, is_text: bool) -> Survey:
-    """Read the file once, in bounded memory; raises OSError or EOFError where it was cut off."""
+    """Read the file once, in bounded memory; raises OSError where its archive is damaged or cut off."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     if not is_text:
         return Survey(digest, 0, False)
     counted = _Count()
-    with open_bytes(path) as unpacked:
-        while chunk := unpacked.read(CHUNK):
-            counted.add(chunk)
+    try:
+        with open_bytes(path) as unpacked:
+            while chunk := unpacked.read(CHUNK):
+                counted.add(chunk)
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"damaged or cut off ({error})") from error
     return Survey(digest, counted.lines, counted.odd)
 
 
@@ -76,11 +80,13 @@ class _Count:
 
     def __init__(self) -> None:
         self.breaks = self.returns = self.pairs = 0
-        self.last = b"\n"
+        self.last = b""
         self.broken = False
         self.decoder = codecs.getincrementaldecoder("utf-8")()
 
     def add(self, chunk: bytes) -> None:
+        if self.last == b"":
+            self.broken = chunk.removeprefix(codecs.BOM_UTF8)[:1].isspace()
         self.breaks += chunk.count(b"\n")
         if b"\r" in chunk or self.last == b"\r":
             self.returns += chunk.count(b"\r")
@@ -96,7 +102,7 @@ class _Count:
 
     @property
     def lines(self) -> int:
-        return self.breaks + (self.last != b"\n")
+        return self.breaks + (self.last not in (b"\n", b""))
 
     @property
     def odd(self) -> bool:

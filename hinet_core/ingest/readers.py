@@ -44,14 +44,14 @@ class FileReader:
     @property
     def fault(self) -> str | None:
         """Why a record could not be read, as an expression over `query`; None where every record could."""
-        return quote_identifier(records.FAULT) if self.stream else None
+        return FAULT if self.stream or self.source.format == "ndjson" else None
 
     @property
     def record(self) -> str:
         """The whole record as text, as an expression over `query`: what quarantine keeps."""
         if self.source.format == "ndjson":
             return WHOLE_LINE
-        pairs = ", ".join(f"{quote_literal(name)}, {self.raw(name)}" for name in self.columns)
+        pairs = ", ".join(f"{quote_literal(name.split(AGAIN)[0])}, {self.raw(name)}" for name in self.columns)
         text = f"CAST(json_object({pairs}) AS VARCHAR)"
         return f"coalesce({WHOLE_LINE}, {text})" if self.stream else text
 
@@ -78,19 +78,22 @@ class FileReader:
     def _csv(self, numbered: bool) -> str:
         names = ", ".join(f"c{place} AS {self.raw(name)}" for place, name in enumerate(self.columns))
         if self.stream:
-            names += f", {quote_identifier(records.FAULT)}, {WHOLE_LINE}"
+            names += f", {FAULT}, {WHOLE_LINE}"
         return f"SELECT {names}{self._number(numbered)} FROM {self._text(len(self.columns), csv_options(self.source))}"
 
     def _ndjson(self, numbered: bool) -> str:
         names = ", ".join(
-            f"CASE WHEN json_valid(line) THEN line ->> {quote_literal(json_pointer(name))} END AS {self.raw(name)}"
+            f"CASE WHEN {FAULT} IS NULL THEN line ->> {quote_literal(json_pointer(name))} END AS {self.raw(name)}"
             for name in self.columns
         )
-        fault = f", {quote_identifier(records.FAULT)}" if self.stream else ""
-        whole = f"coalesce({WHOLE_LINE}, c0)" if self.stream else "c0"
-        lines = f"SELECT c0 AS line, {whole} AS {WHOLE_LINE}{fault}{self._number(numbered)} FROM {self._text(1, LINES)}"
+        is_object = "CASE WHEN json_valid(c0) THEN json_type(c0) = 'OBJECT' ELSE false END"
+        fault = f"CASE WHEN NOT {is_object} THEN 'line: not a JSON object' END"
+        fault, whole = (f"coalesce({FAULT}, {fault})", f"coalesce({WHOLE_LINE}, c0)") if self.stream else (fault, "c0")
+        scan = self._text(1, LINES)
+        lines = f"SELECT c0 AS line, {fault} AS {FAULT}, {whole} AS {WHOLE_LINE}{self._number(numbered)} FROM {scan}"
         number = ", record_number" if numbered or self.stream else ""
-        return f"SELECT {names}, {WHOLE_LINE}{fault}{number} FROM ({lines}) WHERE trim({WHOLE_LINE}) <> ''"
+        given = f"trim({WHOLE_LINE}, {quote_literal(records.BLANKS)}) <> ''"
+        return f"SELECT {names}, {WHOLE_LINE}, {FAULT}{number} FROM ({lines}) WHERE {given}"
 
     def _number(self, numbered: bool) -> str:
         if self.stream:
@@ -109,8 +112,10 @@ class FileReader:
         )
 
 
-# The line as it was; no column of a contract or a file is called so.
-WHOLE_LINE = quote_identifier(records.TEXT)
+# The line as it was, and why it is no record; no column of a contract or a file is called so.
+WHOLE_LINE, FAULT = quote_identifier(records.TEXT), quote_identifier(records.FAULT)
+# A name that a header has twice is called so the second time; no text holds a null byte.
+AGAIN = "\0"
 PSEUDO = ("path:", "record:")  # what a column reads of a record's place, not of the record
 # A folder called key=value is no column, and none of the file's own columns gives way to it.
 ONLY_THE_FILE = "hive_partitioning = false"
@@ -180,9 +185,16 @@ def open_file(
         ) from error
     missing = lacking(contract, source, columns)
     if missing:
+        there = ", ".join(name.split(AGAIN)[0] for name in columns)
         raise LandingError(
             f"{path.name}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
-            f"the file has {', '.join(columns)}. Correct `from` of that column in the contract, or the file"
+            f"the file has {there}. Correct `from` of that column in the contract, or the file"
+        )
+    twice = [name for name in single_names(contract, source) if f"{name}{AGAIN}2" in columns]
+    if twice:
+        raise LandingError(
+            f"{path.name}: its header has the column {', '.join(map(repr, twice))} more than once, which only a list "
+            "may read. Correct the file, or the column's type in the contract"
         )
     stream = None
     if source.format != "parquet" and (careful or not is_utf8(source.encoding)):
@@ -195,9 +207,8 @@ def open_file(
 
 
 def _require_json(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
-    """A file of which no line is JSON is no NDJSON; whole lines that could not be read are not JSON either."""
     lines = reader.scan(numbered=False)
-    found = f"SELECT count(*) FROM (SELECT 1 FROM ({lines}) WHERE json_valid({WHOLE_LINE}) LIMIT 1)"
+    found = f"SELECT count(*) FROM (SELECT 1 FROM ({lines}) WHERE {FAULT} IS NULL LIMIT 1)"
     if con.execute(found).fetchall()[0][0] == 0:
         raise LandingError(
             f"{reader.path.name}: no line is a JSON object; is source {reader.source.name!r} really ndjson?"
@@ -205,13 +216,16 @@ def _require_json(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
 
 
 def names_in(column: Column, columns: Collection[str]) -> list[str]:
-    """The file's columns that a column reads: `hist_*` of a list is every column of that form, in the file's order."""
+    """The file's columns that a column reads. Of a list, `hist_*` is every column of that form and `tag` every column
+    of that name, in the file's order."""
     names: list[str] = []
     for name in column.found_in:
         many = column.type.startswith("list") and "*" in name and name not in columns
         like = [one for one in columns if many and fnmatchcase(one, name)]
         names += like or [name]
-    return names
+    if not column.type.startswith("list"):
+        return names
+    return [one for name in names for one in ([name] + [one for one in columns if one.startswith(f"{name}{AGAIN}")])]
 
 
 def read_names(contract: Contract, source: Source, columns: Collection[str], optional: bool) -> list[str]:
@@ -220,6 +234,12 @@ def read_names(contract: Contract, source: Source, columns: Collection[str], opt
     names = [name for one in own if optional or not one.optional for name in names_in(one, columns)]
     names += source.join.values()
     return [name for name in dict.fromkeys(names) if not name.startswith(PSEUDO)]
+
+
+def single_names(contract: Contract, source: Source) -> list[str]:
+    """The file columns of which the contract reads exactly one."""
+    own = [one for one in contract.columns_of(source) if not one.type.startswith("list")]
+    return list(dict.fromkeys([*(name for one in own for name in one.found_in), *source.join.values()]))
 
 
 def lacking(contract: Contract, source: Source, columns: Collection[str]) -> list[str]:
@@ -240,4 +260,6 @@ def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source,
     with open_text(path, source.encoding) as file:
         found = records.header_of(file, source)
     as_named = {one.strip(): one for one in wanted}  # blanks around a name of a header are not part of it
-    return {as_named.get(one.strip(), one.strip()): "VARCHAR" for one in found}
+    names = [as_named.get(one.strip(), one.strip()) for one in found]
+    seen = [names[:place].count(name) for place, name in enumerate(names)]
+    return {f"{name}{AGAIN}{again + 1}" if again else name: "VARCHAR" for name, again in zip(names, seen, strict=True)}

@@ -18,6 +18,7 @@ from hinet_core.contract import Source
 LINE_LIMIT = 16 * 2**20  # characters of a line
 JOINED_LINES, JOINED_LIMIT = 1000, 2**20  # lines and characters of a value with line breaks
 BATCH = 8192
+BLANKS = " \t\r\v\f"  # a line of these alone is no record
 FAULT, TEXT, NUMBER = "the fault", "the line", "record_number"  # no column of a file is called so in a query
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -121,11 +122,12 @@ def header_of(file: IO[str], source: Source) -> list[str]:
 def csv_records(lines: Iterable[Line], source: Source, width: int | None) -> Iterator[Record]:
     """The records of a CSV, its header among them; blank lines are none. `width`: values that a record has."""
     cells = Cells(source.delimiter, source.quote)
+    blanks = "".join(set(BLANKS) - set(source.delimiter))  # a line of delimiters is a record of empty values
     waiting = deque[Line]()
     rest = iter(lines)
     number = 0
     while line := waiting.popleft() if waiting else next(rest, None):
-        if not line.text.strip(" ") and width != 1:
+        if not line.text.strip(blanks) and width != 1:
             continue
         number += 1
         text = line.text
@@ -177,7 +179,7 @@ def _completed(
 def json_records(lines: Iterable[Line]) -> Iterator[Record]:
     """Each line that is not blank, under the number of the line."""
     for number, line in enumerate(lines, 1):
-        if line.text.strip():
+        if line.text.strip(BLANKS):
             yield Record(number, None if line.fault else [line.text], line.fault, line.text)
 
 

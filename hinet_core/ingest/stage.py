@@ -22,7 +22,7 @@ from hinet_core.ingest import forgotten
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.outcomes import stage_outcomes
-from hinet_core.ingest.readers import FileReader
+from hinet_core.ingest.readers import FileReader, LandingError
 from hinet_core.ingest.staging import PLACE_NAME, needs_number, side_rows, side_table, typed_rows
 from hinet_core.lake import connect, quote_literal, spill_folder
 
@@ -119,4 +119,6 @@ def _typed(stage: Stage, number: int, reader: FileReader, wanted: set[date]) -> 
         batch = batch.append_column(PLACE_NAME, places)
         yield batch.append_column("file_number", pa.array(np.full(batch.num_rows, number, np.int32)))
         first = stop
+    if days is None and first - 1 != sum(one.rows.values()):
+        raise LandingError(f"{one.path}: changed while it was read; run again")
     stage.place += first - 1

@@ -454,7 +454,7 @@ def test_json_lists_blank_lines_and_broken_text(tiny_raw, paths, con):
     got = rows(lake, con, "impressions", "record_number, tags")
     assert sorted(got) == [(2, ["x", "y, z"]), (6, ["x", "y, z"])]
     got = rows(lake, con, "quarantine", "record_number, reasons[1]")
-    assert got == [(3, "line: invalid encoding"), (5, "user: missing")]
+    assert got == [(3, "line: invalid encoding"), (5, "line: not a JSON object")]
 
 
 @pytest.mark.slow

@@ -1,0 +1,198 @@
+"""Files as they should not be: no clean row is lost, no record changes its number, and each fault is told by name."""
+
+import gzip
+
+import pyarrow as pa
+import pytest
+
+from hinet_core.contract import parse_contract
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.landing import index
+from hinet_core.ingest.readers import LandingError
+from hinet_core.lake import Lake
+
+HEADER = "user,item,place,shown_at,clicked"
+LOG = {
+    "name": "damaged",
+    "time_zone": "UTC",
+    "first_day": "2026-03-01",
+    "sources": [{"name": "log", "files": "log_*", "format": "csv"}],
+    "columns": [
+        {"name": "user", "type": "int64", "role": "user"},
+        {"name": "item", "type": "string", "role": "item"},
+        {"name": "place", "type": "string", "role": "scenario"},
+        {"name": "shown_at", "type": "timestamp", "role": "time"},
+        {"name": "clicked", "type": "int8", "role": "outcome", "values": [0, 1]},
+    ],
+    "scenarios": [{"id": "home"}],
+    "tasks": [{"name": "click", "label": "clicked"}],
+    "dedupe": {"key": ["user", "item", "shown_at"]},
+}
+
+
+def line(user, item="a"):
+    return f"{user},{item},home,2026-03-01T10:00:00Z,1"
+
+
+@pytest.fixture
+def read(paths, con):
+    """Land bytes as one file; answers with record number -> item of what was kept, and -> reasons of what was not."""
+
+    def run(data, name="log_1.csv", columns="record_number, item", **source):
+        contract = parse_contract(LOG | {"sources": [LOG["sources"][0] | source]})
+        (paths.landing / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+        lake, landed = Lake(paths.lake), index(contract, paths)
+        results = list(ingest_days(contract, lake, landed, landed.days))
+        kept = lake.scan(con, "impressions").project(columns).fetchall()
+        refused = dict(lake.scan(con, "quarantine").project("record_number, reasons").fetchall())
+        counts = results[0].counts
+        assert counts["rows_read"] == counts["rows_kept"] + counts["rows_duplicate"] + counts["rows_quarantined"]
+        assert counts["rows_read"] == len(kept) + len(refused)
+        assert [row[0] for row in kept] == sorted(row[0] for row in kept)
+        return dict(kept), refused
+
+    return run
+
+
+def csv(*lines, end="\n", last="\n"):
+    return end.join([HEADER, *lines]) + last
+
+
+CLEAN = {1: "a", 2: "b", 3: "c"}
+ROWS = [line(n, item) for n, item in CLEAN.items()]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        csv(*ROWS),
+        csv(*ROWS, last=""),
+        csv(*ROWS, end="\r\n"),
+        csv(*ROWS, end="\r", last="\r"),
+        csv(*ROWS, end="\r", last=""),
+        "\n" + csv(*ROWS),
+        csv("", ROWS[0], "   ", ROWS[1], "\t", ROWS[2], "", ""),
+        f"{HEADER}\r\n{ROWS[0]}\n{ROWS[1]}\r{ROWS[2]}\r\n",
+        b"\xef\xbb\xbf" + csv(*ROWS).encode(),
+        csv(*('"' + row.replace(",", '","') + '"' for row in ROWS)),
+    ],
+)
+def test_lines_end_as_they_like(read, data):
+    assert read(data) == (CLEAN, {})
+
+
+def test_an_open_quote_costs_its_own_line_only(read):
+    lines = [ROWS[0], line(9, '"x'), *[line(n, f"i{n}") for n in range(10, 40)], line(50, '"y"'), line(51, '""')]
+    kept, refused = read(csv(*lines))
+    assert refused == {2: ["line: unterminated quote"], 34: ["item: missing"]}
+    assert kept == {1: "a", 33: "y"} | {n - 7: f"i{n}" for n in range(10, 40)}
+
+
+def test_two_open_quotes_do_not_close_each_other_over_clean_rows(read):
+    kept, refused = read(csv(ROWS[0], line(9, '"x'), ROWS[1], ROWS[2], line(8, 'y"').replace('y"', '"'), line(7, "d")))
+    assert refused == {2: ["line: unterminated quote"], 5: ["line: unterminated quote"]}
+    assert kept == {1: "a", 3: "b", 4: "c", 6: "d"}
+
+
+def test_values_hold_line_ends_quotes_and_delimiters(read):
+    kept, refused = read(csv(line(1, '"x\ny"'), line(2, '"say ""hi"", then\r\n, go"'), ROWS[2], end="\r\n"))
+    assert (kept, refused) == ({1: "x\ny", 2: 'say "hi", then\r\n, go', 3: "c"}, {})
+
+
+def test_each_line_that_is_no_record_says_why(read):
+    bad = ["1,a", line(1) + ",9", line(1, '"a"b'), line(1, "a\0b"), "5,\xff,home,2026-03-01T10:00:00Z,1"]
+    data = csv(ROWS[0], *bad, ROWS[1]).encode("latin-1")
+    kept, refused = read(data)
+    assert kept == {1: "a", 7: "b"}
+    assert refused == {
+        2: ["line: missing columns"], 3: ["line: too many columns"], 4: ["line: unquoted value"],
+        5: ["line: null byte"], 6: ["line: invalid encoding"],
+    }  # fmt: skip
+
+
+def test_a_line_longer_than_duckdb_takes_is_read(read):
+    kept, refused = read(csv(ROWS[0], line(2, "x" * 3_000_000), ROWS[2]))
+    assert {number: len(item) for number, item in kept.items()} == {1: 1, 2: 3_000_000, 3: 1}
+    assert refused == {}
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|", "::", "\x01", " "])
+def test_any_delimiter(read, delimiter):
+    data = csv(*ROWS).replace(",", delimiter)
+    assert read(data, delimiter=delimiter) == (CLEAN, {})
+    short = data + delimiter.join(["4", "d"]) + "\n" + line(5, "e").replace(",", delimiter) + "\n"
+    assert read(short, delimiter=delimiter) == (CLEAN | {5: "e"}, {4: ["line: missing columns"]})
+
+
+def test_columns_stand_in_any_order_among_others_under_any_name(read):
+    header = ' clicked,"a, ""b""",shown_at,Ünïcode,item ,place,user'
+    rows = [f"1,x,2026-03-01T10:00:00Z,y,{item},home,{n}" for n, item in CLEAN.items()]
+    assert read("\n".join([header, *rows])) == (CLEAN, {})
+
+
+def test_a_name_that_comes_again_feeds_a_list(read, paths, con):
+    tags = {"name": "tags", "type": "list<int64>", "from": "tag", "role": "plain", "nullable": True}
+    contract = parse_contract(LOG | {"columns": [*LOG["columns"], tags]})
+    rows = [f"{line(1)},7,x,8,", f"{line(2)},,x,,", f"{line(3)},1,x,2,3", f"{line(4)},1,x,?,3"]
+    (paths.landing / "log_1.csv").write_text("\n".join([f"{HEADER},tag,other,tag,tag", *rows]))
+    landed, lake = index(contract, paths), Lake(paths.lake)
+    list(ingest_days(contract, lake, landed, landed.days))
+    assert lake.scan(con, "impressions").project("user, tags").fetchall() == [(1, [7, 8]), (2, []), (3, [1, 2, 3])]
+    assert lake.scan(con, "quarantine").project("record_number, reasons").fetchall() == [
+        (4, ["tags: not a list<int64>"]),
+    ]
+    (paths.landing / "log_1.csv").write_text(f"{HEADER},tag,user\n{line(1)},1,2\n")
+    with pytest.raises(LandingError, match="its header has the column 'user' more than once, which only a list may"):
+        index(contract, paths)
+
+
+def refused_beside_a_good_one(paths, name, data):
+    (paths.landing / "log_good.csv").write_text(csv(*ROWS))
+    (paths.landing / name).write_bytes(data)
+    landed = index(parse_contract(LOG), paths)
+    assert [one.path for one in landed.log_files] == ["log_good.csv"]
+    return landed.refused[name]
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.999])
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: pa.compress(data, "zstd", asbytes=True)])
+def test_an_archive_that_was_cut_off_is_refused_whole(paths, pack, cut):
+    packed = pack(csv(*(line(n, f"item{n}") for n in range(5000))).encode())
+    said = refused_beside_a_good_one(paths, "log_2.csv", packed[: int(len(packed) * cut)])
+    assert "log_2.csv: not readable: damaged or cut off" in said or "Truncated compressed stream" in said
+    assert "Deliver the file again" in said
+
+
+def test_a_wrong_checksum_is_refused(paths):
+    packed = bytearray(gzip.compress(csv(*ROWS).encode()))
+    packed[-6] ^= 0x55
+    assert "CRC check failed" in refused_beside_a_good_one(paths, "log_2.csv.gz", bytes(packed))
+
+
+def test_archives_are_known_by_their_bytes_and_may_have_several_parts(read):
+    first, rest = csv(ROWS[0]).encode(), "\n".join(ROWS[1:]).encode()
+    assert read(gzip.compress(first) + gzip.compress(rest), name="log_1.csv") == (CLEAN, {})
+
+
+def test_a_header_alone_is_a_file_without_rows(paths):
+    assert "the file has no rows" in refused_beside_a_good_one(paths, "log_2.csv", f"{HEADER}\n".encode())
+
+
+@pytest.mark.parametrize("text", ["7", "null", "[1]", '"x"', "{broken", '{"user": 1'])
+def test_a_line_that_is_no_object_has_one_reason(read, text):
+    good = '{"user": 1, "item": "a", "place": "home", "shown_at": "2026-03-01T10:00:00Z", "clicked": 1}'
+    kept, refused = read("\n".join([good, "\t", text, good.replace('"a"', '"b"')]), format="ndjson")
+    assert (kept, refused) == ({1: "a", 4: "b"}, {3: ["line: not a JSON object"]})
+
+
+def test_a_file_that_changes_or_goes_after_it_was_looked_at_is_named(paths):
+    contract = parse_contract(LOG)
+    path = paths.landing / "log_1.csv"
+    path.write_text(csv(*ROWS))
+    landed = index(contract, paths)
+    path.write_text(csv(*ROWS, ROWS[0]))
+    with pytest.raises(LandingError, match="log_1.csv: changed since it was looked at; run again"):
+        list(ingest_days(contract, Lake(paths.lake), landed, landed.days))
+    path.unlink()
+    with pytest.raises(LandingError, match="log_1.csv: gone since it was looked at; run again"):
+        list(ingest_days(contract, Lake(paths.lake), landed, landed.days))
