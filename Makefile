@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One process per core, a file of tests at a time, each with one thread.
 PYTEST := HINET_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: run serve test test-fast test-all lint clean
+.PHONY: run serve test test-fast test-all bench lint clean
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -34,6 +34,10 @@ test-fast: $(INSTALLED)
 
 test-all: lint
 	$(PYTEST)
+
+# Every figure as a JSON line; one file alone: .venv/bin/python bench/ingest.py. docs/bench.md says what was measured when.
+bench: $(INSTALLED)
+	@for file in bench/*.py; do echo "# $$file" >&2; $(BIN)/python $$file || exit 1; done
 
 # Caches and the virtual environment; HINET_HOME (var/) is data and stays.
 clean:
