@@ -175,7 +175,9 @@ def without_sampling(logits_BT: Tensor, rate_B: Tensor) -> Tensor:
     # 1 - (1 - w) a', with 1 - a' as the sigmoid of the negated logit: nothing cancels where a' is near 1.
     rest_B1 = (1 - w_B1) * torch.sigmoid(-first_B1)
     kept_B1 = w_B1 + rest_B1
-    log_c_B1, log_1_minus_c_B1 = torch.log(w_B1 / kept_B1), torch.log(rest_B1 / kept_B1)
+    # Where nothing was left out (w = 1) the rest is 0: its logarithm would make every gradient not a number.
+    lost_B1 = (rest_B1 / kept_B1).clamp(min=torch.finfo(rest_B1.dtype).tiny)
+    log_c_B1, log_1_minus_c_B1 = torch.log(w_B1 / kept_B1), torch.log(lost_B1)
     return logits_BT + log_c_B1 - functional.softplus(logits_BT + log_1_minus_c_B1)
 
 
