@@ -109,7 +109,8 @@ MISTAKES = [
     (("columns", 3, "parse"), "%Y-%Q", "or a format such as '%d.%m.%Y %H:%M' (%Q is no directive)"),
     (("columns", 3, "parse"), "%Y %", "(% is no directive)"),
     (("columns", 1, "parse"), "iso", "columns.item.parse: found 'iso', allowed: none, since type 'string' is no time"),
-    (("sources", 0, "encoding"), "utf8", "sources.log.encoding: found 'utf8', allowed: 'utf-8', 'utf-16' or"),
+    (("sources", 0, "encoding"), "utf-9", "sources.log.encoding: found 'utf-9', allowed: an encoding that Python"),
+    (("sources", 0, "encoding"), "rot13", "sources.log.encoding: found 'rot13', allowed: an encoding that Python"),
     (("sources", 0, "delimiter"), "|||||", "sources.log.delimiter: found '|||||', allowed: 1 to 4 bytes of text"),
     (("quality",), {"task_rates": {"order": {"low": 0.5, "high": 0.1}}},
      "quality.task_rates.order.low: found 0.5, allowed: at most high (0.1)"),
@@ -182,18 +183,10 @@ def test_a_list_with_a_wrong_item_is_not_called_empty(tiny_raw):
     assert mistakes_of(tiny_raw) == ["contract: sources.log.format: found 'cvs', allowed: 'parquet', 'csv' or 'ndjson'"]
 
 
-def test_allowed_formats_and_encodings_are_those_that_duckdb_reads(tmp_path):
-    file = tmp_path / "one.csv"
+def test_allowed_time_formats_are_those_that_duckdb_reads():
     for directive in [*values.DIRECTIVES, *(f"-{one}" for one in values.SHORT_DIRECTIVES)]:
         form = values.time_format(f"%{directive}")
         duckdb.execute("select try_strptime(text, ?) from (values ('1')) as given(text)", [form]).fetchall()
-    for encoding in values.ENCODINGS:
-        file.write_text("name\nJörg\n", encoding=encoding)
-        for spelling in (encoding, encoding.upper()):
-            query = f"from read_csv('{file}', encoding = '{values.known_encoding(spelling)}', header = true)"
-            assert duckdb.execute(query).fetchall() == [("Jörg",)]
-    with pytest.raises(duckdb.Error, match="does not support the encoding"):
-        duckdb.execute(f"from read_csv('{file}', encoding = 'utf8')")
 
 
 def test_a_missing_role_is_named(tiny_raw):

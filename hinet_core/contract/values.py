@@ -20,8 +20,6 @@ DIRECTIVES, SHORT_DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuVgn%", "dmyHIMSj"
 # The mark between thousands, with all that it is written as: people cannot see the difference.
 BLANKS = " \t\u00a0\u2009\u202f"
 THOUSANDS = {"": "", ".": ".", ",": ",", "'": "'\u2019", "\u2019": "'\u2019"} | dict.fromkeys(BLANKS, BLANKS)
-# What DuckDB's readers know without an extension, in any case of letters.
-ENCODINGS = ("utf-8", "utf-16", "latin-1")
 # DuckDB matches in linear time (RE2) and so has no look-around, no back-references, no atomic groups.
 NOT_IN_RE2 = re.compile(r"\(\?(<?[=!]|P=|>|\(|#|[aLu])|\\[1-9ZuUN]")
 
@@ -107,8 +105,13 @@ def time_format(value: str) -> str:
 
 
 def known_encoding(value: str) -> str:
-    if value.lower() not in ENCODINGS:
-        raise ValueError("'utf-8', 'utf-16' or 'latin-1'; convert other files before they land")
+    """Any encoding of texts that Python's codecs know, in any of its spellings."""
+    try:
+        b"a".decode(value)
+    except UnicodeError:  # known, and one byte is no text in it: utf-16
+        return value
+    except (LookupError, ValueError):
+        raise ValueError("an encoding that Python knows, such as 'utf-8', 'latin-1', 'gb18030' or 'utf-16'") from None
     return value
 
 

@@ -15,8 +15,6 @@ from hinet_core.ingest.records import UNDECODABLE
 
 CHUNK = 2**20
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
-# Python's decoder of this name drops the mark of byte order that the other keeps.
-WITHOUT_MARK = {"utf-8": "utf-8-sig"}
 
 
 def packing(path: Path) -> str:
@@ -38,13 +36,13 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def open_text(path: Path, encoding: str) -> IO[str]:
     """The text with its line ends as they are; bytes that are no text become lone surrogates."""
-    codec = WITHOUT_MARK.get(encoding.lower(), encoding)
+    codec = "utf-8-sig" if is_utf8(encoding) else encoding  # which drops the mark of byte order
     return io.TextIOWrapper(open_bytes(path), codec, errors=UNDECODABLE, newline="")  # type: ignore[arg-type]
 
 
 def is_utf8(encoding: str) -> bool:
     """Whether DuckDB can read text of the encoding as it is."""
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii")
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 @dataclass(frozen=True)
