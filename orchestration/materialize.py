@@ -47,6 +47,7 @@ class Materializer:
         if as_of is not None:
             self.models(as_of)
             self.judgement(as_of)
+        self.champion()
         self.snapshot()
         return as_of
 
@@ -61,8 +62,6 @@ class Materializer:
             self.run([OUTCOME_BOOKS])
         for table in day_tables(self.contract):
             self.ranges(table.name, table.pending(self.contract, self.lake))
-        champion = registry.champion_reference(self.paths.models)
-        self.ranges(drift.STEP, drift.pending_days(self.contract, self.lake, champion))
 
     def newest_as_of(self) -> date | None:
         committed = self.lake.days("examples")
@@ -100,13 +99,20 @@ class Materializer:
             log.info("%s: judging as of %s (%s)", self.contract.name, as_of, ", ".join(stale))
             self.run(stale, partition_key=as_of.isoformat())
 
-    def snapshot(self) -> None:
-        """Point at the champion and publish, when anything was committed since the last publish."""
+    def champion(self) -> None:
+        """Point at the newest model, then compare the days with what it learned from: in this order, so that a second
+        run finds nothing to do."""
         if registry.versions(self.paths.models, self.lake, self.contract.lift.challenger):
             before = registry.champion(self.paths.models)
             newest = registry.versions(self.paths.models, self.lake, self.contract.lift.challenger)[-1]
             if before is None or before["version"] != newest["version"]:
                 self.run(["champion"])
+        if self.lake.days("ingest"):
+            learned = registry.champion_reference(self.paths.models)
+            self.ranges(drift.STEP, drift.pending_days(self.contract, self.lake, learned))
+
+    def snapshot(self) -> None:
+        """Publish, when anything was committed since the last publish."""
         if not pending.is_published(self.contract, self.lake, self.paths, self.home.dagster_url):
             log.info("%s: publishing the snapshot", self.contract.name)
             self.run(["snapshot"])
