@@ -21,7 +21,8 @@ def shortcut(column: Column, source: Source, raw: str) -> Shortcut | None:
     if found is None or not nulls:
         return found
     listed = ", ".join(quote_literal(one.strip()) for one in nulls)
-    return f"{found[0]} AND {raw} NOT IN ({listed})", found[1]
+    bare = f"NOT starts_with({raw}, ' ') AND NOT suffix({raw}, ' ')"  # as the spellings are compared
+    return f"{found[0]} AND {bare} AND {raw} NOT IN ({listed})", found[1]
 
 
 def _shortcut(column: Column, raw: str) -> Shortcut | None:
@@ -56,9 +57,10 @@ def _iso(column: Column, raw: str) -> Shortcut:
     bare = f"NOT contains({raw}, '+') AND NOT contains({raw}, 'U') AND NOT {raw} LIKE '%:%-%'"
     year = f"{raw} LIKE '____-%' AND {raw} BETWEEN '1' AND '3'"
     moment = f"TRY_CAST({raw} AS TIMESTAMP)"
+    found = f"{year} AND {bare} AND {moment} IS NOT NULL"
     if column.zone == "UTC":
-        return f"{year} AND {bare}", moment
-    return f"{year} AND {bare} AND NOT suffix({raw}, 'Z')", to_utc(column.zone, moment)
+        return found, moment
+    return f"NOT suffix({raw}, 'Z') AND {found}", to_utc(column.zone, moment)
 
 
 def _in_calendar(moment: str) -> str:
