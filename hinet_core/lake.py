@@ -61,6 +61,14 @@ def spill_folder() -> Path:
     return folder
 
 
+def sweep_spill() -> None:
+    """Remove what processes left in the spill folder that are gone; their number is in the name (kind-number-…)."""
+    for path in spill_folder().glob("*-*-*"):
+        number = path.name.split("-")[1]
+        if number.isdigit() and not Path(f"/proc/{number}").exists():
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def connect(
     path: Path | None = None,
     *,

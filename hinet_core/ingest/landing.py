@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -16,10 +17,10 @@ import duckdb
 from hinet_core.contract import Contract, Source, fingerprint
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.outcomes import count_known_days, known_days
-from hinet_core.ingest.plain import Survey, is_utf8, survey
+from hinet_core.ingest.plain import Survey, is_utf8, members, survey, unpack
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
-from hinet_core.lake import connect, first_line, fsync_path, replace_text
+from hinet_core.lake import connect, first_line, fsync_path, replace_text, sweep_spill
 from hinet_core.progress import copy_stream, track
 from hinet_core.settings import Paths
 
@@ -93,10 +94,16 @@ class LandingIndex:
     def open(self, con: duckdb.DuckDBPyConnection, source: Source, path: str) -> FileReader:
         """A reader of one of the files, as the index found it."""
         one = next(one for one in self.files if (one.source, one.path) == (source.name, path))
-        now = (self.root / path).stat() if (self.root / path).is_file() else None
+        landed = self.root / one.landed_path
+        now = landed.stat() if landed.is_file() else None
         if now is None or (now.st_size, now.st_mtime_ns) != (one.size, one.mtime_ns):
             raise LandingError(f"{path}: {'gone' if now is None else 'changed'} since it was looked at; run again")
-        return open_file(con, self.contract, source, self.root / path, path, one.careful)
+        if not one.member:
+            return open_file(con, self.contract, source, landed, path, one.careful)
+        copy = unpack(landed, one.member)
+        reader = open_file(con, self.contract, source, copy, path, one.careful)
+        weakref.finalize(reader, shutil.rmtree, copy.parent, ignore_errors=True)
+        return reader
 
     def fingerprint(self, day: date) -> str:
         """Changes when a log file of the day, a side table or what the contract says of rows changes."""
@@ -189,14 +196,14 @@ def index(contract: Contract, paths: Paths) -> LandingIndex:
         for path in sorted(paths.landing.glob(source.files))
         if path.is_file() and not path.name.startswith(".")
     ]
+    sweep_spill()
     for source, path in track(todo, "looking at landed files"):
-        relative = path.relative_to(paths.landing).as_posix()
-        stat = path.stat()
-        old = known.get((source.name, relative))
-        if old is not None and (old.size, old.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-            files.append(old)
-        else:
-            files.append(_examine(con, contract, source, path, relative))
+        for blank in _landed_as(source, path, path.relative_to(paths.landing).as_posix()):
+            old = known.get((source.name, blank.path))
+            if blank.refused or (old is not None and (old.size, old.mtime_ns) == (blank.size, blank.mtime_ns)):
+                files.append(old or blank)
+                continue
+            files.append(_examine(con, contract, source, path, blank))
             if files[-1].refused:  # what DuckDB could not read may have broken the connection too
                 con.close()
                 con = connect()
@@ -242,23 +249,37 @@ def _saved(paths: Paths) -> dict[str, Any]:
         return {}
 
 
-def _examine(
-    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str
-) -> LandedFile:
+def _landed_as(source: Source, path: Path, relative: str) -> list[LandedFile]:
+    """A landed file, or each file in a zip archive, before it is looked at."""
     stat = path.stat()
     found = LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, "")
     try:
-        looked = survey(path, source.format != "parquet")
+        names = members(path)
+    except OSError as error:
+        return [replace(found, refused=f"{relative}: not readable: {first_line(error)}. Deliver the file again")]
+    return [replace(found, path=f"{relative}/{name}", member=name) for name in names] or [found]
+
+
+def _examine(
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, found: LandedFile
+) -> LandedFile:
+    plain = path
+    try:
+        plain = unpack(path, found.member) if found.member else path
+        looked = survey(plain, source.format != "parquet")
         found = replace(found, sha256=looked.sha256)
-        careful, counted = _count(con, contract, source, path, relative, looked)
+        careful, counted = _count(con, contract, source, plain, found.path, looked)
         if source.kind == "log":
-            return replace(found, careful=careful, rows=usable_days(contract, relative, counted.days))
+            return replace(found, careful=careful, rows=usable_days(contract, found.path, counted.days))
         return replace(found, careful=careful, rows=dated(counted.days), undated=counted.days.get(None, 0))
     except LandingError as error:
         return replace(found, refused=str(error))
     except (duckdb.Error, OSError) as error:
-        reason = f"{path.name}: not readable: {first_line(error)}. Deliver the file again"
+        reason = f"{plain.name}: not readable: {first_line(error)}. Deliver the file again"
         return replace(found, sha256="", refused=reason)
+    finally:
+        if plain != path:
+            shutil.rmtree(plain.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,23 @@ import codecs
 import gzip
 import hashlib
 import io
+import os
+import shutil
+import tempfile
+import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 import pyarrow as pa
 
 from hinet_core.ingest.records import UNDECODABLE
+from hinet_core.lake import spill_folder
 
 CHUNK = 2**20
+# What zipfile says of damage, of an end too early, of a password and of an unknown packing.
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 
 
@@ -22,6 +29,33 @@ def packing(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(4)
     return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), "none")
+
+
+def members(path: Path) -> list[str]:
+    """The files in a zip archive, by name; empty for a file that is none. Raises OSError for a damaged archive."""
+    if packing(path) != "zip":
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [one.filename for one in archive.infolist() if not one.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise OSError(f"damaged or cut off ({error})") from error
+    return sorted(name for name in names if PurePosixPath(name).name[0] != "." and not name.startswith("__MACOSX/"))
+
+
+def unpack(archive: Path, member: str) -> Path:
+    """A member of a zip archive as the only file of a folder under HINET_HOME/spill, which the caller removes."""
+    folder = Path(tempfile.mkdtemp(prefix=f"unpacked-{os.getpid()}-", dir=spill_folder()))
+    path = folder / PurePosixPath(member).name
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(member) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, CHUNK)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, BROKEN_ARCHIVE):
+            raise OSError(f"damaged, cut off or encrypted ({error})") from error
+        raise
+    return path
 
 
 def open_bytes(path: Path) -> IO[bytes]:

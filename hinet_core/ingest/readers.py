@@ -173,8 +173,6 @@ def open_file(
     """
     if path.stat().st_size == 0:
         raise LandingError(f"{path.name}: the file is empty (0 bytes); deliver it again or remove it from landing")
-    if packing(path) == "zip":
-        raise LandingError(f"{path.name}: zip archives are not read yet; unpack it, or deliver gzip or zstd")
     try:
         columns = describe(con, contract, source, path)
     except duckdb.Error as error:

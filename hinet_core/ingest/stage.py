@@ -83,7 +83,7 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
 
 def _fill(stage: Stage, readers: list[FileReader], wanted: set[date]) -> None:
     """Write the rows of every file to the spill file, and map it. The file has no name any more: it goes with us."""
-    handle, path = tempfile.mkstemp(prefix="staged-", dir=spill_folder())
+    handle, path = tempfile.mkstemp(prefix=f"staged-{os.getpid()}-", dir=spill_folder())
     try:
         with os.fdopen(handle, "wb") as file:
             writer = None

@@ -1,5 +1,6 @@
 """Literal files in, literal rows out; every record is kept, a duplicate or quarantined, and each is accounted for."""
 
+import gzip
 import json
 import zipfile
 from datetime import date
@@ -12,7 +13,7 @@ from hinet_core.contract import load_contract, parse_contract
 from hinet_core.ingest.days import day_groups, ingest_days, is_current
 from hinet_core.ingest.landing import index, land
 from hinet_core.ingest.readers import LandingError
-from hinet_core.lake import Lake
+from hinet_core.lake import Lake, spill_folder
 from hinet_core.settings import Paths
 
 HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
@@ -198,15 +199,45 @@ def test_damage_in_the_middle_of_a_parquet_file_refuses_the_file(tiny_raw, paths
     assert len(landed.days) == 3
 
 
-def test_an_archive_is_named_with_what_to_do(tiny_raw, paths):
+def test_each_file_in_a_zip_archive_is_a_file(tiny_raw, paths, con, tmp_path, monkeypatch):
+    monkeypatch.setenv("HINET_HOME", str(tmp_path))
+    tiny_raw["sources"][0]["files"] = "log_*"
+    write_log(paths, GOOD[:2])
+    with zipfile.ZipFile(paths.landing / "log_2.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("in/log_3.csv", "\n".join([HEADER, GOOD[2], "1,a"]))
+        archive.writestr("log_4.csv.gz", gzip.compress("\n".join([HEADER, GOOD[3]]).encode()))
+        archive.writestr("readme.txt", "hello")
+        archive.writestr("__MACOSX/log_3.csv", "x")
+    lake, _ = run(parse_contract(tiny_raw), paths)
+    assert sorted(rows(lake, con, "impressions", "source_file, record_number, user")) == [
+        ("log_1.csv", 1, 1), ("log_1.csv", 2, 1), ("log_2.zip/in/log_3.csv", 1, 2), ("log_2.zip/log_4.csv.gz", 1, 3),
+    ]  # fmt: skip
+    assert rows(lake, con, "quarantine", "source_file, record_number, reasons") == [
+        ("log_2.zip/in/log_3.csv", 2, ["line: missing columns"]),
+    ]
+    refused = index(parse_contract(tiny_raw), paths).refused
+    assert list(refused) == ["log_2.zip/readme.txt"] and "lacks the column" in refused["log_2.zip/readme.txt"]
+    assert list(spill_folder().glob("*-*-*")) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "encrypted"])
+def test_a_damaged_zip_archive_is_refused_and_the_others_go_on(tiny_raw, paths, damage):
     tiny_raw["sources"][0]["files"] = "log_*"
     write_log(paths, GOOD)
-    with zipfile.ZipFile(paths.landing / "log_2.zip", "w") as archive:
-        archive.write(paths.landing / "log_1.csv", "log_2.csv")
-    refused = index(parse_contract(tiny_raw), paths).refused
-    assert refused == {
-        "log_2.zip": "log_2.zip: zip archives are not read yet; unpack it, or deliver gzip or zstd"
-    }
+    path = paths.landing / "log_2.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("log_2.csv", "\n".join([HEADER, *GOOD]))
+    data = bytearray(path.read_bytes())
+    if damage == "encrypted":  # the bit that says so, in both headers
+        data[6] |= 1
+        data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    elif damage == "flipped":
+        data[100] ^= 0xFF
+    path.write_bytes(data[: len(data) // 2] if damage == "cut" else data)
+    landed = index(parse_contract(tiny_raw), paths)
+    assert [one.path for one in landed.log_files] == ["log_1.csv"]
+    (reason,) = landed.refused.values()
+    assert "not readable: damaged" in reason and "Deliver the file again" in reason
 
 
 def test_nothing_usable_is_one_sentence(tiny, paths):
