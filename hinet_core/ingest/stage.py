@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import numpy as np
@@ -24,7 +26,7 @@ from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.outcomes import stage_outcomes
 from hinet_core.ingest.readers import FileReader, LandingError
 from hinet_core.ingest.staging import PLACE_NAME, needs_number, side_rows, side_table, typed_rows
-from hinet_core.lake import connect, quote_literal, spill_folder
+from hinet_core.lake import LakeError, connect, first_line, quote_literal, spill_folder
 
 ROWS_A_BATCH = 65_536
 
@@ -86,13 +88,8 @@ def _fill(stage: Stage, readers: list[FileReader], wanted: set[date]) -> None:
     handle, path = tempfile.mkstemp(prefix=f"staged-{os.getpid()}-", dir=spill_folder())
     try:
         with os.fdopen(handle, "wb") as file:
-            writer = None
-            for number, reader in enumerate(readers):
-                for batch in _typed(stage, number, reader, wanted):
-                    writer = writer or pa.ipc.new_file(file, batch.schema)
-                    writer.write_batch(batch)
-            if writer:
-                writer.close()
+            typed = (_typed(stage, number, reader, wanted) for number, reader in enumerate(readers))
+            _write(file, chain.from_iterable(typed))
         mapped = pa.ipc.open_file(pa.memory_map(path))
         stage.batches = [mapped.get_batch(n) for n in range(mapped.num_record_batches)]
     finally:
@@ -100,6 +97,21 @@ def _fill(stage: Stage, readers: list[FileReader], wanted: set[date]) -> None:
     for batch in stage.batches:
         found = pc.min_max(batch["placed_day"]).as_py()
         stage.spans.append((found["min"], found["max"]))
+
+
+def _write(file: IO[bytes], batches: Iterator[pa.RecordBatch]) -> None:
+    writer = None
+    for batch in batches:
+        try:
+            writer = writer or pa.ipc.new_file(file, batch.schema)
+            writer.write_batch(batch)
+        except OSError as error:
+            raise LakeError(
+                f"could not write under {spill_folder()}: {first_line(error)}. Nothing of these days was committed; "
+                "free some space or check the folder's rights, then run again"
+            ) from error
+    if writer:
+        writer.close()
 
 
 def _typed(stage: Stage, number: int, reader: FileReader, wanted: set[date]) -> Iterator[pa.RecordBatch]:

@@ -99,3 +99,17 @@ def test_killed_at_random_no_day_is_torn_and_nothing_is_left(home, con, rounds):
     lake.sweep(older_than_s=-1)
     named = [one for table in lake.tables() for one in lake.files(table)]
     assert sorted(lake.root.rglob("*.parquet")) == sorted(named)
+
+
+@pytest.mark.slow
+def test_a_full_disk_under_the_spill_folder_is_a_sentence(home):
+    """A limit on the size of files stands in for a full disk: the same error of the same write call."""
+    lines = "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + SCRIPT.replace(
+        "    list(ingest_days", "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n    list(ingest_days"
+    )
+    arguments = json.dumps([LOG, str(home.root), DAYS, 1])
+    run = subprocess.run([sys.executable, "-c", lines, arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "LakeError: could not write under" in run.stderr and "free some space" in run.stderr
+    assert Lake(home.lake).days("ingest") == [] and list(home.lake.rglob("*.parquet")) == []
+    assert list(spill_folder().glob("*-*-*")) == []
