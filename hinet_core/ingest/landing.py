@@ -17,7 +17,7 @@ import duckdb
 from hinet_core.contract import Contract, Source, fingerprint
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.outcomes import count_known_days, known_days
-from hinet_core.ingest.plain import Survey, is_utf8, members, survey, unpack
+from hinet_core.ingest.plain import Survey, is_utf8, members, packing, survey, unpack
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.lake import connect, first_line, fsync_path, replace_text, sweep_spill
@@ -98,9 +98,9 @@ class LandingIndex:
         now = landed.stat() if landed.is_file() else None
         if now is None or (now.st_size, now.st_mtime_ns) != (one.size, one.mtime_ns):
             raise LandingError(f"{path}: {'gone' if now is None else 'changed'} since it was looked at; run again")
-        if not one.member:
+        copy = readable(source, landed, one.member)
+        if copy == landed:
             return open_file(con, self.contract, source, landed, path, one.careful)
-        copy = unpack(landed, one.member)
         reader = open_file(con, self.contract, source, copy, path, one.careful)
         weakref.finalize(reader, shutil.rmtree, copy.parent, ignore_errors=True)
         return reader
@@ -260,12 +260,21 @@ def _landed_as(source: Source, path: Path, relative: str) -> list[LandedFile]:
     return [replace(found, path=f"{relative}/{name}", member=name) for name in names] or [found]
 
 
+def readable(source: Source, path: Path, member: str) -> Path:
+    """A landed file as it can be read, or an unpacked copy, which the caller removes with its folder.
+
+    Text is unpacked while it is read; the parts of a Parquet file are read in any order.
+    """
+    packed = source.format == "parquet" and packing(path) in ("gzip", "zstd")
+    return unpack(path, member) if member or packed else path
+
+
 def _examine(
     con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, found: LandedFile
 ) -> LandedFile:
     plain = path
     try:
-        plain = unpack(path, found.member) if found.member else path
+        plain = readable(source, path, found.member)
         looked = survey(plain, source.format != "parquet")
         found = replace(found, sha256=looked.sha256)
         careful, counted = _count(con, contract, source, plain, found.path, looked)

@@ -9,6 +9,8 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -16,7 +18,7 @@ from typing import IO
 import pyarrow as pa
 
 from hinet_core.ingest.records import UNDECODABLE
-from hinet_core.lake import spill_folder
+from hinet_core.lake import LakeError, spill_folder
 
 CHUNK = 2**20
 # What zipfile says of damage, of an end too early, of a password and of an unknown packing.
@@ -43,19 +45,47 @@ def members(path: Path) -> list[str]:
     return sorted(name for name in names if PurePosixPath(name).name[0] != "." and not name.startswith("__MACOSX/"))
 
 
-def unpack(archive: Path, member: str) -> Path:
-    """A member of a zip archive as the only file of a folder under HINET_HOME/spill, which the caller removes."""
-    folder = Path(tempfile.mkdtemp(prefix=f"unpacked-{os.getpid()}-", dir=spill_folder()))
-    path = folder / PurePosixPath(member).name
+def unpack(packed: Path, member: str = "") -> Path:
+    """A member of a zip archive, or what a gzip or zstd file holds, as the only file of a folder under
+    HINET_HOME/spill, which the caller removes. Raises OSError for damage, LakeError where the copy finds no room."""
+    with _said_of_the_copy():
+        folder = Path(tempfile.mkdtemp(prefix=f"unpacked-{os.getpid()}-", dir=spill_folder()))
+    path = folder / PurePosixPath(member or packed.stem).name
     try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, CHUNK)
+        with _unpacked(packed, member) as source, path.open("wb", buffering=0) as target:
+            while chunk := source.read(CHUNK):
+                rest = memoryview(chunk)
+                while rest:  # a disk that is nearly full takes a part
+                    with _said_of_the_copy():
+                        rest = rest[target.write(rest) :]
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, BROKEN_ARCHIVE):
+        if isinstance(error, BROKEN_ARCHIVE) and not isinstance(error, LakeError):
             raise OSError(f"damaged, cut off or encrypted ({error})") from error
         raise
     return path
+
+
+@contextmanager
+def _said_of_the_copy() -> Iterator[None]:
+    """A disk that is full is no damage of the file that is read."""
+    try:
+        yield
+    except OSError as error:
+        raise LakeError(
+            f"could not unpack a file under {spill_folder()}: {error}. Nothing was changed; free some space or check "
+            "the folder's rights, then run again"
+        ) from error
+
+
+@contextmanager
+def _unpacked(packed: Path, member: str) -> Iterator[IO[bytes]]:
+    if not member:
+        with open_bytes(packed) as source:
+            yield source
+    else:
+        with zipfile.ZipFile(packed) as archive, archive.open(member) as source:
+            yield source
 
 
 def open_bytes(path: Path) -> IO[bytes]:

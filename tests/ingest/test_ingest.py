@@ -1,6 +1,7 @@
 """Literal files in, literal rows out; every record is kept, a duplicate or quarantined, and each is accounted for."""
 
 import gzip
+import io
 import json
 import zipfile
 from datetime import date
@@ -217,6 +218,34 @@ def test_each_file_in_a_zip_archive_is_a_file(tiny_raw, paths, con, tmp_path, mo
     ]
     refused = index(parse_contract(tiny_raw), paths).refused
     assert list(refused) == ["log_2.zip/readme.txt"] and "lacks the column" in refused["log_2.zip/readme.txt"]
+    assert list(spill_folder().glob("*-*-*")) == []
+
+
+def zipped(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("log.parquet", data)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: pa.compress(data, "zstd", asbytes=True), zipped])
+def test_packed_parquet_is_read_as_parquet(tiny_raw, paths, con, pack):
+    names = HEADER.split(",")
+    log = pa.table([pa.array(one) for one in zip(*(line.split(",") for line in GOOD), strict=True)], names=names)
+    plain = io.BytesIO()
+    pq.write_table(log, plain)
+    write_log(paths, [])
+    (paths.landing / "log_1.csv").unlink()
+    packed = pack(plain.getvalue())
+    (paths.landing / "log_1.packed").write_bytes(packed)
+    (paths.landing / "log_2.packed").write_bytes(packed[: len(packed) // 2])
+    tiny_raw["sources"][0] |= {"files": "log_*", "format": "parquet"}
+    contract = parse_contract(tiny_raw)
+    lake, _ = run(contract, paths)
+    assert rows(lake, con, "impressions", "user") == [(1,), (1,), (2,), (3,), (3,)]
+    assert [(name, "not readable" in said) for name, said in index(contract, paths).refused.items()] == [
+        ("log_2.packed", True)
+    ]
     assert list(spill_folder().glob("*-*-*")) == []
 
 

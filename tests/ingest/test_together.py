@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 from test_damage import LOG, csv, line
@@ -101,15 +102,31 @@ def test_killed_at_random_no_day_is_torn_and_nothing_is_left(home, con, rounds):
     assert sorted(lake.root.rglob("*.parquet")) == sorted(named)
 
 
-@pytest.mark.slow
-def test_a_full_disk_under_the_spill_folder_is_a_sentence(home):
+def with_files_of_at_most_4_kb(home, before):
     """A limit on the size of files stands in for a full disk: the same error of the same write call."""
     lines = "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + SCRIPT.replace(
-        "    list(ingest_days", "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n    list(ingest_days"
+        before, f"    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n{before}"
     )
     arguments = json.dumps([LOG, str(home.root), DAYS, 1])
     run = subprocess.run([sys.executable, "-c", lines, arguments], capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    assert "LakeError: could not write under" in run.stderr and "free some space" in run.stderr
-    assert Lake(home.lake).days("ingest") == [] and list(home.lake.rglob("*.parquet")) == []
     assert list(spill_folder().glob("*-*-*")) == []
+    return run.stderr
+
+
+@pytest.mark.slow
+def test_a_full_disk_under_the_spill_folder_is_a_sentence(home):
+    said = with_files_of_at_most_4_kb(home, before="    list(ingest_days")
+    assert "LakeError: could not write under" in said and "free some space" in said
+    assert Lake(home.lake).days("ingest") == [] and list(home.lake.rglob("*.parquet")) == []
+
+
+@pytest.mark.slow
+def test_a_disk_full_while_an_archive_is_unpacked_is_no_damage_of_the_archive(home):
+    """Or the index would remember the archive as refused until it is delivered again."""
+    log = home.landing / "log_0.csv"
+    with zipfile.ZipFile(home.landing / "log_9.csv", "w") as archive:
+        archive.write(log, "log_9.csv")
+    said = with_files_of_at_most_4_kb(home, before="    landed = index")
+    assert "LakeError: could not unpack" in said and "free some space" in said
+    assert index(parse_contract(LOG), home).refused == {}
