@@ -10,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 
 from hinet_core.contract import Contract
+from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.refused_files import STEP as REFUSED_FILES
 from hinet_core.quality import CheckKind, Finding
 from hinet_core.quality.docs import page_of
 from hinet_core.quality.verdict import sentence_of
@@ -57,3 +59,23 @@ def check_metadata(
         page = page_of(pages, failed[0].day) if failed else pages / "index.html"
         metadata["data_docs"] = dg.MetadataValue.path(str(page))
     return metadata
+
+
+def refused_files_spec(contract: Contract, table: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        REFUSED_FILES,
+        asset=key_of(contract, table),
+        description="Every landed file can be read; rows of a refused file are in no day's books.",
+        blocking=False,
+    )
+
+
+def refused_files_result(landed: LandingIndex) -> dg.AssetCheckResult:
+    """A warning with a sentence for each file that cannot be used: it may have had rows of any day."""
+    refused = [one.refused for one in landed.files if one.refused]
+    metadata: dict[str, dg.MetadataValue] = {"files": dg.MetadataValue.int(len(refused))}
+    if refused:
+        metadata["findings"] = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in refused[:SHOWN]))
+    return dg.AssetCheckResult(
+        check_name=REFUSED_FILES, passed=not refused, severity=dg.AssetCheckSeverity.WARN, metadata=metadata
+    )

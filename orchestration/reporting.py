@@ -10,6 +10,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from hinet_core.contract import Contract
+from hinet_core.ingest.refused_files import recorded
 from hinet_core.lake import Lake, LakeError, Manifest
 from hinet_core.publish.run import PublishError
 
@@ -72,7 +73,8 @@ def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest)
 
 
 def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
-    """Of an ingested day: per landed file, and summed, rows read = kept + duplicate + quarantined."""
+    """Of an ingested day: per landed file, and summed, rows read = kept + duplicate + quarantined; and the files that
+    were refused when landing was looked at, whose rows are unknown."""
     paths = [lake.root / one.path for one in manifest.tables.get("ingest_files", [])]
     rows = [row for path in paths for row in pq.read_table(path).drop_columns("day").to_pylist()]
     if not rows:
@@ -80,7 +82,9 @@ def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
     sums = {name: sum(row[name] for row in rows) for name in rows[0] if name.startswith("rows_")}
     if "outcome_matches" in manifest.tables:
         sums["late_outcomes"] = manifest.rows["outcome_matches"]
-    return sums | {"books": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])}
+    refused = [dg.TableRecord({"file": one.file, "reason": one.reason}) for one in recorded(lake)]
+    files = {"refused_files": dg.MetadataValue.table(refused)} if refused else {}
+    return sums | files | {"books": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])}
 
 
 def column_schema(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> dg.TableSchema:

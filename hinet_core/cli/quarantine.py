@@ -31,14 +31,14 @@ def quarantine(context: click.Context, name: str, by: str, as_csv: bool) -> None
     `hinet quarantine replay` reads refused rows of the log again after a correction, `hinet ingest` those of outcomes.
     """
     from hinet_core.ingest.books import refused
-    from hinet_core.ingest.landing import last_index
+    from hinet_core.ingest.refused_files import recorded
 
     if context.invoked_subcommand is not None:
         return
     with one_sentence():
-        contract, paths, lake = places(name)
+        _, _, lake = places(name)
         columns, rows = refused(lake, by)  # type: ignore[arg-type]
-        files = last_index(contract, paths).refused
+        files = recorded(lake)
     if as_csv:
         write_csv(columns, rows)
         return
@@ -46,32 +46,35 @@ def quarantine(context: click.Context, name: str, by: str, as_csv: bool) -> None
         show_some(columns, rows)
     else:
         click.echo("no refused rows")
-    for sentence in files.values():
-        click.echo(f"refused file: {sentence}")
+    for one in files if by != "file" else []:
+        click.echo(f"refused file: {one.reason}")
 
 
 @quarantine.command("replay")
 @contract_option
 def quarantine_replay(name: str) -> None:
-    """Read again the days with refused rows and the days kept out whose files or rules changed since.
+    """Read again the days with refused rows, the days kept out and the refused files whose files or rules changed.
 
     Land a corrected file or correct the contract first. Says what came of every row that was refused before; the
-    status is 1 when a day is still kept out.
+    status is 1 when a day is still kept out or a file still refused.
     """
     from hinet_core import quality
     from hinet_core.cli.days import books_of
     from hinet_core.ingest.landing import index
     from hinet_core.ingest.pending import pending_days
-    from hinet_core.ingest.replay import replay, replay_days
+    from hinet_core.ingest.refused_files import recorded
+    from hinet_core.ingest.replay import readable_again, replay, replay_days
     from hinet_core.quality.docs import write_docs
     from hinet_core.quality.verdict import kept_out
 
     with one_sentence():
         contract, paths, lake = places(name)
+        refused_before = [one.file for one in recorded(lake)]
         landed = index(contract, paths)
-        days = replay_days(lake, landed)
+        days = replay_days(lake, landed, refused_before)
         if not days:
             click.echo("nothing to replay: of no day with refused rows, and of no day kept out, a file or rule changed")
+            end_with(landed.refused.values())
             return
         done = replay(contract, lake, landed, days, quality)  # type: ignore[arg-type]
         lake.rebuild_catalog(paths.catalog)
@@ -79,6 +82,8 @@ def quarantine_replay(name: str) -> None:
         waiting = pending_days(lake, landed)
     for result in done.results:
         click.echo(f"{result.day}: {books_of(result.counts)}" + ("" if result.manifest else "; still kept out"))
+    for one in readable_again(landed, refused_before):
+        click.echo(f"{one.path}: refused before, {sum(one.rows.values())} rows are read now")
     good = [one for one in done.results if one.manifest]
     click.echo(
         f"{len(good)} of {len(done.results)} days committed; of the rows refused before {done.kept} are kept now, "
@@ -88,7 +93,7 @@ def quarantine_replay(name: str) -> None:
     others = [day for day in waiting if day not in days]
     if others:
         click.echo(f"{len(others)} more days have new files or rules: `hinet ingest` reads them")
-    end_with(filter(None, [kept_out(done.results)]))
+    end_with([*landed.refused.values(), *filter(None, [kept_out(done.results)])])
 
 
 @main.command()

@@ -1,16 +1,19 @@
 """The books of ingest: per file and day read = kept + duplicate + quarantined, and the refused rows by any view.
 
 Both cover committed days and days that a check keeps out; `state` tells them apart, since a day can be both: an
-earlier reading is committed while a later one is kept out. Rows of outcome files may also be `waiting`.
+earlier reading is committed while a later one is kept out. Rows of outcome files may also be `waiting`. A refused file
+stands below: nobody knows how many rows it has, nor of which days.
 """
 
 from pathlib import Path
 from typing import Any, Literal
 
 from hinet_core.ingest.days import STEP
+from hinet_core.ingest.refused_files import ROWS_UNKNOWN, recorded
 from hinet_core.lake import Lake, connect, parquet_list, quote_literal
 
 COMMITTED, KEPT_OUT, WAITING = "committed", "kept out", "waiting"
+ANY_DAY = "unknown"
 RAW_SHOWN = 80
 
 BooksBy = Literal["file", "day"]
@@ -19,16 +22,27 @@ Table = tuple[list[str], list[tuple[Any, ...]]]
 
 
 def books(lake: Lake, by: BooksBy) -> Table:
-    """Column names and rows: counts per day and file or per day, then one total per state."""
+    """Column names and rows: counts per day and file or per day, one total per state, and refused files."""
     what = ["day", "file", "state"] if by == "file" else ["day", "state"]
-    return _counted(_of_both_states(lake, "ingest_files"), what, ["read", "kept", "duplicate", "quarantined"])
+    counts = ["read", "kept", "duplicate", "quarantined"]
+    columns, rows = _counted(_of_both_states(lake, "ingest_files"), what, counts)
+    return columns, rows + _refused_files(lake, ["log"], what, counts)
 
 
 def outcome_books(lake: Lake, by: BooksBy) -> Table:
     """The same of outcome files, by the day on which their rows became known."""
-    what = ["day", "source", "file"] if by == "file" else ["day", "source"]
+    what = ["day", "source", "file", "state"] if by == "file" else ["day", "source", "state"]
     counts = ["read", "matched", "duplicate", "unmatched", "quarantined"]
-    return _counted(_in_state(COMMITTED, lake.files("outcome_files")), what, counts)
+    columns, rows = _counted(_in_state(COMMITTED, lake.files("outcome_files")), what, counts)
+    return columns, rows + _refused_files(lake, ["outcomes"], what, counts)
+
+
+def _refused_files(lake: Lake, kinds: list[str], what: list[str], counts: list[str]) -> list[tuple[Any, ...]]:
+    """A line for each refused file (or one for several that the columns `what` do not tell apart), without counts."""
+    shown = ({"day": ANY_DAY, "source": one.source, "file": one.file, "state": ROWS_UNKNOWN}
+             for one in recorded(lake) if one.kind in kinds)  # fmt: skip
+    lines = dict.fromkeys(tuple(one[name] for name in what) for one in shown)
+    return [line + (None,) * len(counts) for line in lines]
 
 
 def _counted(source: str | None, what: list[str], counts: list[str]) -> Table:
@@ -50,7 +64,10 @@ def _counted(source: str | None, what: list[str], counts: list[str]) -> Table:
 
 
 def refused(lake: Lake, by: RefusedBy) -> Table:
-    """Column names and rows of the refused rows: counted by reason, file or day with an example, or each of them."""
+    """Column names and rows of the refused rows: counted by reason, file or day with an example, or each of them.
+
+    By file, refused files stand below: their rows are not known.
+    """
     text = f"source_file || ' record ' || record_number || ': ' || left(raw, {RAW_SHOWN})"
     example = f"arg_min({text}, (day, record_number))"
     views = {
@@ -82,7 +99,10 @@ def refused(lake: Lake, by: RefusedBy) -> Table:
         _in_state(WAITING, lake.files("outcome_waiting")),
     ]
     source = " UNION ALL BY NAME ".join(filter(None, found))
-    return columns, _answer(f"WITH found AS ({source}) {query}") if source else []
+    rows = _answer(f"WITH found AS ({source}) {query}") if source else []
+    if by == "file":
+        rows += [(one.file, None, None, None, one.reason) for one in recorded(lake)]
+    return columns, rows
 
 
 def _of_both_states(lake: Lake, table: str) -> str | None:

@@ -15,12 +15,13 @@ from typing import Any
 import duckdb
 
 from hinet_core.contract import Contract, Source, fingerprint
+from hinet_core.ingest import refused_files
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.outcomes import count_known_days, known_days
 from hinet_core.ingest.plain import Survey, is_utf8, members, packing, survey, unpack
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
-from hinet_core.lake import connect, first_line, fsync_path, replace_text, sweep_spill
+from hinet_core.lake import Lake, connect, first_line, fsync_path, replace_text, sweep_spill
 from hinet_core.progress import copy_stream, track
 from hinet_core.settings import Paths
 
@@ -201,7 +202,7 @@ def index(contract: Contract, paths: Paths) -> LandingIndex:
         for blank in _landed_as(source, path, path.relative_to(paths.landing).as_posix()):
             old = known.get((source.name, blank.path))
             if blank.refused or (old is not None and (old.size, old.mtime_ns) == (blank.size, blank.mtime_ns)):
-                files.append(old or blank)
+                files.append(blank if blank.refused or old is None else old)
                 continue
             files.append(_examine(con, contract, source, path, blank))
             if files[-1].refused:  # what DuckDB could not read may have broken the connection too
@@ -209,6 +210,8 @@ def index(contract: Contract, paths: Paths) -> LandingIndex:
                 con = connect()
     con.close()
     built = LandingIndex(contract, paths.landing, tuple(files))
+    if refused_files.record(lake := Lake(paths.lake), contract, files):
+        lake.rebuild_catalog(paths.catalog)
     _require(contract, paths, built)
     content = {"contract": contract.full_fingerprint, "files": [asdict(one) for one in files]}
     replace_text(paths.lake / INDEX, json.dumps(content, indent=1))
@@ -285,7 +288,7 @@ def _examine(
         return replace(found, refused=str(error))
     except (duckdb.Error, OSError) as error:
         reason = f"{plain.name}: not readable: {first_line(error)}. Deliver the file again"
-        return replace(found, sha256="", refused=reason)
+        return replace(found, refused=reason)
     finally:
         if plain != path:
             shutil.rmtree(plain.parent, ignore_errors=True)

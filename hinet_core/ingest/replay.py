@@ -1,6 +1,6 @@
 """Read again what was refused, after the contract or a file was corrected, and say what came of every refused row."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,6 +9,7 @@ import duckdb
 
 from hinet_core.contract import Contract
 from hinet_core.ingest.days import STEP, Auditor, IngestResult, ingest_days, is_current
+from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.lake import Lake, connect, parquet_list
 
@@ -28,8 +29,9 @@ class Replay:
     gone: int
 
 
-def replay_days(lake: Lake, landed: LandingIndex) -> list[date]:
-    """Days with refused rows and days kept out, whose files or rules changed since they were read.
+def replay_days(lake: Lake, landed: LandingIndex, refused_before: Collection[str] = ()) -> list[date]:
+    """Days with refused rows and days kept out, whose files or rules changed since they were read; and the days of
+    files that were refused before (their paths) and can be read now.
 
     A corrected time also moves a row to its own day: such days are read again with them, or the row would be in
     nobody's books.
@@ -42,7 +44,14 @@ def replay_days(lake: Lake, landed: LandingIndex) -> list[date]:
         counts = manifest.info["counts"]
         if counts["rows_quarantined"] or counts["rows_read"] != landed_rows(landed, day):
             days.add(day)
+    for one in readable_again(landed, refused_before):
+        days |= {day for day in one.days if not is_current(lake, landed, day)}
     return sorted(day for day in days if landed.files_of(day))
+
+
+def readable_again(landed: LandingIndex, refused_before: Collection[str]) -> list[LandedFile]:
+    """The usable log files that were refused before, or that are in an archive that was."""
+    return [one for one in landed.log_files if {one.path, one.landed_path} & set(refused_before)]
 
 
 def landed_rows(landed: LandingIndex, day: date) -> int:

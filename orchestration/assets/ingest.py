@@ -13,7 +13,7 @@ from hinet_core.ingest.outcome_books import total_counts, write_books
 from hinet_core.progress import track
 from hinet_core.quality.docs import write_docs
 from hinet_core.quality.verdict import kept_out
-from orchestration.checks import check_results, check_specs
+from orchestration.checks import check_results, check_specs, refused_files_result, refused_files_spec
 from orchestration.partitions import days_of
 from orchestration.reporting import (
     OWNERS,
@@ -36,7 +36,10 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         key=key_of(contract, TABLE),
         partitions_def=days_of(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=check_specs(contract, TABLE, quality.check_names(contract)),
+        check_specs=[
+            *check_specs(contract, TABLE, quality.check_names(contract)),
+            refused_files_spec(contract, TABLE),
+        ],
         group_name="ingest",
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
@@ -53,6 +56,7 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
             pages = write_docs(contract, home.lake(contract), home.paths(contract).docs, results)
         findings = [finding for result in results for finding in result.findings]
         yield from check_results(quality.check_names(contract), findings, [result.day for result in results], pages)
+        yield refused_files_result(landed)
         problem = "; ".join(part for part in (not_landed(context, landed), kept_out(results)) if part)
         if problem:
             raise dg.Failure(description=problem, allow_retries=False)

@@ -46,9 +46,9 @@ def test_a_late_file_is_landed_read_and_kept_in_the_books(call, shop):
     assert "2026-03-28: 1 read = 1 kept + 0 duplicate + 0 quarantined\n" in said
     assert "outcome files: 3 read = 1 matched + 0 duplicate + 1 unmatched + 1 quarantined\n" in said
     assert table(call, "books", "--contract", contract, "--outcomes") == [
-        ["day", "source", "file", "read", "matched", "duplicate", "unmatched", "quarantined"],
-        ["2026-03-29", "orders", "orders_1.csv", "3", "1", "0", "1", "1"],
-        ["all", "orders", "", "3", "1", "0", "1", "1"],
+        ["day", "source", "file", "state", "read", "matched", "duplicate", "unmatched", "quarantined"],
+        ["2026-03-29", "orders", "orders_1.csv", "committed", "3", "1", "0", "1", "1"],
+        ["all", "orders", "", "committed", "3", "1", "0", "1", "1"],
     ]
     refused = table(call, "quarantine", "--contract", contract, "--by", "row")
     assert [row[1:5] for row in refused[1:]] == [

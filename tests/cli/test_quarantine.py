@@ -1,6 +1,7 @@
 """Refused rows by every view, the books, and replay after the contract or a file was corrected."""
 
 import csv
+import gzip
 import io
 import shutil
 from datetime import date
@@ -12,6 +13,7 @@ from hinet_core import quality
 from hinet_core.contract import load_contract
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.refused_files import recorded
 from hinet_core.ingest.replay import replay_days
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths
@@ -91,11 +93,58 @@ def test_refused_rows_by_file_by_day_and_one_by_one(call, shop):
     assert "maybe" in rows[0][5]
 
 
-def test_refused_files_are_named_with_their_reason(call, shop):
-    contract, data, _ = shop
-    (data / "log_4.csv").write_bytes(b"")
+def test_a_refused_file_stands_in_the_books_until_it_is_delivered_whole(call, shop):
+    contract, data, paths = shop
+    whole = gzip.compress(("\n".join([HEADER, line(9, "2026-03-02T12:00:00Z")]) + "\n").encode())
+    (data / "log_4.csv").write_bytes(whole[:-9])
     call("land", "--contract", contract, data)
-    assert "refused file: log_4.csv: the file is empty" in call("quarantine", "--contract", contract)[1]
+    assert "refused file: log_4.csv: " in call("quarantine", "--contract", contract)[1]
+    by_file = table(call, "quarantine", "--contract", contract, "--by", "file")
+    assert by_file[-1][0] == "log_4.csv" and by_file[-1][1:4] == [""] * 3
+    for by, cells in (("file", ["log_4.csv"]), ("day", [])):
+        last = table(call, "books", "--contract", contract, "--by", by)[-1]
+        assert last == ["unknown", *cells, "file refused: rows unknown", "", "", "", ""]
+    query = "SELECT source, kind, file, bytes, sha256, first_seen <= now()::timestamp FROM refused_files"
+    shown = table(call, "sql", "--contract", contract, query)[1:]
+    assert shown == [["log", "log", "log_4.csv", str(len(whole) - 9), "", "True"]]
+    before = recorded(Lake(paths.lake))
+    assert call("ingest", "--contract", contract)[0] == 1
+    assert recorded(Lake(paths.lake)) == before
+    (data / "log_4.csv").write_bytes(whole)
+    call("land", "--contract", contract, data)
+    assert recorded(Lake(paths.lake)) == []
+    assert "refused file" not in call("quarantine", "--contract", contract)[1]
+    assert table(call, "sql", "--contract", contract, query)[1:] == []
+
+
+def test_a_file_that_an_archive_should_have_is_refused_under_the_archives_name(call, shop):
+    contract, data, paths = shop
+    (data / "log_5.csv").write_bytes(b"PK\x03\x04 torn")
+    call("land", "--contract", contract, data)
+    assert [(one.file, one.bytes) for one in recorded(Lake(paths.lake))] == [("log_5.csv", 9)]
+
+
+def test_a_refused_file_is_replayed_after_the_contract_is_corrected(call, shop):
+    contract, data, paths = shop
+    rows = [line(9, "2026-02-20T12:00:00Z"), line(9, "2026-02-21T12:00:00Z", place="moon")]
+    (data / "log_4.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    call("land", "--contract", contract, data)
+    status, said = call("quarantine", "replay", "--contract", contract)
+    assert status == 1 and "nothing to replay" in said and "Error: log_4.csv: none of its 2 rows" in said
+    (before,) = recorded(Lake(paths.lake))
+    contract.write_text(LOOSE.replace("first_day = 2026-03-01", "first_day = 2026-02-25"))
+    assert call("quarantine", "replay", "--contract", contract)[0] == 1  # still not early enough
+    (again,) = recorded(Lake(paths.lake))
+    assert again.first_seen == before.first_seen and again.reason != before.reason
+    contract.write_text(LOOSE.replace("first_day = 2026-03-01", "first_day = 2026-02-20"))
+    status, said = call("quarantine", "replay", "--contract", contract)
+    assert "log_4.csv: refused before, 2 rows are read now" in said
+    assert "2026-02-20: 1 read = 1 kept + 0 duplicate + 0 quarantined\n" in said
+    assert recorded(Lake(paths.lake)) == []
+    assert table(call, "books", "--contract", contract)[1:3] == [
+        ["2026-02-20", "log_4.csv", "committed", "1", "1", "0", "0"],
+        ["2026-02-21", "log_4.csv", "kept out", "1", "0", "0", "1"],
+    ]
 
 
 def test_nothing_changed_nothing_to_replay(call, shop):

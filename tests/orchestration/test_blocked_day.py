@@ -135,3 +135,18 @@ def test_days_without_a_landed_file_are_named(small, small_paths, home, instance
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     said = failure.step_failure_data.user_failure_data.description
     assert said.startswith("2025-03-05: no landed file has a row of this day")
+
+
+def test_a_refused_file_is_a_warning_and_stands_beside_the_days_books(small, small_paths, home, instance):
+    (small_paths.landing / "impressions" / "day=2025-03-04.parquet").write_bytes(b"PAR1 torn")
+    key = key_of(small, "impressions")
+    result = dg.materialize(
+        assets_of(small), selection=[key], instance=instance, resources={"home": home}, partition_key="2025-03-03"
+    )
+    assert result.success
+    (check,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "refused_files"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "day=2025-03-04.parquet: " in check.metadata["findings"].value
+    (made,) = result.asset_materializations_for_node("small__impressions")
+    (record,) = made.metadata["refused_files"].records
+    assert record.data["file"] == "impressions/day=2025-03-04.parquet" and "day=2025-03-04" in record.data["reason"]

@@ -139,7 +139,8 @@ def test_the_training_window_is_train_days_then_the_validation_day_then_what_mat
 def test_one_check_per_kind_of_rule_and_critical_ones_block(contract, specs):
     (asset,) = [one for one in assets_of(contract) if one.key.path[-1] == "impressions"]
     found = {spec.name: spec.blocking for spec in asset.check_specs}
-    assert found == {kind.name: kind.severity == "critical" for kind in check_names(contract)}
+    of_days = {kind.name: kind.severity == "critical" for kind in check_names(contract)}
+    assert found == of_days | {"refused_files": False}
     assert found["min_rows"] and not found["task_rate"]
 
 
