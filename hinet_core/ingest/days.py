@@ -24,6 +24,7 @@ from hinet_core.lake import Draft, Lake, Manifest, parquet_list, quote_literal
 log = logging.getLogger("hinet")
 
 STEP = "ingest"
+JUDGE_AGAIN = "judge_again"
 # Days are staged together up to this many rows, so that a file with many days is not scanned once for each.
 ROWS_AT_ONCE = 2_000_000
 
@@ -32,7 +33,7 @@ COUNTS = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined")
 
 class Audit(Protocol):
     """What an auditor says of a day: findings (with `blocks`), tables to commit beside it, the days it was compared
-    with."""
+    with, and the landed day from which it can say more."""
 
     @property
     def findings(self) -> list[Any]: ...
@@ -40,6 +41,8 @@ class Audit(Protocol):
     def tables(self) -> dict[str, pa.Table]: ...
     @property
     def history(self) -> dict[str, str]: ...
+    @property
+    def judge_again(self) -> date | None: ...
 
 
 class Auditor(Protocol):
@@ -54,6 +57,7 @@ class Auditor(Protocol):
         counts: dict[str, int],
         lake: Lake,
         duplicates: dict[str, int],
+        newest: date,
         /,
     ) -> Audit: ...
 
@@ -76,6 +80,13 @@ def is_current(lake: Lake, landed: LandingIndex, day: date) -> bool:
     """Whether the committed day was read from exactly the log files, side tables and rules that are there now."""
     manifest = lake.manifest(STEP, day)
     return manifest is not None and manifest.info.get("inputs") == landed.fingerprint(day)
+
+
+def is_ripe(lake: Lake, landed: LandingIndex, day: date) -> bool:
+    """Whether the committed day was judged before its outcomes were all in, and they are in now."""
+    manifest = lake.manifest(STEP, day)
+    again = manifest.info.get(JUDGE_AGAIN) if manifest is not None else None
+    return again is not None and date.fromisoformat(again) <= landed.days[-1]
 
 
 def ingest_days(
@@ -132,10 +143,13 @@ def _ingest_staged(
         findings = []
         if auditor is not None:
             impressions, duplicates = draft.path("impressions"), _duplicates(con)
-            audit = auditor.audit(con, contract, impressions, day, without_forgotten(counts), lake, duplicates)
+            sound, newest = without_forgotten(counts), landed.days[-1]
+            audit = auditor.audit(con, contract, impressions, day, sound, lake, duplicates, newest)
             for table, rows in audit.tables.items():
                 draft.write_rows(table, rows, rows.schema)
             findings, info["history"] = audit.findings, audit.history
+            if audit.judge_again is not None:
+                info[JUDGE_AGAIN] = audit.judge_again.isoformat()
         result = IngestResult(day, None, counts, findings)
         if result.blocking:
             draft.abandon(keep=True, info=info)

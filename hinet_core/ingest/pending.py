@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from hinet_core.ingest.days import is_current
+from hinet_core.ingest.days import is_current, is_ripe
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.touched import touched_days
 from hinet_core.lake import Lake
@@ -12,10 +12,11 @@ DAY = timedelta(days=1)
 
 
 def pending_days(lake: Lake, landed: LandingIndex) -> list[date]:
-    """Landed days that are not committed from exactly the present files and rules, and those that outcomes touch."""
+    """Landed days that are not committed from exactly the present files and rules, those that outcomes touch, and
+    those that were judged before their outcomes were in."""
     current = [day for day in landed.days if is_current(lake, landed, day)]
-    touched = touched_days(lake, landed, current)
-    return [day for day in landed.days if day not in current or day in touched]
+    again = {*touched_days(lake, landed, current), *(day for day in current if is_ripe(lake, landed, day))}
+    return [day for day in landed.days if day not in current or day in again]
 
 
 def gaps(landed: Sequence[date]) -> list[str]:

@@ -21,6 +21,7 @@ from hinet_core.quality.distance import Histogram, js_distance, psi
 from hinet_core.quality.findings import Finding
 from hinet_core.quality.inputs import Input, inputs_of, settled_until_us
 from hinet_core.quality.kinds import CheckKind
+from hinet_core.quality.maturity import late_by
 from hinet_core.quality.samples import Cell, cells_of, sampled, scenario_counts
 from hinet_core.quality.shares import newcombe
 
@@ -250,7 +251,7 @@ def lineage(contract: Contract, committed: Committed, day: date, champion: Refer
         "bounds": contract.quality.drift.model_dump(mode="json"),
         "inputs": {one.isoformat(): committed.hash_of(table, one) for one in days},
         "champion": [one.version for one in compared if one.name == CHAMPION],
-        "settled": [task.name for task in contract.tasks if age >= task.matures_after],
+        "settled": [task.name for task in contract.tasks if age >= max(task.matures_after, late_by(contract, task))],
     }
 
 

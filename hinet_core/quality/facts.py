@@ -2,7 +2,8 @@
 the days before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from statistics import median
 
 from hinet_core.contract import Contract
@@ -23,6 +24,8 @@ SHARES = {
     "scenario_duplicates": "duplicates",
     "stray_scenario": "rows",
 }
+# What says little of a column or label before its outcomes are in.
+OF_OUTCOMES = ("null_share", "task_rate", "null_change", "rate_change")
 # New values that a note names.
 NAMED_VALUES = 5
 
@@ -40,13 +43,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that is known of a day when its facts are judged."""
+    """All that is known of a day when its facts are judged; `unsettled`: columns and labels whose outcomes are not in
+    yet, with the day that must land before they are."""
 
     contract: Contract
     types: Mapping[str, str]
     profile: Profile
     counts: Mapping[str, int]
     history: History
+    unsettled: Mapping[str, date] = field(default_factory=dict)
 
 
 def measure(rules: list[Rule], day: Measured) -> dict[str, Fact]:
@@ -68,6 +73,9 @@ def measure_one(rule: Rule, day: Measured) -> Fact:
     if rule.kind in ("scenario_volume", "scenario_seen"):
         rows, _ = day.profile.cell(rule.scenario_id, "rows") or (0, 0)
         return Fact(rows if n_rows else None, rows, n_rows)
+    if rule.kind in OF_OUTCOMES and rule.column in day.unsettled:
+        rows, _ = day.profile.cell(rule.scenario_id, "rows") or (0, 0)
+        return Fact(None, None, rows, f"not mature yet: judged once {day.unsettled[rule.column]} has landed")
     if rule.kind in SHARES:
         return uncertain_share(rule, day.profile.cell(rule.scenario_id, SHARES[rule.kind], rule.column))
     return COMPARISONS[rule.kind](rule, day)

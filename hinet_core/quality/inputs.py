@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hinet_core.contract import Contract, Task, computed_features
+from hinet_core.quality.maturity import late_by
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -43,9 +44,11 @@ def inputs_of(contract: Contract, present: Sequence[str]) -> list[Input]:
 
 
 def settled_until_us(contract: Contract, task: Task, newest: date) -> int:
-    """The last exposure whose outcome is settled when the newest day ends, epoch microseconds."""
+    """The last exposure whose outcome is settled when the newest day ends, epoch microseconds; that of a task which
+    follows a late one settles with it."""
     end = datetime.combine(newest + timedelta(days=1), time(0), contract.zone)
-    return int((end.timestamp() - task.matures_after.total_seconds()) * 1_000_000)
+    wait = max(task.matures_after, late_by(contract, task))
+    return int((end.timestamp() - wait.total_seconds()) * 1_000_000)
 
 
 def numbers(column: pa.ChunkedArray) -> Floats:

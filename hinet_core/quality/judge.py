@@ -15,6 +15,7 @@ from hinet_core.quality import pushdown
 from hinet_core.quality.facts import Fact, Measured, check_counts, measure
 from hinet_core.quality.findings import DQ_SCHEMA, Finding, found, with_sample
 from hinet_core.quality.history import History, read_history
+from hinet_core.quality.maturity import settled_on
 from hinet_core.quality.profile import column_types, profile
 from hinet_core.quality.rule import DAY_VIEW, Rule
 from hinet_core.quality.suite import expected_types, rules
@@ -24,11 +25,13 @@ Relation = str | duckdb.DuckDBPyRelation | Path | Sequence[Path]
 
 @dataclass(frozen=True)
 class Audit:
-    """One finding per rule; `tables` are committed with the day; `history` names the days it was compared with."""
+    """One finding per rule; `tables` are committed with the day; `history` names the days it was compared with;
+    `judge_again` is the day with which the last outcomes are in, None when they are."""
 
     findings: list[Finding]
     tables: dict[str, pa.Table]
     history: dict[str, str]
+    judge_again: date | None = None
 
 
 def audit(
@@ -39,22 +42,25 @@ def audit(
     counts: Mapping[str, int],
     lake: Lake | None = None,
     duplicates: Mapping[str, int] | None = None,
+    newest: date | None = None,
 ) -> Audit:
     """Judge a day of `impressions` before it is committed.
 
     `relation`: name of a table or view of `con`, a relation of `con`, or Parquet files. `counts`: what ingest counted
     for this day: rows_read, rows_kept, rows_duplicate, rows_quarantined and, if any, unknown_scenario; `duplicates`:
-    per scenario. `lake` holds the days before. Rules over a column that is missing or of the wrong type are left out:
+    per scenario. `lake` holds the days before. `newest` is the newest landed day, by which late outcomes are in or not
+    yet; without it all are in. Rules over a column that is missing or of the wrong type are left out:
     column_type reports it.
     """
     check_counts(counts)
     history = read_history(con, contract, lake, day) if lake is not None else History()
+    unsettled = {name: end for name, end in settled_on(contract, day).items() if newest is not None and newest < end}
     with audited_view(con, relation) as view:
         types = column_types(con, view)
         sound = sound_columns(contract, types)
         suite = [rule for rule in rules(contract, day) if sound.issuperset(rule.needs)]
         measured = profile(con, view, contract, duplicates)
-        facts = measure(suite, Measured(contract, types, measured, counts, history))
+        facts = measure(suite, Measured(contract, types, measured, counts, history, unsettled))
         on_rows = [rule for rule in suite if rule.on == "rows"]
         on_facts = [rule for rule in suite if rule.on == "facts"]
         outcomes = judge_rows(con, view, on_rows) | judge_facts(on_facts, facts)
@@ -64,7 +70,8 @@ def audit(
             finding = found(rule, outcomes[rule], fact, day, measured.n_rows)
             findings.append(with_sample(finding, con, view, contract, rule, types))
     results = pa.Table.from_pylist([one.row() for one in findings], schema=DQ_SCHEMA)
-    return Audit(findings, {"dq_results": results, **measured.tables(day)}, dict(history.hashes))
+    tables = {"dq_results": results, **measured.tables(day)}
+    return Audit(findings, tables, dict(history.hashes), max(unsettled.values(), default=None))
 
 
 @contextmanager

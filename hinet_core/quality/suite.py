@@ -209,10 +209,9 @@ def history_rules(contract: Contract, scenario: str) -> Iterator[Rule]:
         text = f"share of missing {column} in scenario {scenario} within {most:g} of {before}"
         yield bounded_fact("null_change", text, -most, most, column, scenario)
     for task in contract.tasks:
-        if contract.late_source(task) is None:  # else the youngest day always has the fewest outcomes
-            factor = bounds.max_rate_factor
-            text = f"{task.name} rate in scenario {scenario} at most {factor:g} times as high or as low as in {before}"
-            yield bounded_fact("rate_change", text, 1 / factor, factor, label_column(task.name), scenario)
+        factor = bounds.max_rate_factor
+        text = f"{task.name} rate in scenario {scenario} at most {factor:g} times as high or as low as in {before}"
+        yield bounded_fact("rate_change", text, 1 / factor, factor, label_column(task.name), scenario)
     for column in [one.name for one in contract.id_inputs if one.role != "item" or one.name in bounds.new_shares]:
         most = bounds.new_shares.get(column, bounds.max_new_share)
         text = f"at most {most:g} of scenario {scenario} with a {column} that none of {before} had"
