@@ -79,9 +79,12 @@ def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
     rows = [row for path in paths for row in pq.read_table(path).drop_columns("day").to_pylist()]
     if not rows:
         return {}
-    sums = {name: sum(row[name] for row in rows) for name in rows[0] if name.startswith("rows_")}
+    sums: Metadata = {name: sum(row[name] for row in rows) for name in rows[0] if name.startswith("rows_")}
     if "outcome_matches" in manifest.tables:
         sums["late_outcomes"] = manifest.rows["outcome_matches"]
+    for path in (lake.root / one.path for one in manifest.tables.get("side_counters", [])):
+        records = [dg.TableRecord(row) for row in pq.read_table(path).drop_columns("day").to_pylist()]
+        sums["side_tables"] = dg.MetadataValue.table(records)
     refused = [dg.TableRecord({"file": one.file, "reason": one.reason}) for one in recorded(lake)]
     files = {"refused_files": dg.MetadataValue.table(refused)} if refused else {}
     return sums | files | {"books": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])}

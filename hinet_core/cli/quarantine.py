@@ -100,21 +100,25 @@ def quarantine_replay(name: str) -> None:
 @contract_option
 @click.option("--by", type=click.Choice(["file", "day"]), default="file", show_default=True, help="One line for each.")
 @click.option("--outcomes", is_flag=True, help="Outcome files: read = matched + duplicate + unmatched + quarantined.")
+@click.option("--sides", is_flag=True, help="Side tables: read = used + repeated + refused, and wrong values.")
 @csv_option
-def books(name: str, by: str, outcomes: bool, as_csv: bool) -> None:
+def books(name: str, by: str, outcomes: bool, sides: bool, as_csv: bool) -> None:
     """Show the books: per file and day, rows read = kept + duplicate + quarantined, with totals."""
     from hinet_core.ingest import books as bookkeeping
 
     with one_sentence():
         _, _, lake = places(name)
-        table = bookkeeping.outcome_books if outcomes else bookkeeping.books
-        columns, rows = table(lake, by)  # type: ignore[arg-type]
+        if sides:
+            columns, rows = bookkeeping.side_books(lake)
+        else:
+            table = bookkeeping.outcome_books if outcomes else bookkeeping.books
+            columns, rows = table(lake, by)  # type: ignore[arg-type]
     if as_csv:
         write_csv(columns, rows)
     elif rows:
         show_some(columns, rows)
     else:
-        click.echo("no day is read yet")
+        click.echo("no side table is read yet" if sides else "no day is read yet")
 
 
 def show_some(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

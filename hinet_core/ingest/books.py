@@ -37,6 +37,18 @@ def outcome_books(lake: Lake, by: BooksBy) -> Table:
     return columns, rows + _refused_files(lake, ["outcomes"], what, counts)
 
 
+def side_books(lake: Lake) -> Table:
+    """Records of the side tables as the newest committed day was read with them: read = used + repeated + refused, and
+    below why records were refused, or values are missing that are not of their type."""
+    columns = ["day", "source", "what", "rows"]
+    files = [path for day in lake.days(STEP)[-1:] for path in lake.files("side_counters", [day])]
+    if not files:
+        return columns, []
+    order = "list_position(['read', 'used', 'repeated', 'refused'], counter) NULLS LAST, rows DESC, detail"
+    what = "CASE counter WHEN 'reason' THEN detail ELSE counter END"
+    return columns, _answer(f"SELECT day, source, {what}, rows FROM {parquet_list(files)} ORDER BY source, {order}")
+
+
 def _refused_files(lake: Lake, kinds: list[str], what: list[str], counts: list[str]) -> list[tuple[Any, ...]]:
     """A line for each refused file (or one for several that the columns `what` do not tell apart), without counts."""
     shown = ({"day": ANY_DAY, "source": one.source, "file": one.file, "state": ROWS_UNKNOWN}

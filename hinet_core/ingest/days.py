@@ -190,6 +190,9 @@ def _write(stage: Stage, draft: Draft, day: date, known: forgotten.Forgotten) ->
     ).fetchall()
     draft.write("ingest_files", "SELECT * FROM books", con)
     draft.write("ingest_counters", _counters(contract, day, draft.path("impressions")), con)
+    if any(source.kind == "side" for source in contract.sources):
+        counts = f"SELECT DATE {quote_literal(day.isoformat())} AS day, * FROM side_counts ORDER BY ALL"
+        draft.write("side_counters", counts, con)
     if contract.outcome_sources:
         draft.write("outcome_matches", matches_query(contract, day), con)
     return _counts(con)

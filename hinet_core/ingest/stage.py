@@ -25,7 +25,8 @@ from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.outcomes import stage_outcomes
 from hinet_core.ingest.readers import FileReader, LandingError
-from hinet_core.ingest.staging import PLACE_NAME, needs_number, side_rows, side_table, typed_rows
+from hinet_core.ingest.sides import stage_sides
+from hinet_core.ingest.staging import PLACE_NAME, needs_number, typed_rows
 from hinet_core.lake import LakeError, connect, first_line, quote_literal, spill_folder
 
 ROWS_A_BATCH = 65_536
@@ -69,11 +70,7 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
     con = connect()
     try:
         stage = Stage(con, contract, [files[path] for path in sorted(files)], forgotten.load(landed.root.parent))
-        for source in contract.sources:
-            if source.kind == "side":
-                readers = [landed.open(con, source, one.path) for one in landed.files_from(source)]
-                rows = side_rows(contract, source, readers)
-                con.execute(f"CREATE TEMP TABLE {side_table(source)} AS {rows}").fetchall()
+        stage_sides(con, contract, landed)
         _fill(stage, [landed.open(con, contract.log, one.path) for one in stage.files], wanted)
         for source in contract.outcome_sources:
             late = {path: name for day in days for path, name in landed.outcome_files(source, day).items()}

@@ -207,41 +207,20 @@ def own_rules(columns: Iterable[Column], reader: FileReader) -> list[rules.Rule]
 
 
 def side_table(source: Source) -> str:
-    """The temporary table of a side table's rows, one per key."""
+    """The temporary table of a side table's records; the first of a key is the one that is joined."""
     return quote_identifier(f"side.{source.name}")
 
 
-def side_rows(contract: Contract, source: Source, readers: list[FileReader]) -> str:
-    """A side table: one row per key (the first read), a value that is not of its type is NULL."""
-    columns = contract.columns_of(source)
-    by_name = {one.name: one for one in contract.columns}
-    parts = []
-    for order, reader in enumerate(readers):
-        keys = [f"{key_value(by_name[key], reader, name)} AS {_matched_key(key)}" for key, name in source.join.items()]
-        values = [f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in columns]
-        sound = f" WHERE {reader.fault} IS NULL" if reader.fault else ""
-        scan = f"SELECT * FROM ({reader.query}){sound}"
-        parts.append(f"SELECT {', '.join([*keys, *values])}, {order} AS matched_order, record_number FROM ({scan})")
-    keys_sql = ", ".join(map(_matched_key, source.join))
-    numbered = (
-        f"SELECT *, row_number() OVER (PARTITION BY {keys_sql} ORDER BY matched_order, record_number) AS nth, "
-        f"count(*) OVER (PARTITION BY {keys_sql}) AS matched_rows "
-        f"FROM ({' UNION ALL '.join(parts)})"
-    )
-    kept = "".join(f", {quote_identifier(one.name)}" for one in columns)
-    return f"SELECT {keys_sql}{kept}, matched_rows FROM ({numbered}) WHERE nth = 1"
-
-
 def _join_side(contract: Contract, query: str, source: Source) -> str:
-    on = " AND ".join(f"row.{quote_identifier(key)} = side.{_matched_key(key)}" for key in source.join)
+    on = " AND ".join(f"row.{quote_identifier(key)} = side.{matched_key(key)}" for key in source.join)
     added = "".join(f", side.{quote_identifier(one.name)}" for one in contract.columns_of(source))
     return (
         f"SELECT row.*{added}, coalesce(side.matched_rows, 0) AS {matched_column(source)} "
-        f"FROM ({query}) AS row LEFT JOIN {side_table(source)} AS side ON {on}"
+        f"FROM ({query}) AS row LEFT JOIN {side_table(source)} AS side ON {on} AND side.matched_nth = 1"
     )
 
 
-def _matched_key(name: str) -> str:
+def matched_key(name: str) -> str:
     return quote_identifier(f"matched_key_{name}")  # no column of a contract begins so
 
 

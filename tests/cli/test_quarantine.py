@@ -202,3 +202,19 @@ def test_days_whose_rows_were_read_as_landed_are_left_alone(shop):
     lake, landed = Lake(paths.lake), index(found, paths)
     # The rules changed for all three days, but only two of them have something to gain.
     assert replay_days(lake, landed) == [date(2026, 3, 1), date(2026, 3, 3)]
+
+
+def test_the_books_of_side_tables_tell_repeats_and_values_of_a_wrong_type(call, shop):
+    contract, data, _ = shop
+    assert call("books", "--contract", contract, "--sides") == (0, "no side table is read yet\n")
+    side = '\n[[sources]]\nname = "dishes"\nkind = "side"\nfiles = "dishes.csv"\nformat = "csv"\n'
+    side += 'join = { item = "dish" }\n'
+    price = '[[columns]]\nname = "price"\ntype = "float64"\nsource = "dishes"\nnullable = true\n\n[[scenarios]]'
+    contract.write_text(LOOSE.replace("[[scenarios]]", price) + side)
+    (data / "dishes.csv").write_text("dish,price\nsoup,cheap\nsoup,2\npie,3\n,4\n")
+    call("land", "--contract", contract, data)
+    call("ingest", "--contract", contract)
+    assert [row[1:] for row in table(call, "books", "--contract", contract, "--sides")[1:]] == [
+        ["dishes", "read", "4"], ["dishes", "used", "2"], ["dishes", "repeated", "1"], ["dishes", "refused", "1"],
+        ["dishes", "dish: missing", "1"], ["dishes", "price: not a float64", "1"],
+    ]  # fmt: skip
