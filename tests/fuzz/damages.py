@@ -46,5 +46,6 @@ def one_of(rng: Random, options: list) -> object:  # type: ignore[type-arg]
 
 
 def fields(log: Log, *types: str) -> list[Field]:
-    """Columns of the log itself with one of these types (or beginnings of types)."""
-    return [one for one in log.fields if one.source == "log" and one.cell_names and one.kind.type.startswith(types)]
+    """Columns with cells in the log, of one of these types (or beginnings of types) and not read out of other text."""
+    own = [one for one in log.fields if one.source == "log" and one.cell_names and "extract" not in one.kind.keys]
+    return [one for one in own if one.kind.type.startswith(types)]

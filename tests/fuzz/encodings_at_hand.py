@@ -6,7 +6,7 @@ from functools import cache
 from hinet_core.contract import ContractError, parse_contract
 
 LETTERS = {
-    "utf-8": "äß€推荐リスト🙂ж", "latin-1": "äöüßéñÅ£", "iso-8859-15": "äß€Š",
+    "utf-8": "äß€推荐リスト🙂ж", "utf-16": "äß€推荐リスト🙂ж", "latin-1": "äöüßéñÅ£", "iso-8859-15": "äß€Š",
     "cp1252": "äß€“”Š", "cp1251": "ПривеёЁ", "koi8-r": "Приветё", "shift_jis": "リストのァ表能十", "cp932": "リスト①表",
     "euc_jp": "リストのァ表", "gb18030": "推荐首页㐀€", "big5": "推薦首頁功", "euc_kr": "추천목록",
 }  # fmt: skip

@@ -26,8 +26,7 @@ CONTRACTS_QUICK, CONTRACTS_LONG = 60, 500  # of each of the four ways to fuzz th
 
 def kinds_of(room: ModuleType) -> list[str]:
     """The kinds of damage that a module has registered."""
-    names = [name for name, kind in KINDS.items() if kind.plant.__module__ == room.__name__]
-    return names
+    return [name for name, kind in KINDS.items() if kind.plant.__module__ == room.__name__]
 
 
 def run_cases(cases: int, check: Callable[[Random], None]) -> int:

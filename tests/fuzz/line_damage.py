@@ -1,6 +1,8 @@
 """Damage to the lines of a CSV or NDJSON file: fields, quotes, bytes, line ends."""
 
+import gzip
 import json
+from codecs import BOM_UTF8, BOM_UTF16_BE
 from collections.abc import Callable
 from random import Random
 
@@ -51,7 +53,7 @@ def long_row(rng: Random, log: Log) -> None:
     row.refuse("^line: ")
 
 
-@damage(format="csv", quote=True)
+@damage(format="csv", quote=True, plain=True)
 def unclosed_quote(rng: Random, log: Log) -> None:
     row, _ = marked(rng, log)
     as_text(log, row, log.source["quote"] + "tea")
@@ -93,7 +95,9 @@ def nul_byte(rng: Random, log: Log) -> None:
 
 @damage(format="csv", coding="utf-8")
 def invalid_bytes(rng: Random, log: Log) -> None:
-    row, _ = marked(rng, log)
+    field = one_of(rng, [one for one in fields(log, "")])
+    row = clean_row(rng, log)
+    row.cells[rng.choice(field.cell_names)] = Cell(MARK)
     broken = rng.choice([b"\xff", b"\xc3(", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\xaf", b"\x80", b"\xf8"])
     row.mangle = exchange(log, b"t" + broken)
     row.refuse("^line: ")
@@ -101,7 +105,9 @@ def invalid_bytes(rng: Random, log: Log) -> None:
 
 @damage(format="ndjson", coding="utf-8")
 def invalid_bytes_in_json(rng: Random, log: Log) -> None:
-    invalid_bytes(rng, log)
+    row, _ = marked(rng, log)
+    row.mangle = exchange(log, rng.choice([b"\xff", b"\xc3(", b"\xed\xa0\x80", b"\x80"]))
+    row.refuse("^line: ")
 
 
 @damage(format="csv")
@@ -183,12 +189,29 @@ def all_quoted(rng: Random, log: Log) -> None:
         file.quote_all = True
 
 
-@damage(format="csv", coding="utf-8")
+@damage(format="csv", coding="utf-8", compression="")
 def byte_order_mark(rng: Random, log: Log) -> None:
     """A mark at the start of UTF-8 is no part of the first name or value."""
-    if log.source["files"].endswith((".gz", ".zst", ".zip")):
-        raise NotHereError  # it stands inside the compressed text: see byte_order_mark_compressed
-    log.files[0].tamper = lambda data: b"\xef\xbb\xbf" + data
+    log.files[0].tamper = lambda data: BOM_UTF8 + data
+
+
+@damage(format="csv", coding="utf-8", compression=".gz")
+def byte_order_mark_compressed(rng: Random, log: Log) -> None:
+    log.files[0].tamper = lambda data: gzip.compress(BOM_UTF8 + gzip.decompress(data))
+
+
+@damage(format="csv", coding="utf-16", compression="")
+def other_byte_order(rng: Random, log: Log) -> None:
+    """Big-endian with its mark, little-endian without one."""
+    big = rng.randrange(2)
+
+    def turned(data: bytes) -> bytes:
+        text = data.decode("utf-16")
+        return BOM_UTF16_BE + text.encode("utf-16-be") if big else text.encode("utf-16-le")
+
+    log.files[0].tamper = turned
+    if not big:
+        log.files[0].refuse("byte|mark|BOM|utf-16", or_read=True)
 
 
 # --- NDJSON -----------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class Wish:
     compression: str | None = None
     # 'list', 'date', 'bool', 'side', 'funnel', 'path', 'null_words', 'epoch', 'split_time', 'late'
     has: tuple[str, ...] = ()
+    plain: bool = False  # no text holds quotes, delimiters or line ends
     min_rows: int = 2
 
 
@@ -116,6 +117,8 @@ class Builder:
             source["quote"] = rng.choice(['"', '"', "'"]) if quoted else ""
             source["delimiter"] = rng.choice(DELIMITERS if quoted else UNQUOTED_DELIMITERS)
             source["header"] = self.chance(0.75) if wish.header is None else wish.header
+        if source.get("quote", '"') and not wish.plain and self.chance(0.5):
+            self.letters += source.get("delimiter", ",") + source.get("quote", '"') + "\n\t,;"
         return source
 
     def unused(self, room: str, names: list[str]) -> str:

@@ -42,6 +42,8 @@ def damaged(kind: str, seed: int) -> Log:
 def delivered(log: Log, home: Path) -> tuple[str, str]:
     """The contract file and the folder with the log's files."""
     folder = home / "delivered"
+    if log.late:
+        log.late.after = False
     write_log(log, folder)
     log.meddle.get("written", Path)(folder)
     log.raw["quality"] = OPEN_BOUNDS
