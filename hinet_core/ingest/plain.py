@@ -25,6 +25,11 @@ CHUNK = 2**20
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 
+MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+
 
 def packing(path: Path) -> str:
     """'gzip', 'zstd', 'zip' or 'none'."""
@@ -99,8 +104,15 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def open_text(path: Path, encoding: str) -> IO[str]:
-    """The text with its line ends as they are; bytes that are no text become lone surrogates."""
+    """The text with its line ends as they are; bytes that are no text become lone surrogates.
+
+    UTF-16 and UTF-32 without a mark of byte order are little-endian.
+    """
     codec = "utf-8-sig" if is_utf8(encoding) else encoding  # which drops the mark of byte order
+    if (name := codecs.lookup(codec).name) in MARKS:
+        with open_bytes(path) as file:
+            marked = file.read(4).startswith(MARKS[name])
+        codec = name if marked else f"{name}-le"  # Python's decoders of these names want a mark
     return io.TextIOWrapper(open_bytes(path), codec, errors=UNDECODABLE, newline="")  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from drawn_values import MISSING, Cell, Text
 from log_truth import Field, Log, Row
 from written import encoded
 
+PLAIN = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}  # how a line of them is encoded
 MARK = "tQZQZ"  # stands in a text cell until the line's bytes are written, then gives way to the damage
 
 
@@ -100,6 +101,19 @@ def invalid_bytes(rng: Random, log: Log) -> None:
     row.cells[rng.choice(field.cell_names)] = Cell(MARK)
     broken = rng.choice([b"\xff", b"\xc3(", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\xaf", b"\x80", b"\xf8"])
     row.mangle = exchange(log, b"t" + broken)
+    row.refuse("^line: ")
+
+
+BROKEN = {
+    "utf-16": [b"\x00\xd8", b"\x00\xdc"], "shift_jis": [b"\xff", b"\x81 "], "gb18030": [b"\xff", b"\x81\x20"],
+    "big5": [b"\xff"], "euc_jp": [b"\xff"], "euc_kr": [b"\xff"], "cp1252": [b"\x81"], "utf-32": [b"\xff\xff\xff\xff"],
+}  # fmt: skip
+
+
+@damage(format="csv")
+def invalid_in_another_encoding(rng: Random, log: Log) -> None:
+    row, _ = marked(rng, log)
+    row.mangle = exchange(log, one_of(rng, BROKEN.get(log.source["encoding"], [])))
     row.refuse("^line: ")
 
 
@@ -210,8 +224,6 @@ def other_byte_order(rng: Random, log: Log) -> None:
         return BOM_UTF16_BE + text.encode("utf-16-be") if big else text.encode("utf-16-le")
 
     log.files[0].tamper = turned
-    if not big:
-        log.files[0].refuse("byte|mark|BOM|utf-16", or_read=True)
 
 
 # --- NDJSON -----------------------------------------------------------------------------------------------------------
@@ -219,8 +231,8 @@ def other_byte_order(rng: Random, log: Log) -> None:
 
 def as_line(log: Log, row: Row, change: Callable[[str], str]) -> None:
     """Change the text of a JSON line."""
-    codec = "utf-16-le" if log.source["encoding"] == "utf-16" else log.source["encoding"]
-    row.mangle = lambda line: change(line.decode(codec)).encode(codec)
+    codec = log.source["encoding"]
+    row.mangle = lambda line: encoded(change(line.decode(PLAIN.get(codec, codec))), codec)
 
 
 @damage(format="ndjson")
@@ -228,11 +240,20 @@ def broken_object(rng: Random, log: Log) -> None:
     row = clean_row(rng, log)
     change = rng.choice(
         [lambda text: text[: len(text) // 2], lambda text: text[1:], lambda text: text.replace(": ", " ", 1),
-         lambda text: text + "}", lambda text: text.replace('"', "'"), lambda text: text[:-1] + ',"x": NaN}',
+         lambda text: text + "}", lambda text: text.replace('"', "'"),
          lambda text: text[:-1] + ',"x": 01}', lambda text: text + text]
     )  # fmt: skip
     as_line(log, row, change)
     row.refuse("^line: ")
+
+
+@damage(format="ndjson")
+def not_quite_json(rng: Random, log: Log) -> None:
+    """What many writers write though the standard has no such thing: the row as it is meant, or refused."""
+    row = clean_row(rng, log)
+    end = rng.choice([',"x": NaN}', ",}", ',"x": -Infinity}'])
+    as_line(log, row, lambda text: text[:-1] + end)
+    row.refuse("^line: ", "kept")
 
 
 @damage(format="ndjson")

@@ -62,6 +62,12 @@ def test_the_mark_decides_the_order_of_bytes(read, mark):
     assert read(text.encode(mark), "utf-16") == ([(1, "🙂")], [])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_without_a_mark_the_order_of_bytes_is_little_endian(read, encoding):
+    text = f"user,item,shown_at,clicked\n1,🙂,{TIME},1"
+    assert read(text.encode(f"{encoding}-le"), encoding) == ([(1, "🙂")], [])
+
+
 @pytest.mark.parametrize(
     ("encoding", "bad", "shown"),
     [("utf-8", b"\xff", "\\xff"), ("ascii", b"\xc3\xa9", "\\xc3\\xa9"), ("gbk", b"\xff\xff", "\\xff\\xff"),
