@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import zipfile
+from codecs import BOM_UTF8, BOM_UTF16_LE, BOM_UTF32_LE
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,14 @@ def text_bytes(log: Log, one: LogFile) -> bytes:
     return encoded("", codec, first=True) + b"".join(line + end for line, end in zip(lines, ends, strict=True))
 
 
+MARKED = {"utf-16": BOM_UTF16_LE, "utf-32": BOM_UTF32_LE, "utf-8-sig": BOM_UTF8}
+
+
 def encoded(text: str, codec: str, first: bool = False) -> bytes:
-    """UTF-16 is written little-endian with one mark at the start of the file."""
-    if codec == "utf-16":
-        return (b"\xff\xfe" if first else b"") + text.encode("utf-16-le")
+    """Encodings with a mark of byte order are written little-endian, with one mark at the start of the file."""
+    if codec in MARKED:
+        plain = "utf-8" if codec == "utf-8-sig" else f"{codec}-le"
+        return (MARKED[codec] if first else b"") + text.encode(plain)
     return text.encode(codec)
 
 
