@@ -16,6 +16,7 @@ import pyarrow as pa
 from hinet_core.contract import Source
 
 LINE_LIMIT = 16 * 2**20  # characters of a line
+TOO_LONG = "line: longer than 16 million characters"
 JOINED_LINES, JOINED_LIMIT = 1000, 2**20  # lines and characters of a value with line breaks
 BATCH = 8192
 BLANKS = " \t\r\v\f"  # a line of these alone is no record
@@ -58,7 +59,7 @@ def lines_of(file: IO[str]) -> Iterator[Line]:
         text = whole.rstrip("\r\n") if whole[-1] in "\r\n" else whole
         fault = None
         if len(whole) == LINE_LIMIT and text == whole:
-            fault = "line: longer than 16 million characters"
+            fault = TOO_LONG
             text = text[:1000]
             while (rest := file.readline(LINE_LIMIT)) and rest[-1] not in "\r\n":
                 pass
@@ -131,12 +132,13 @@ def csv_records(lines: Iterable[Line], source: Source, width: int | None) -> Ite
             continue
         number += 1
         text = line.text
-        values, fault = (None, line.fault) if line.fault else cells.split(text)
+        values, fault = (None, line.fault) if line.fault == TOO_LONG else cells.split(text)
         if fault == "open":
-            ahead = _completed(cells, line, waiting, rest, width)
-            values, fault = ahead or (None, "line: unterminated quote")
-            if ahead:
-                text = ""
+            values, fault = None, "line: unterminated quote"
+            if ahead := _completed(cells, line, waiting, rest, width):
+                values, fault, text = ahead
+        if line.fault:
+            values, fault = None, line.fault
         if values is not None and width is not None and len(values) != width:
             fault = f"line: {'missing' if len(values) < width else 'too many'} columns"
             values = None
@@ -145,12 +147,12 @@ def csv_records(lines: Iterable[Line], source: Source, width: int | None) -> Ite
 
 def _completed(
     cells: Cells, line: Line, waiting: deque[Line], rest: Iterator[Line], width: int | None
-) -> tuple[list[str], None] | None:
-    """The record that a line begins and later lines complete; None, and nothing taken, when they do not.
+) -> tuple[list[str] | None, str | None, str] | None:
+    """The record that a line begins and later lines complete: values or fault, text; None, and nothing taken, if none.
 
     A record that would swallow a line which is a record itself is taken for a line with a broken quote.
     """
-    joined, size, whole = line.text + line.end, 0, 0
+    joined, size, whole, broken = line.text + line.end, 0, 0, line.fault
     for taken in range(JOINED_LINES):
         if taken == len(waiting):
             follower = next(rest, None)
@@ -159,15 +161,16 @@ def _completed(
             waiting.append(follower)
         after = waiting[taken]
         size += len(after.text)
-        if after.fault or size > JOINED_LIMIT:
+        if after.fault == TOO_LONG or size > JOINED_LIMIT:
             return None
+        broken = broken or after.fault
         joined += after.text
         if cells.quote in after.text:
             values, fault = cells.split(joined)
             if fault is None and values is not None and (width is None or len(values) == width) and not whole:
                 for _ in range(taken + 1):
                     waiting.popleft()
-                return values, None
+                return (None, broken, joined) if broken else (values, None, "")
             if fault != "open":
                 return None
         alone, _ = cells.split(after.text)

@@ -110,6 +110,16 @@ def test_each_line_that_is_no_record_says_why(read):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("bad", [b"\xff", b"\0"])
+@pytest.mark.parametrize("place", [b'"x%s\ny"', b'"x\ny%s"', b'"x\n%s\ny"'])
+def test_a_damaged_record_of_several_lines_is_one_record(read, bad, place):
+    lines = [HEADER, line(1), line(2, "ITEM"), line(3, '"c\nd"')]
+    data = ("\n".join(lines) + "\n").encode().replace(b"ITEM", place % bad)
+    kept, refused = read(data)
+    assert kept == {1: "a", 3: "c\nd"}
+    assert list(refused) == [2]
+
+
 def test_a_line_longer_than_duckdb_takes_is_read(read):
     kept, refused = read(csv(ROWS[0], line(2, "x" * 3_000_000), ROWS[2]))
     assert {number: len(item) for number, item in kept.items()} == {1: 1, 2: 3_000_000, 3: 1}
