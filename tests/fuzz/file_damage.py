@@ -72,8 +72,10 @@ def column_more(rng: Random, log: Log) -> None:
 
 @damage(format="csv", header=True)
 def column_twice(rng: Random, log: Log) -> None:
-    """Two columns of one name: the file is refused, or the first is meant."""
-    name, file = needed(rng, log), log.files[0]
+    """Two columns of one name, which only a list could mean: the file is refused, or the first is read."""
+    needed(rng, log)
+    plain = fields(log, "int", "float", "string", "bool", "timestamp", "date")
+    name, file = one_of(rng, plain).cell_names[0], log.files[0]
     file.columns.append("again")
     file.titles["again"] = name
     for row in file.rows:
@@ -158,7 +160,25 @@ def unzstd(data: bytes) -> bytes:
     return pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
 
 
-@damage(format="parquet")
+@damage(compression=".zip")
+def zip_cut(rng: Random, log: Log) -> None:
+    cut(rng, log)
+
+
+@damage(format="csv", compression=".zip")
+def zip_flipped(rng: Random, log: Log) -> None:
+    """A byte of the packed data is another; the directory at the end holds the checksum."""
+    share = rng.random()
+
+    def changed(data: bytes) -> bytes:
+        first, last = data.index(b".csv") + 4, data.rindex(b"PK\x01\x02")
+        return flipped(data, first + int((last - first) * share))
+
+    log.files[0].tamper = changed
+    log.files[0].refuse(".")
+
+
+@damage(format="parquet", compression="")
 def parquet_cut(rng: Random, log: Log) -> None:
     cut(rng, log)
 
@@ -236,7 +256,7 @@ def picture(rng: Random, log: Log) -> None:
 # --- Parquet ----------------------------------------------------------------------------------------------------------
 
 
-@damage(format="parquet")
+@damage(format="parquet", compression="")
 def parquet_footer_flipped(rng: Random, log: Log) -> None:
     """The file's last bytes say where everything is."""
     back = rng.randrange(1, 9)
@@ -244,7 +264,7 @@ def parquet_footer_flipped(rng: Random, log: Log) -> None:
     log.files[0].refuse(".")
 
 
-@damage(format="parquet")
+@damage(format="parquet", compression="")
 def parquet_page_flipped(rng: Random, log: Log) -> None:
     share = rng.random()
     log.files[0].tamper = lambda data: flipped(data, int(len(data) * share))

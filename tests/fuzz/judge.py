@@ -100,7 +100,7 @@ def ingest(log: Log, raw: dict[str, Any], home: Path) -> Seen:
 
 
 def look(lake: Lake, landed: LandingIndex) -> Seen:
-    seen = Seen(landed.refused)
+    seen = Seen({whole(path): sentence for path, sentence in landed.refused.items()})
     con = connect()
     for row in records(con, lake, "impressions"):
         place = row["source_file"], row["record_number"]
@@ -128,6 +128,11 @@ def look(lake: Lake, landed: LandingIndex) -> Seen:
     return seen
 
 
+def whole(path: str) -> str:
+    """An archive that is refused as a whole stands for the one file in it."""
+    return f"{path}/{Path(path).stem}" if path.endswith(".zip") else path
+
+
 def records(con: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> list[dict[str, Any]]:
     files = lake.files(table)
     if not files:
@@ -144,7 +149,7 @@ def compare(log: Log, seen: Seen) -> list[str]:
         return complaints + unbalanced(seen)  # its rows may be duplicates of others, or the other way round
     accepted: list[tuple[datetime, str, int, Row]] = []
     fates: dict[Place, str] = {}
-    read = [one for one in log.files if one.path not in seen.refused]
+    read = [one for one in log.files if one.name not in seen.refused]
     for file in read:
         for place, row in places(log, file):
             fate = "quarantined" if place in seen.quarantined else "kept"
@@ -172,15 +177,15 @@ def unbalanced(seen: Seen) -> list[str]:
 
 
 def compare_refusal(file: LogFile, seen: Seen) -> list[str]:
-    sentence = seen.refused.get(file.path)
+    sentence = seen.refused.get(file.name)
     if file.unknowable:
         return []
     if file.refused is None:
-        return [f"{file.path}: refused though nothing is wrong with it: {sentence}"] if sentence else []
+        return [f"{file.name}: refused though nothing is wrong with it: {sentence}"] if sentence else []
     if sentence is None:
-        return [] if file.or_read else [f"{file.path}: read, expected to be refused ({file.refused})"]
+        return [] if file.or_read else [f"{file.name}: read, expected to be refused ({file.refused})"]
     if not re.search(file.refused, sentence) or "Traceback" in sentence:
-        return [f"{file.path}: refused with {sentence!r}, expected a sentence like {file.refused!r}"]
+        return [f"{file.name}: refused with {sentence!r}, expected a sentence like {file.refused!r}"]
     return []
 
 
@@ -189,7 +194,7 @@ def places(log: Log, file: LogFile) -> list[tuple[Place, Row]]:
     found, number = [], 0
     for position, row in enumerate(file.rows):
         number += 1 + (len(file.gaps.get(position, [])) if log.source["format"] == "ndjson" else 0)
-        found.append(((file.path, number), row))
+        found.append(((file.name, number), row))
     return found
 
 
@@ -211,8 +216,8 @@ def compare_file(log: Log, file: LogFile, seen: Seen, fates: dict[Place, str]) -
     complaints = []
     ends = [fates[place] for place, _ in places(log, file)]
     expected = [len(ends), ends.count("kept"), ends.count("duplicate"), ends.count("quarantined")]
-    if seen.books.get(file.path) != expected:
-        complaints.append(f"{file.path}: books [read, kept, duplicate, quarantined] {seen.books.get(file.path)}, "
+    if seen.books.get(file.name) != expected:
+        complaints.append(f"{file.name}: books [read, kept, duplicate, quarantined] {seen.books.get(file.name)}, "
                           f"expected {expected}")  # fmt: skip
     for place, row in places(log, file):
         if fates[place] == "quarantined":
@@ -277,14 +282,14 @@ def compare_late(log: Log, seen: Seen, fates: dict[Place, str]) -> list[str]:
     if log.late is None:
         return []
     time = log.role("time").name
-    kept = [row.values for file in log.files if file.path not in seen.refused
+    kept = [row.values for file in log.files if file.name not in seen.refused
             for place, row in places(log, file) if fates[place] == "kept"]  # fmt: skip
     return compare_books(log.late, [(one, one[time]) for one in kept], seen.outcomes, seen.outcome_books)
 
 
 def compare_counters(log: Log, seen: Seen, fates: dict[Place, str]) -> list[str]:
     """Violations of the funnel that were kept, unmatched keys and rows per scenario, as counted by ingest."""
-    kept = [row for file in log.files if file.path not in seen.refused
+    kept = [row for file in log.files if file.name not in seen.refused
             for place, row in places(log, file) if fates[place] == "kept"]  # fmt: skip
     expected: dict[tuple[str, str], int] = {}
     for label in log.labels:

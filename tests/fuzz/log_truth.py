@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from drawn_values import Cell, Kind
@@ -76,6 +76,11 @@ class LogFile:
     gaps: dict[int, list[str]] = field(default_factory=dict)  # lines that are no records, before this one
     last_newline: bool = True
     tamper: Callable[[bytes], bytes] | None = None  # what happens to the finished file
+
+    @property
+    def name(self) -> str:
+        """As the lake calls it: of a zip archive the file in it."""
+        return f"{self.path}/{PurePosixPath(self.path).stem}" if self.path.endswith(".zip") else self.path
 
     def refuse(self, reason: str, or_read: bool = False) -> None:
         self.refused, self.or_read = reason, or_read

@@ -28,7 +28,6 @@ from odd_words import CONTRACT_NAMES, FILE_NAMES, INJECTION, NULL_WORDS, PLACES
 ZONES = ["UTC", "Europe/Berlin", "Asia/Shanghai", "America/St_Johns", "Asia/Kathmandu"]
 DELIMITERS = [",", ";", "\t", "|", "::", "||", "\x01", "\x02", "~", "^", "\x01\x02", "@#@", ";;;;"]
 UNQUOTED_DELIMITERS = ["\t", "\x01", "\x02", "\x01\x02"]  # that no drawn text holds
-EXTENSIONS = {"csv": "csv", "ndjson": "ndjson", "parquet": "parquet"}
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,8 @@ class Builder:
     def layout(self) -> dict[str, Any]:
         rng, wish = self.rng, self.wish
         source: dict[str, Any] = {"name": "log", "kind": "log", "format": self.format}
-        zipped = rng.choice(["", "", ".gz", ".zst"]) if wish.compression is None else wish.compression
-        self.suffix = f".{EXTENSIONS[self.format]}{'' if self.format == 'parquet' else zipped}"
+        packings = ["", "", ".zip"] if self.format == "parquet" else ["", "", ".gz", ".zst", ".zip"]
+        self.suffix = f".{self.format}{rng.choice(packings) if wish.compression is None else wish.compression}"
         source["files"] = f"log*{self.suffix}"
         if self.null_words:
             source["null_values"] = self.null_words
@@ -272,7 +271,7 @@ class Builder:
         status = self.add("outcome", status_kind(), source="late")
         at = self.add("known_at", moment(self.rng, self.days, self.clock, "epoch"), source="late")
         columns = [*keys.values(), *status.found_in, *at.found_in]
-        suffix = self.rng.choice(["", ".gz"]) if self.wish.compression is None else self.wish.compression
+        suffix = self.rng.choice(["", ".gz", ".zst"]) if self.wish.compression is None else self.wish.compression
         source = {
             "name": "late", "kind": "outcomes", "files": f"late*.csv{suffix}", "format": "csv", "join": keys,
             "early": "1m", "encoding": self.coding.name, "delimiter": self.rng.choice([",", ";", "|"]),

@@ -39,7 +39,7 @@ def write_late(log: Log, landing: Path) -> None:
 def file_bytes(log: Log, one: LogFile) -> bytes:
     """The finished file: records, lines between them, encoding, compression, and what a damage did to it."""
     is_parquet = one.layout.get("format", log.source["format"]) == "parquet"
-    data = parquet_bytes(log, one) if is_parquet else compressed(text_bytes(log, one), one.path)
+    data = compressed(parquet_bytes(log, one) if is_parquet else text_bytes(log, one), one.path)
     return one.tamper(data) if one.tamper else data
 
 
