@@ -287,7 +287,7 @@ def _examine(
     except LandingError as error:
         return replace(found, refused=str(error))
     except (duckdb.Error, OSError) as error:
-        reason = f"{plain.name}: not readable: {first_line(error)}. Deliver the file again"
+        reason = f"{found.path}: not readable: {first_line(error)}. Deliver the file again"
         return replace(found, refused=reason)
     finally:
         if plain != path:

@@ -172,26 +172,26 @@ def open_file(
     `careful` reads text line by line; text that is not UTF-8 always is. The reader belongs to `con`.
     """
     if path.stat().st_size == 0:
-        raise LandingError(f"{path.name}: the file is empty (0 bytes); deliver it again or remove it from landing")
+        raise LandingError(f"{relative}: the file is empty (0 bytes); deliver it again or remove it from landing")
     try:
         columns = describe(con, contract, source, path)
     except duckdb.Error as error:
         reason = first_line(error)
         raise LandingError(
-            f"{path.name}: not readable as {source.format}: {reason}. Deliver the file again, "
+            f"{relative}: not readable as {source.format}: {reason}. Deliver the file again, "
             f"or correct format and encoding of source {source.name!r} in the contract"
         ) from error
     missing = lacking(contract, source, columns)
     if missing:
         there = ", ".join(name.split(AGAIN)[0] for name in columns)
         raise LandingError(
-            f"{path.name}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
+            f"{relative}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
             f"the file has {there}. Correct `from` of that column in the contract, or the file"
         )
     twice = [name for name in single_names(contract, source) if f"{name}{AGAIN}2" in columns]
     if twice:
         raise LandingError(
-            f"{path.name}: its header has the column {', '.join(map(repr, twice))} more than once, which only a list "
+            f"{relative}: its header has the column {', '.join(map(repr, twice))} more than once, which only a list "
             "may read. Correct the file, or the column's type in the contract"
         )
     stream = None
@@ -209,7 +209,7 @@ def _require_json(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
     found = f"SELECT count(*) FROM (SELECT 1 FROM ({lines}) WHERE {FAULT} IS NULL LIMIT 1)"
     if con.execute(found).fetchall()[0][0] == 0:
         raise LandingError(
-            f"{reader.path.name}: no line is a JSON object; is source {reader.source.name!r} really ndjson?"
+            f"{reader.relative}: no line is a JSON object; is source {reader.source.name!r} really ndjson?"
         )
 
 

@@ -63,7 +63,8 @@ def test_each_file_in_a_zip_archive_is_a_file(tiny_raw, paths, con, tmp_path, mo
         ("log_2.zip/in/log_3.csv", 2, ["line: missing columns"]),
     ]
     refused = index(parse_contract(tiny_raw), paths).refused
-    assert list(refused) == ["log_2.zip/readme.txt"] and "lacks the column" in refused["log_2.zip/readme.txt"]
+    assert list(refused) == ["log_2.zip/readme.txt"]
+    assert refused["log_2.zip/readme.txt"].startswith("log_2.zip/readme.txt: lacks the column")
     assert list(spill_folder().glob("*-*-*")) == []
 
 
