@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from late_truth import compare_books, shown
 from log_truth import Log, LogFile, Row, local_day, outcomes, violated
 from written import write_late, write_log
@@ -24,7 +25,7 @@ from hinet_core.ingest.landing import LandingIndex, index
 from hinet_core.ingest.outcome_books import write_books
 from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
-from hinet_core.lake import Lake, LakeError, connect, parquet_list
+from hinet_core.lake import Lake, LakeError
 from hinet_core.settings import Paths
 
 Place = tuple[str, int]  # source_file, record_number
@@ -101,30 +102,28 @@ def ingest(log: Log, raw: dict[str, Any], home: Path) -> Seen:
 
 def look(lake: Lake, landed: LandingIndex) -> Seen:
     seen = Seen({whole(path): sentence for path, sentence in landed.refused.items()})
-    con = connect()
-    for row in records(con, lake, "impressions"):
+    for row in records(lake, "impressions"):
         place = row["source_file"], row["record_number"]
         assert place not in seen.kept, f"{place} was kept twice"
         seen.kept[place] = row
-    for row in records(con, lake, "quarantine"):
+    for row in records(lake, "quarantine"):
         place = row["source_file"], row["record_number"]
         assert place not in seen.quarantined, f"{place} was quarantined twice"
         seen.quarantined[place] = row["reasons"], row["raw"]
-    for row in records(con, lake, "ingest_files"):
+    for row in records(lake, "ingest_files"):
         books = seen.books.setdefault(row["source_file"], [0, 0, 0, 0])
         for number, name in enumerate(("read", "kept", "duplicate", "quarantined")):
             books[number] += row[f"rows_{name}"]
-    for row in records(con, lake, "ingest_counters"):
+    for row in records(lake, "ingest_counters"):
         key = row["counter"], row["detail"]
         seen.counters[key] = seen.counters.get(key, 0) + row["rows"]
-    for row in records(con, lake, "outcome_quarantine"):
+    for row in records(lake, "outcome_quarantine"):
         seen.outcomes[row["record_number"]] = "quarantined"
-    for row in records(con, lake, "outcome_waiting"):
+    for row in records(lake, "outcome_waiting"):
         seen.outcomes[row["record_number"]] = "unmatched"
-    for row in records(con, lake, "outcome_files"):
+    for row in records(lake, "outcome_files"):
         counts = [row[f"rows_{name}"] for name in ("read", "matched", "duplicate", "unmatched", "quarantined")]
         seen.outcome_books = [sum(pair) for pair in zip(seen.outcome_books or [0] * 5, counts, strict=True)]
-    con.close()
     return seen
 
 
@@ -133,13 +132,9 @@ def whole(path: str) -> str:
     return f"{path}/{Path(path).stem}" if path.endswith(".zip") else path
 
 
-def records(con: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> list[dict[str, Any]]:
-    files = lake.files(table)
-    if not files:
-        return []
-    found = con.execute(f"SELECT * FROM {parquet_list(files)}")
-    names = [one[0] for one in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+def records(lake: Lake, table: str) -> list[dict[str, Any]]:
+    """The committed rows of a table; read without DuckDB, which is the judged one's."""
+    return [row for file in lake.files(table) for row in pq.ParquetFile(file).read().to_pylist()]
 
 
 def compare(log: Log, seen: Seen) -> list[str]:

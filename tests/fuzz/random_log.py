@@ -60,7 +60,7 @@ class Builder:
         self.letters = ASCII + self.coding.letters
         self.clock = rng.choice(ZONES)
         first = date(2026, 3, 27) + timedelta(days=rng.randrange(4))  # around the start of summer time in Berlin
-        self.days = tuple(first + timedelta(days=one) for one in range(1 + rng.randrange(3)))
+        self.days = tuple(first + timedelta(days=one) for one in range(rng.choice([1, 1, 1, 2, 3])))
         self.null_words = rng.sample(NULL_WORDS, 2 if "null_words" in wish.has else rng.randrange(3))
         self.fields: list[Field] = []
         self.labels: list[Label] = []
@@ -323,10 +323,10 @@ class Builder:
         return row
 
     def add_files(self, log: Log, columns: list[str]) -> None:
-        """One to three files; the first is the one that damage goes to, another stays whole."""
+        """Two or three files; the first is the one that damage goes to, the others stay whole."""
         rng = self.rng
         self.columns = columns
-        for number in range(2 + rng.randrange(2)):
+        for number in range(rng.choice([2, 2, 3])):
             name = f"log{rng.choice(['_', ' ', '[1]', '%', 'é', chr(39), '='])}{number}{self.suffix}"
             path = f"{rng.choice(self.path_places)}/{name}" if self.path_places else name
             rows = [log.draw_row() for _ in range(self.wish.min_rows + rng.randrange(5))]
