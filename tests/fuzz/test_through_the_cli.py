@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from damages import NotHereError
 from fuzz_runs import KINDS
-from judge import WrongError, compare, look, reproducer
+from judge import WrongError, compare, look, reproducer, whole
 from log_truth import Log
 from mutated_contract import toml
 from random_log import random_log
@@ -75,8 +75,11 @@ def through_the_verbs(kind: str, seed: int, home: Path) -> None:
     if complaints := compare(log, seen):
         raise WrongError("\n".join(["", *complaints, "", *reproducer(log.raw, home / "fuzzed")]))
     said = call("books", "--contract", contract, "--csv")[1]
-    totals = list(csv.reader(io.StringIO(said)))[-1]
-    assert [int(one) for one in totals[-4:]] == [sum(column) for column in zip(*seen.books.values(), strict=True)], said
+    lines = list(csv.DictReader(io.StringIO(said)))
+    total = next(line for line in lines if line["day"] == "all")
+    counted = [int(total[name]) for name in ("read", "kept", "duplicate", "quarantined")]
+    assert counted == [sum(column) for column in zip(*seen.books.values(), strict=True)], said
+    assert {whole(line["file"]) for line in lines if "refused" in line["state"]} == set(seen.refused), said
     said = call("quarantine", "--contract", contract)[1]
     assert all(reason in "".join(said.split("\n")) for reasons, _ in seen.quarantined.values() for reason in reasons)
 
