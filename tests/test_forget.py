@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from hinet_core.forget import ForgetError, forget, holdings, user_text
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake, connect
+from hinet_core.quality.docs import page_of, write_docs
+from hinet_core.quality.hashed_ids import hash_of, key_of
 from hinet_core.settings import Paths
 
 WHO = "4711001"
@@ -169,6 +172,57 @@ def test_a_kill_in_the_middle_is_repaired_by_the_same_call(home, monkeypatch):
     forget(contract, paths, lake, WHO, delete_models=False)
     assert where_it_stands(paths.root) == []
     assert others(lake, "impressions") == before
+
+
+def test_a_landed_file_that_only_repeats_the_users_rows_is_named(home):
+    contract, paths, lake = home
+    (paths.landing / "log_4.csv").write_text("\n".join([HEADER, line(WHO, DAYS[0], 8), line(WHO, DAYS[0], 9, "b")]))
+    (paths.landing / "log_5.csv").write_text("\n".join([HEADER, line(5, DAYS[0], 8), line(6, DAYS[0], 9, "b")]))
+    ingest(contract, paths, lake)
+    assert forget(contract, paths, lake, WHO, delete_models=False).landed == [f"log_{n}.csv" for n in (1, 2, 3, 4)]
+
+
+class Strict:
+    """An auditor with a rule that every row breaks, and which keeps days out or only tells."""
+
+    def __init__(self, keeps_out):
+        self.keeps_out = keeps_out
+
+    def audit(self, con, contract, *rest):
+        found = quality.audit(con, strict(contract), *rest)
+        return found if self.keeps_out else replace(found, findings=[])
+
+
+def strict(contract):
+    columns = [one.model_copy(update={"max": 5.0}) if one.name == "price" else one for one in contract.columns]
+    return contract.model_copy(update={"columns": tuple(columns)})
+
+
+def test_rows_that_findings_sampled_go_from_tables_and_pages(tiny_raw, tmp_path):
+    contract, paths = parse_contract(tiny_raw), Paths(tmp_path / "tiny")
+    write_log(paths)
+    for number, day in enumerate(DAYS[:2], 1):  # the first rows are those that are shown
+        rows = [line(user, day, hour) for user in (WHO, 5) for hour in (8, 9)]
+        (paths.landing / f"log_{number}.csv").write_text("\n".join([HEADER, *rows]))
+    lake, landed = Lake(paths.lake), index(contract, paths)
+    list(ingest_days(contract, lake, landed, DAYS[:1], Strict(False)))
+    (kept_out,) = ingest_days(contract, lake, landed, DAYS[1:2], Strict(True))
+    write_docs(strict(contract), lake, paths.docs, [kept_out])
+    mine, other = (hash_of(key_of(paths.root), user) for user in (WHO, 5))
+
+    def standing(hashed):
+        return [path.name for path, text in texts_of(paths.root) if hashed in text]
+
+    assert len(standing(mine)) == 3  # a page, a committed day and one that is kept out
+    assert len(standing(other)) == 3
+    page = page_of(paths.docs, DAYS[1])
+    samples = page.read_text().count("&quot;source_file&quot;")
+    done = forget(contract, paths, lake, WHO, delete_models=False)
+    assert standing(mine) == [] and len(standing(other)) == 3
+    assert page.read_text().count("&quot;source_file&quot;") == samples - 2 and "(forgotten)" in page.read_text()
+    assert done.rewritten["pages about data quality"] == [DAYS[1]]
+    assert {(one.table, one.kept_out) for one in done.held} >= {("dq_results", False), ("dq_results", True)}
+    assert holdings(contract, lake, WHO) == []
 
 
 def test_models_with_the_id_as_a_token_are_named_and_deleted_when_asked(home):

@@ -38,7 +38,9 @@ def forget_user(name: str, user: str, yes: bool, delete_models: bool) -> None:
     if yes:
         for step, days in done.rewritten.items():
             click.echo(f"rewritten: {step}, {len(days)} days, {days[0]} to {days[-1]}")
-        click.echo("forgotten: rows of this user that are read again stay out; snapshots hold no rows of users")
+        click.echo("forgotten: rows of this user that are read again stay out")
+        if any(one.table == "dq_results" for one in held):
+            click.echo("snapshots that are published already show hashes of sampled ids: run `hinet publish`")
     if models:
         gone = "deleted" if yes and delete_models else "train anew, or delete with --models"
         click.echo(f"{len(models)} models have the id as a token ({gone}): {', '.join(models)}")

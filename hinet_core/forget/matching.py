@@ -1,8 +1,11 @@
-"""The SQL that tells whether a row, a key or a refused record is of one user."""
+"""The SQL that tells whether a row, a key, a refused record or a sampled row is of one user."""
+
+from pathlib import Path
 
 from hinet_core.contract import Column, Contract
 from hinet_core.ingest.forgotten import AROUND
 from hinet_core.lake import quote_identifier, quote_literal
+from hinet_core.quality.hashed_ids import hash_of, key_of
 
 FEATURE_KEYS = ("entity", "list")  # columns that name what the column `key` is a key of
 
@@ -46,3 +49,20 @@ def is_raw_of(contract: Contract, user: str) -> str:
     text = f"trim(concat_ws(' ', {', '.join(fields)}))"
     same = f"CAST(TRY_CAST({text} AS {column.duckdb_type}) AS VARCHAR) = {quote_literal(user)}"
     return f"coalesce(CASE WHEN json_valid(raw) THEN {same} OR {text} = {quote_literal(user)} ELSE {word} END, false)"
+
+
+def sampled_as(root: Path, user: str) -> str:
+    """How findings show the user: the hash of the id by the key of the contract's folder."""
+    return str(hash_of(key_of(root), user))
+
+
+def is_sampled(root: Path, user: str) -> str:
+    """A finding with the user among its sampled rows."""
+    return f"contains(sample, {quote_literal(sampled_as(root, user))})"
+
+
+def other_samples(root: Path, user: str) -> str:
+    """The sampled rows of a finding without those of the user."""
+    other = f"NOT contains(CAST(one AS VARCHAR), {quote_literal(sampled_as(root, user))})"
+    others = f"to_json(list_filter(from_json(sample, '[\"JSON\"]'), lambda one: {other}))"
+    return f"CASE WHEN {is_sampled(root, user)} THEN CAST({others} AS VARCHAR) ELSE sample END AS sample"

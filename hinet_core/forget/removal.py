@@ -7,7 +7,6 @@ again ends where an undisturbed one does.
 import shutil
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 import duckdb
 
@@ -15,7 +14,7 @@ from hinet_core import registry
 from hinet_core.contract import Contract
 from hinet_core.features.tables import day_tables
 from hinet_core.forget.holdings import Holding, holdings, landed_files, models_with
-from hinet_core.forget.matching import is_raw_of, is_user, user_column
+from hinet_core.forget.matching import is_raw_of, is_user, other_samples, sampled_as, user_column
 from hinet_core.ingest import forgotten
 from hinet_core.ingest.days import STEP
 from hinet_core.ingest.landing import index
@@ -24,6 +23,7 @@ from hinet_core.ingest.outcome_books import write_books
 from hinet_core.lake import Draft, Lake, Manifest, connect, parquet_list, quote_literal
 from hinet_core.lock import exclusive
 from hinet_core.progress import track
+from hinet_core.quality.docs import forget_rows
 from hinet_core.settings import Paths
 
 REASONS = f"[{quote_literal(forgotten.REASON)}]"
@@ -68,7 +68,7 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
                 _rewrite(con, contract, lake, day, user)
                 done.setdefault(STEP, []).append(day)
             for day in _days_of(held, kept_out=True):
-                _rewrite_kept_out(con, contract, lake.blocked_folder(STEP, day), user)
+                _rewrite_kept_out(con, contract, lake, day, user)
             for table in day_tables(contract):
                 # A running state makes the next day stale only once its own day is written.
                 while stale := [day for day in table.pending(contract, lake) if lake.manifest(table.name, day)]:
@@ -80,13 +80,15 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
             done[BOOKS] = [one.day for one in write_books(lake, index(contract, paths))]
         lake.sweep(older_than_s=0)  # what was replaced still holds the user; nobody else is at work
         lake.rebuild_catalog(paths.catalog)
+        if pages := forget_rows(paths.docs, sampled_as(paths.root, user)):
+            done["pages about data quality"] = pages
         models = models_with(contract, paths, user)
         deleted = _delete_models(paths, models) if delete_models else []
     return Report(held, landed, models, deleted, done)
 
 
 def _days_of(held: list[Holding], kept_out: bool) -> list[date]:
-    ingested = ("impressions", "quarantine")
+    ingested = ("impressions", "quarantine", "dq_results")
     return sorted({day for one in held if one.kept_out == kept_out and one.table in ingested for day in one.days})
 
 
@@ -100,12 +102,14 @@ def _rewrite(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day
             table: parquet_list([lake.root / one.path for one in files]) for table, files in before.tables.items()
         }
         for table, source in sources.items():
-            query = _without(contract, user, day, sources, table)
+            query = _without(contract, lake, user, day, sources, table)
             draft.write(table, query or f"SELECT * FROM {source}", con)
         draft.commit(before.info | {"counts": _counts(con, before, draft)})
 
 
-def _without(contract: Contract, user: str, day: date, sources: dict[str, str], table: str) -> str | None:
+def _without(
+    contract: Contract, lake: Lake, user: str, day: date, sources: dict[str, str], table: str
+) -> str | None:
     """The rows of a table of ingest after the user is gone; None where the user cannot be in it."""
     mine, raw = is_user(contract, user), is_raw_of(contract, user)
     gone = f"(SELECT * FROM {sources['impressions']} WHERE {mine})"
@@ -126,7 +130,7 @@ def _without(contract: Contract, user: str, day: date, sources: dict[str, str], 
             "USING (source_file) ORDER BY day, source_file"
         )
     if table == "ingest_counters":
-        quarantine = _without(contract, user, day, sources, "quarantine")
+        quarantine = _without(contract, lake, user, day, sources, "quarantine")
         on = f"DATE {quote_literal(day.isoformat())}"
         return (
             f"SELECT * FROM {sources[table]} WHERE counter NOT IN ('scenario_rows', 'reason') UNION ALL "
@@ -139,6 +143,8 @@ def _without(contract: Contract, user: str, day: date, sources: dict[str, str], 
             f"SELECT * FROM {sources[table]} WHERE (log_file, log_record) NOT IN "
             f"(SELECT (source_file, record_number) FROM {gone})"
         )
+    if table == "dq_results":
+        return f"SELECT * REPLACE ({other_samples(lake.root.parent, user)}) FROM {sources[table]}"
     return None
 
 
@@ -155,13 +161,20 @@ def _counts(con: duckdb.DuckDBPyConnection, before: Manifest, draft: Draft) -> d
     }
 
 
-def _rewrite_kept_out(con: duckdb.DuckDBPyConnection, contract: Contract, folder: Path, user: str) -> None:
+def _rewrite_kept_out(
+    con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date, user: str
+) -> None:
     """A day that a check keeps out is only looked at: each of its files is replaced in one step."""
-    for name, condition in (("impressions", is_user(contract, user)), ("quarantine", is_raw_of(contract, user))):
-        path = folder / f"{name}.parquet"
+    others = {
+        "impressions": ("", f"WHERE NOT ({is_user(contract, user)})"),
+        "quarantine": ("", f"WHERE NOT ({is_raw_of(contract, user)})"),
+        "dq_results": (f"REPLACE ({other_samples(lake.root.parent, user)})", ""),
+    }
+    for name, (changed, kept) in others.items():
+        path = lake.blocked_folder(STEP, day) / f"{name}.parquet"
         if path.exists():
             draft = path.with_suffix(".draft")
-            query = f"SELECT * FROM {parquet_list([path])} WHERE NOT ({condition})"
+            query = f"SELECT * {changed} FROM {parquet_list([path])} {kept}"
             con.execute(f"COPY ({query}) TO {quote_literal(str(draft))} (FORMAT parquet, COMPRESSION zstd)").fetchall()
             draft.replace(path)
 

@@ -11,6 +11,7 @@ library's content. Pages follow from the findings, so they hold hashed ids only.
 import html
 import json
 import logging
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -23,12 +24,14 @@ from hinet_core.lake import Lake, first_line, replace_text
 from hinet_core.quality.findings import Finding
 from hinet_core.quality.rule import Rule
 from hinet_core.quality.suite import rules
+from hinet_core.quality.verdict import sentence_of
 from hinet_core.settings import load_settings
 
 log = logging.getLogger("hinet")
 
 TEMPLATES = Path(__file__).parent / "pages"
 RESULT = "result.json"
+FORGOTTEN_ROW = "(forgotten)"
 WHOLE_DAY = "whole day"  # where rules stand that are about no column
 
 
@@ -76,19 +79,33 @@ def write_day(contract: Contract, root: Path, day: date, findings: Sequence[Find
 
     result = validation_result(contract, day, findings)
     suite = ExpectationSuite(name=day.isoformat())
-    suite.expectations = [one.expectation_config.to_domain_obj() for one in result.results if one.expectation_config]
-    failed = [one for one in findings if one.status == "fail"]
+    suite.expectations = [expectation(rule, rule.text) for rule in rules(contract, day)]
+    failed = sorted((one for one in findings if one.status == "fail"), key=lambda one: not one.blocks)
     verdict = "kept out" if any(one.blocks for one in failed) else "warnings" if failed else "passed"
     title = f"{contract.title or contract.name}: {day}"
     pages = (
         (page_of(root, day), ValidationResultsPageRenderer(run_info_at_end=True).render(result), f"{title}, {verdict}"),
         (suite_page_of(root, day), ExpectationSuitePageRenderer().render(suite), f"{title}, suite"),
     )
+    sentences = [sentence_of(one) for one in failed]
     for path, document, words in pages:
         home = "../" * (len(path.relative_to(root).parts) - 1)
-        replace_text(path, rendered("offline_page.j2", document.to_json_dict() | {"title": words, "home": home}))
-    told = {"verdict": verdict, "failed": len(failed), "judged": len(findings)}
+        ours = {"title": words, "home": home, "failed": sentences if path == page_of(root, day) else []}
+        replace_text(path, rendered("offline_page.j2", document.to_json_dict() | ours))
+    told = {"verdict": verdict, "failed": len(failed), "judged": len(findings), "sentences": sentences}
     replace_text(page_of(root, day).with_name(RESULT), json.dumps(told))
+
+
+def forget_rows(root: Path, hashed: str) -> list[date]:
+    """Take the sampled rows in which this hash of an id stands off the pages; -> the days whose pages had any."""
+    row = re.compile(rf"\{{(?:(?!\}}).)*?&quot;{hashed}&quot;.*?\}}")
+    found = []
+    for path in sorted((root / "validations").glob("*/*/*/*.html")):
+        text = path.read_text()
+        if hashed in text:
+            replace_text(path, row.sub(FORGOTTEN_ROW, text).replace(hashed, FORGOTTEN_ROW))
+            found.append(date.fromisoformat(path.relative_to(root).parts[1]))
+    return found
 
 
 def write_index(contract: Contract, root: Path) -> None:
@@ -131,24 +148,30 @@ def validation_result(contract: Contract, day: date, findings: Sequence[Finding]
             "success_percent": 100 * passed / len(findings) if findings else None,
         },
         meta={
+            "batch_kwargs": {"data_asset_name": "impressions"},
             "run_id": {"run_name": day.isoformat(), "run_time": f"{day.isoformat()}T00:00:00Z"},
             "great_expectations_version": gx.__version__,
         },
     )
 
 
-def one_result(finding: Finding, rule: Rule) -> Any:
-    """A finding as the library's result of one expectation; texts of the log are escaped, since templates do not."""
+def expectation(rule: Rule, words: str) -> Any:
+    """A rule as the library's expectation; the words are escaped, since templates do not."""
     from great_expectations import expectations
-    from great_expectations.core import ExpectationValidationResult
 
     kind = getattr(expectations, rule.expectation)
     arguments = dict(rule.arguments)
     if "column" in kind.__fields__:
         arguments.setdefault("column", rule.column or WHOLE_DAY)
+    return kind(severity=rule.severity, description=html.escape(words), **arguments)
+
+
+def one_result(finding: Finding, rule: Rule) -> Any:
+    """A finding as the library's result of one expectation, with texts of the log escaped."""
+    from great_expectations.core import ExpectationValidationResult
+
     words = finding.rule_text if finding.status == "pass" and not finding.note else finding.sentence
     scenario = f"scenario {finding.scenario_id}: " if finding.scenario_id and words != finding.rule_text else ""
-    expectation = kind(severity=finding.severity, description=html.escape(scenario + words), **arguments)
     result: dict[str, Any] = {"observed_value": finding.observed}
     if rule.on == "rows" and rule.kind != "not_empty":
         shown = [html.escape(json.dumps(row, ensure_ascii=False)) for row in json.loads(finding.sample or "[]")]
@@ -160,7 +183,7 @@ def one_result(finding: Finding, rule: Rule) -> Any:
         }
     return ExpectationValidationResult(
         success=finding.status == "pass",
-        expectation_config=expectation.configuration,
+        expectation_config=expectation(rule, scenario + words).configuration,
         result=result,
         exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
     )

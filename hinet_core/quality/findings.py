@@ -1,10 +1,10 @@
 """What an audit found: a row of `dq_results` per rule, a sentence for people, a few offending rows with hashed ids."""
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,6 +13,7 @@ import pyarrow as pa
 from hinet_core.contract import Contract
 from hinet_core.lake import quote_identifier
 from hinet_core.quality.facts import Fact
+from hinet_core.quality.hashed_ids import hash_of, key_of
 from hinet_core.quality.kinds import BY_NAME
 from hinet_core.quality.pushdown import Outcome
 from hinet_core.quality.rule import Rule
@@ -130,8 +131,10 @@ def with_sample(
     contract: Contract,
     rule: Rule,
     types: Iterable[str],
+    root: Path | None,
 ) -> Finding:
-    """The finding with a few offending rows, when it failed and rows can show why."""
+    """The finding with a few offending rows, when it failed and rows can show why; ids by the key of the folder
+    `root`."""
     if finding.status == "pass" or not rule.offending:
         return finding
     roles = {column.name: column.role for column in contract.columns}
@@ -142,15 +145,9 @@ def with_sample(
         f"SELECT {', '.join(map(quote_identifier, names))} FROM {quote_identifier(view)} "
         f"WHERE {rule.offending} ORDER BY ALL LIMIT {SAMPLE_ROWS}"
     ).fetchall()
+    key = key_of(root)
     samples = [
-        {name: redact(contract, value) if name in hashed else value for name, value in zip(names, row, strict=True)}
+        {name: hash_of(key, value) if name in hashed else value for name, value in zip(names, row, strict=True)}
         for row in rows
     ]
     return Finding(**{**asdict(finding), "sample": json.dumps(samples, default=str)})
-
-
-def redact(contract: Contract, value: Any) -> str | None:
-    """An id as a short hash: equal ids stay equal within a log, the id itself is not shown."""
-    if value is None:
-        return None
-    return hashlib.blake2b(f"{contract.name}:{value}".encode(), digest_size=6).hexdigest()

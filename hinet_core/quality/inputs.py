@@ -34,10 +34,11 @@ class Input:
 
 def inputs_of(contract: Contract, present: Sequence[str]) -> list[Input]:
     """The contract's inputs and the computed features, as far as the rows have them."""
-    found = [Input(one.name, one.encode or "id", personal=one.role in ("user", "request")) for one in contract.inputs]
+    people = {one.name for role in ("user", "request") for one in contract.columns_with(role)}
+    found = [Input(one.name, one.encode or "id", personal=one.name in people) for one in contract.inputs]
     longest = f"{max(contract.features.windows_days)}d"  # how far recency and recent items look back
     found += [
-        Input(one.name, one.encode, computed=True, transform=one.transform, window=one.window or longest)
+        Input(one.name, one.encode, True, one.of in people, one.transform, one.window or longest)
         for one in computed_features(contract)
     ]
     return [one for one in found if one.name in present]

@@ -53,6 +53,7 @@ def audit(
     column_type reports it.
     """
     check_counts(counts)
+    root = lake.root.parent if lake is not None else None
     history = read_history(con, contract, lake, day) if lake is not None else History()
     unsettled = {name: end for name, end in settled_on(contract, day).items() if newest is not None and newest < end}
     with audited_view(con, relation) as view:
@@ -68,7 +69,7 @@ def audit(
         for rule in suite:
             fact = facts.get(rule.fact) if rule.on == "facts" else None
             finding = found(rule, outcomes[rule], fact, day, measured.n_rows)
-            findings.append(with_sample(finding, con, view, contract, rule, types))
+            findings.append(with_sample(finding, con, view, contract, rule, types, root))
     results = pa.Table.from_pylist([one.row() for one in findings], schema=DQ_SCHEMA)
     tables = {"dq_results": results, **measured.tables(day)}
     return Audit(findings, tables, dict(history.hashes), max(unsettled.values(), default=None))

@@ -47,6 +47,8 @@ def test_suite_result_and_index_are_linked_and_tell_what_failed(pages):
     assert f'href="{page.relative_to(pages)}"' in index.read_text() and "kept out" in index.read_text()
     text = page.read_text()
     assert "expected price is at least 0.1 and at most 99.9, found 3 offending of 2400 rows; next step" in text
+    assert text.index("column price: expected") < text.index("price has type FLOAT")  # what failed is on top
+    assert "found" not in suite.read_text()
     assert "request_id is never missing" in text and "request_id is never missing" in suite.read_text()
     for source in (page, suite, index):
         for link in re.findall(r'href="([^"#]+)"', source.read_text()):
