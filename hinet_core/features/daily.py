@@ -21,7 +21,7 @@ from hinet_core.features.history import (
     source_days,
     step_hashes,
 )
-from hinet_core.features.sql import as_view, key_sql
+from hinet_core.features.sql import as_view, key_sql, part_sql
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
 
 STEP = "entity_daily"
@@ -60,13 +60,7 @@ def daily_sql(contract: Contract, rows: str, day: date) -> str:
 def counted_sql(contract: Contract, rows: str, number: int) -> str:
     """The rows that count on the day: keys of all entities, slot, and 0 or 1 for shown and for each outcome known."""
     keys = dict.fromkeys(key for entity in counted_entities(contract) for key in entity.keys)
-    floats = {column.name for column in contract.columns if column.type.startswith("float")}
-    columns = [
-        # 0.0 and -0.0 are one group of numbers, but two texts.
-        (f"CAST(r.{quote_identifier(key)} AS STRING)" if key in floats else f"r.{quote_identifier(key)}")
-        + f" AS {quote_identifier(f'key_{key}')}"
-        for key in keys
-    ]
+    columns = [f"{part_sql(contract, key)} AS {quote_identifier(f'key_{key}')}" for key in keys]
     columns += [f"{slot_sql(contract)} AS slot", f"CASE WHEN r.day_number = {number} THEN 1 ELSE 0 END AS impressions"]
     some = ["impressions = 1"]
     for task in contract.tasks:

@@ -25,6 +25,7 @@ from hinet_core.features.history import (
     step_hashes,
 )
 from hinet_core.features.recent import STEP as RECENT
+from hinet_core.features.running_sums import WORTH_IT_DAYS, RunningSums
 from hinet_core.features.sql import as_view
 from hinet_core.features.state import STEP as STATE
 from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
@@ -57,16 +58,33 @@ def examples(
     `rows` belongs to `con`. Position, propensity, request, source_file and labels may be absent (NULL, '' for the
     file); record_number may not: with day and file it is the row's identity and order.
     """
-    check_columns(contract, rows)
-    shown = as_view(con, rows, "rows")
+    return con.sql(day_sql(con, contract, rows, day, lake, history_sums(con, contract, day, lake)))
+
+
+def history_sums(con: duckdb.DuckDBPyConnection, contract: Contract, day: date, lake: Lake) -> list[str]:
+    """The common tables that add the history of a day up from what is committed."""
     daily = lake.scan(con, DAILY, history_days(contract, day), schema=daily_schema(contract))
     before = state.scan_before(con, lake, day) if state.kept_entities(contract) else None
     counted = None if before is None else as_view(con, before, "state")
-    past = windows.windows_sql(contract, as_view(con, daily, "daily"), counted, day)
+    return windows.history_sums_sql(contract, as_view(con, daily, "daily"), counted, day)
+
+
+def day_sql(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rows: duckdb.DuckDBPyRelation,
+    day: date,
+    lake: Lake,
+    sums: list[str],
+) -> str:
+    """The definition of the rows' examples over common tables of which the last is `sums`."""
+    check_columns(contract, rows)
+    shown = as_view(con, rows, "rows")
+    past = [*sums, *windows.rates_sql(contract, shown)]
     if contract.features.recent:
         met = lake.scan(con, RECENT, recent.look_back(contract, day), schema=recent.SCHEMA)
         past += recent.merged_sql(contract, as_view(con, met, "met"), shown, day)
-    return con.sql(examples_sql(contract, shown, rows.columns, past, day))
+    return examples_sql(contract, shown, rows.columns, past, day)
 
 
 def check_columns(contract: Contract, rows: duckdb.DuckDBPyRelation) -> None:
@@ -110,7 +128,9 @@ def own(name: str, kind: str, present: list[str], default: str = "NULL") -> str:
     return f"CAST({value} AS {kind})"
 
 
-def write_examples(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> Manifest:
+def write_examples(
+    con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date, running: RunningSums | None = None
+) -> Manifest:
     """Compute and commit the examples of one ingested day, modelled scenarios only."""
     if lake.manifest("ingest", day) is None:
         raise HistoryError(f"examples of {day}: the day has no committed impressions; ingest it first")
@@ -119,9 +139,9 @@ def write_examples(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lak
     order = ["scenario_id", contract.name_of("user"), "exposed_us", "source_file", "record_number"]
     by = ", ".join(f"{quote_identifier(name)} NULLS LAST" for name in order)
     made_from = lineage(contract, lake, day)
+    sums = (None if running is None else running.as_of(day)) or history_sums(con, contract, day, lake)
     with lake.begin(STEP, day) as draft:
-        found = as_view(con, examples(con, contract, rows, day, lake), "examples")
-        draft.write(STEP, f"SELECT * FROM {found} ORDER BY {by}", con)
+        draft.write(STEP, f"SELECT * FROM ({day_sql(con, contract, rows, day, lake, sums)}) ORDER BY {by}", con)
         return draft.commit(made_from)
 
 
@@ -154,7 +174,9 @@ def write_examples_range(
     for window in unfilled_windows(contract, lake):
         held = len(lake.days("ingest"))
         log.warning("%s: a window of %d days is longer than the log (%d days)", contract.name, window, held)
-    return [write_examples(con, contract, lake, day) for day in each_day(days, "examples")]
+    asked = sorted(set(days))
+    running = RunningSums(con, contract, lake) if len(asked) >= WORTH_IT_DAYS else None
+    return [write_examples(con, contract, lake, day, running) for day in each_day(asked, "examples")]
 
 
 def unfilled_windows(contract: Contract, lake: Lake) -> list[int]:

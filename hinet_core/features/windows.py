@@ -5,27 +5,33 @@ For day D and a window of W days the frame is [D-W, D-1]. The window 'lifetime' 
 
 from datetime import date
 
-from hinet_core.contract import Computed, Contract, computed_features
+from hinet_core.contract import Computed, Contract, Entity, computed_features
 from hinet_core.contract.computed import IMPRESSIONS, LIFETIME
 from hinet_core.features.counters import ACTIVE_DAYS, at_slot_column, counters, in_scenario_column, known_column
 from hinet_core.features.daily import ALL_ROWS, EACH_SCENARIO
 from hinet_core.features.history import day_number
-from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, double, key_sql, smoothed
+from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, double, key_sql, part_sql, smoothed
 from hinet_core.lake import quote_identifier, quote_literal
 
 
-def windows_sql(contract: Contract, daily: str, state: str | None, day: date) -> list[str]:
-    """Common tables over a view of `entity_daily` and one of `entity_state` of the day before, as of a day.
+def history_sums_sql(contract: Contract, daily: str, state: str | None, day: date) -> list[str]:
+    """Common tables over `entity_daily` of the days before and `entity_state` of the day before, as of a day.
 
-    `history`: the rows of both. `sums`: per entity and key its counts in each window. `overall`: one row, each task's
-    rate in each window. `by_scenario`: the same per scenario, smoothed towards `overall`.
+    `history`: the rows of both. `sums`: per entity and key its counts in each window.
     """
-    return [
-        f"history AS ({history_sql(contract, daily, state, day)})",
-        f"sums AS ({sums_sql(contract, day)})",
-        f"overall AS ({overall_sql(contract)})",
-        f"by_scenario AS ({by_scenario_sql(contract)})",
-    ]
+    return [f"history AS ({history_sql(contract, daily, state, day)})", f"sums AS ({sums_sql(contract, day)})"]
+
+
+def rates_sql(contract: Contract, rows: str) -> list[str]:
+    """Common tables over `sums` and a view of rows.
+
+    `overall`: one row, each task's rate in each window. `by_scenario`: the same per scenario, smoothed towards
+    `overall`. `e0`, `e1`, …: each entity's row of `sums` for each of its keys among the rows.
+    """
+    tables = [f"overall AS ({overall_sql(contract)})", f"by_scenario AS ({by_scenario_sql(contract)})"]
+    for index, entity in enumerate(contract.features.entities):
+        tables.append(f"e{index} AS ({met_sql(contract, entity, rows)})")
+    return tables
 
 
 def counters_of(feature: Computed) -> list[str]:
@@ -67,18 +73,24 @@ def history_sql(contract: Contract, daily: str, state: str | None, day: date) ->
     return text
 
 
+def summed(contract: Contract) -> list[tuple[str, str]]:
+    """Counter and window of every sum that some feature needs."""
+    pairs = ((one, feature.window) for feature in computed_features(contract) for one in counters_of(feature))
+    return list(dict.fromkeys(pairs))
+
+
 def sums_sql(contract: Contract, day: date) -> str:
     frames = {f"{days}d": f"day_number >= {day_number(day) - days}" for days in contract.features.windows_days}
     frames[LIFETIME] = "day_number IS NULL"
-    needed = [(one, feature.window) for feature in computed_features(contract) for one in counters_of(feature)]
     columns = []
-    for counter, window in dict.fromkeys(needed):
+    for counter, window in summed(contract):
         # Whole numbers below 2^53 add exactly in any order as DOUBLE, in two thirds of the time of BIGINT.
         one = f"CAST({quote_identifier(counter)} AS DOUBLE)"
         inside = f"CASE WHEN {frames[window]} THEN {one} ELSE {double(0.0)} END"
         columns.append(f"CAST(SUM({inside}) AS BIGINT) AS {quote_identifier(f'{counter}_{window}')}")
-    columns.append("MAX(CASE WHEN impressions > 0 THEN day_number END) AS last_shown")
-    return f"SELECT entity, key, {', '.join(columns)} FROM history GROUP BY entity, key"
+    if any(entity.recency for entity in contract.features.entities):
+        columns.append("MAX(CASE WHEN impressions > 0 THEN day_number END) AS last_shown")
+    return f"SELECT {', '.join(['entity', 'key', *columns])} FROM history GROUP BY entity, key"
 
 
 def overall_sql(contract: Contract) -> str:
@@ -102,10 +114,19 @@ def by_scenario_sql(contract: Contract) -> str:
     return f"SELECT {', '.join(rates)} FROM sums AS s CROSS JOIN overall AS o WHERE {where}"
 
 
+def met_sql(contract: Contract, entity: Entity, rows: str) -> str:
+    """The sums of the keys among the rows, beside the parts of the key: rows are joined by these, not by texts."""
+    parts = ", ".join(f"{part_sql(contract, key)} AS {quote_identifier(f'key_{key}')}" for key in entity.keys)
+    shown = f"SELECT DISTINCT {parts} FROM {rows} AS r"
+    keyed = f"SELECT m.*, {key_sql([f'key_{key}' for key in entity.keys], 'm')} AS met_key FROM ({shown}) AS m"
+    mine = f"(SELECT * FROM sums WHERE entity = {quote_literal(entity.name)})"
+    return f"SELECT k.*, s.* FROM ({keyed}) AS k JOIN {mine} AS s ON s.key = k.met_key"
+
+
 def joins_sql(contract: Contract) -> list[str]:
-    """Joins to the rows `r`: base rates as `o` and `b`, each entity's row of `sums` as `e0`, `e1`, …"""
+    """Joins of the tables of `rates_sql` to the rows `r`: base rates as `o` and `b`, entities by their names."""
     joins = ["CROSS JOIN overall AS o", "LEFT JOIN by_scenario AS b ON b.key = CAST(r.scenario_id AS STRING)"]
     for index, entity in enumerate(contract.features.entities):
-        mine = f"(SELECT * FROM sums WHERE entity = {quote_literal(entity.name)})"
-        joins.append(f"LEFT JOIN {mine} AS e{index} ON e{index}.key = {key_sql(entity.keys)}")
+        same = (f"e{index}.{quote_identifier(f'key_{key}')} = {part_sql(contract, key)}" for key in entity.keys)
+        joins.append(f"LEFT JOIN e{index} ON {' AND '.join(same)}")
     return joins
