@@ -15,7 +15,7 @@ from hinet_core.contract.short import written_out
 from hinet_core.contract.values import CLOCK, NAME
 
 PATTERNS = {
-    NAME: "letters, digits and _, not starting with a digit",
+    NAME: "letters (a-z, A-Z), digits and _, not starting with a digit",
     CLOCK: "a time of day such as '03:00'",
 }
 # Kinds of pydantic errors by how they start.

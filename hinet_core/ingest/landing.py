@@ -129,6 +129,7 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
         missing = [source for source in wanted if not any(paths.landing.glob(source.files))]
     if missing:
         raise LandingError(_no_file(contract, missing[0], data))
+    _say_what_stays(contract, data, {one for _, one in found}, but_not=paths.root)
     pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
     fresh = [pair for pair in pairs if not is_landed(*pair)]
     for origin, target in track(fresh, "landing files"):
@@ -144,6 +145,20 @@ def files_of_sources(contract: Contract, folder: Path, but_not: Path | None = No
         for path in sorted(folder.glob(source.files))
         if path.is_file() and not path.name.startswith(".") and not is_inside(path, but_not)
     ]
+
+
+def _say_what_stays(contract: Contract, folder: Path, found: set[Path], but_not: Path) -> None:
+    """A pattern that is too narrow would leave out tomorrow's file without a word."""
+    hidden = lambda path: any(part.startswith(".") for part in path.relative_to(folder).parts)  # noqa: E731
+    others = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path not in found and not hidden(path) and not is_inside(path, but_not)
+    )
+    if others:
+        named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+        patterns = ", ".join(source.files for source in contract.sources)
+        log.warning("%s: %d files match no source (%s) and do not land: %s", folder, len(others), patterns, named)
 
 
 def is_inside(path: Path, folder: Path | None) -> bool:

@@ -6,6 +6,7 @@ text in which every line is a record, which the index has checked; `records` rea
 
 import itertools
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,7 +29,8 @@ class LandingError(ValueError):
 class FileReader:
     """How to read one file: `columns` maps the file's column names to DuckDB types, `relative` is its landing path.
 
-    `stream` names the Arrow stream of a file that is read line by line; None where DuckDB reads it.
+    `stream` names the Arrow stream of a file that is read line by line; None where DuckDB reads it. `nested` are the
+    columns that are fields of Parquet's own structs.
     """
 
     source: Source
@@ -36,6 +38,7 @@ class FileReader:
     columns: dict[str, str]
     relative: str
     stream: str | None = None
+    nested: frozenset[str] = frozenset()
 
     def raw(self, name: str) -> str:
         """The expression of a file's column inside `query`."""
@@ -51,7 +54,8 @@ class FileReader:
         """The whole record as text, as an expression over `query`: what quarantine keeps."""
         if self.source.format == "ndjson":
             return WHOLE_LINE
-        pairs = ", ".join(f"{quote_literal(name.split(AGAIN)[0])}, {self.raw(name)}" for name in self.columns)
+        pairs = ", ".join(f"{quote_literal(name.split(AGAIN)[0])}, {self.raw(name)}"
+            for name in self.columns if name not in self.nested)  # fmt: skip
         text = f"CAST(json_object({pairs}) AS VARCHAR)"
         return f"coalesce({WHOLE_LINE}, {text})" if self.stream else text
 
@@ -68,7 +72,8 @@ class FileReader:
 
     def _parquet(self) -> str:
         path = file_literal(self.path)
-        names = ", ".join(f"{quote_identifier(name)} AS {self.raw(name)}" for name in self.columns)
+        found = {name: nested_field(name) if name in self.nested else quote_identifier(name) for name in self.columns}
+        names = ", ".join(f"{field} AS {self.raw(name)}" for name, field in found.items())
         if any(name.lower() == "file_row_number" for name in self.columns):  # DuckDB's name for it is taken
             scan, number = f"read_parquet({path}, {ONLY_THE_FILE})", "row_number() OVER ()"
         else:
@@ -83,7 +88,7 @@ class FileReader:
 
     def _ndjson(self, numbered: bool) -> str:
         names = ", ".join(
-            f"CASE WHEN {FAULT} IS NULL THEN line ->> {quote_literal(json_pointer(name))} END AS {self.raw(name)}"
+            f"CASE WHEN {FAULT} IS NULL THEN {json_value(name)} END AS {self.raw(name)}"
             for name in self.columns
         )
         is_object = "CASE WHEN json_valid(c0) THEN json_type(c0) = 'OBJECT' ELSE false END"
@@ -159,9 +164,17 @@ class Stream:
 _streams = itertools.count()
 
 
-def json_pointer(name: str) -> str:
-    """The place of an object's key (RFC 6901), whatever characters the key holds."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
+def json_value(name: str) -> str:
+    """The text of a key of `line`, whatever characters it holds; of `a.b` also that of the key b in the object a."""
+    key = name.replace("~", "~0").replace("/", "~1")  # RFC 6901
+    places = dict.fromkeys(["/" + key, "/" + key.replace(".", "/")])
+    values = [f"line ->> {quote_literal(one)}" for one in places]
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def nested_field(name: str) -> str:
+    """`a.b` as the field b of the struct a."""
+    return ".".join(quote_identifier(part) for part in name.split("."))
 
 
 def open_file(
@@ -175,12 +188,14 @@ def open_file(
         raise LandingError(f"{relative}: the file is empty (0 bytes); deliver it again or remove it from landing")
     try:
         columns = describe(con, contract, source, path)
+        nested = fields_of_structs(con, contract, source, path, columns)
     except duckdb.Error as error:
         reason = first_line(error)
         raise LandingError(
             f"{relative}: not readable as {source.format}: {reason}. Deliver the file again, "
             f"or correct format and encoding of source {source.name!r} in the contract"
         ) from error
+    columns |= nested
     missing = lacking(contract, source, columns)
     if missing:
         there = ", ".join(name.split(AGAIN)[0] for name in columns)
@@ -198,7 +213,7 @@ def open_file(
     if source.format != "parquet" and (careful or not is_utf8(source.encoding)):
         stream = f"stream_{next(_streams)}"
         con.register(stream, Stream(source, path, 1 if source.format == "ndjson" else len(columns)))
-    reader = FileReader(source, path, columns, relative, stream)
+    reader = FileReader(source, path, columns, relative, stream, frozenset(nested))
     if source.format == "ndjson":
         _require_json(con, reader)
     return reader
@@ -261,3 +276,18 @@ def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source,
     names = [as_named.get(one.strip(), one.strip()) for one in found]
     seen = [names[:place].count(name) for place, name in enumerate(names)]
     return {f"{name}{AGAIN}{again + 1}" if again else name: "VARCHAR" for name, again in zip(names, seen, strict=True)}
+
+
+def fields_of_structs(
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, columns: Collection[str]
+) -> dict[str, str]:
+    """The types of what the contract reads as `a.b` from structs of a Parquet file that has no column of that name."""
+    if source.format != "parquet":
+        return {}
+    found = {}
+    for name in read_names(contract, source, columns, optional=True):
+        if name not in columns and name.split(".")[0] in columns:
+            with suppress(duckdb.BinderException):  # no such field: the column is lacking
+                scan = f"read_parquet({file_literal(path)}, {ONLY_THE_FILE})"
+                ((_, found[name], *_),) = con.execute(f"DESCRIBE SELECT {nested_field(name)} FROM {scan}").fetchall()
+    return found

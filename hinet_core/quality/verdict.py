@@ -24,6 +24,9 @@ def kept_out(results: Sequence[IngestResult]) -> str:
             # Rows that were refused explain why others are missing, not the other way round.
             first, *others = sorted(result.blocking, key=lambda one: one.kind not in CAUSES)
             more = f" (failed too: {', '.join(one.check_name for one in others)})" if others else ""
+            if result.counts["rows_quarantined"]:
+                refused, read = result.counts["rows_quarantined"], result.counts["rows_read"]
+                more += f"; {refused} of {read} rows are refused, `hinet quarantine` says why"
             days.setdefault(first.check_name, []).append(result.day.isoformat())
             said.setdefault(first.check_name, []).append(sentence_of(first) + more)
     parts = []

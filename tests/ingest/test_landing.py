@@ -133,6 +133,17 @@ def test_a_missing_folder_or_file_is_one_sentence(tiny, paths, tmp_path):
         land(tiny, paths, tmp_path / "data")
 
 
+def test_files_that_no_source_names_are_named(tiny, paths, tmp_path, caplog):
+    data = tmp_path / "data"
+    (data / "more").mkdir(parents=True)
+    for name in ("log_1.csv", "items.csv", "lag_2.csv", ".hidden", "more/log_3.csv"):
+        (data / name).write_text("x")
+    land(tiny, paths, data)
+    assert caplog.messages == [
+        f"{data}: 2 files match no source (log_*.csv, items.csv) and do not land: lag_2.csv, more/log_3.csv"
+    ]
+
+
 def test_landing_copies_once(tiny, paths, tmp_path):
     data = Paths(tmp_path / "data")
     data.landing.mkdir(parents=True)
