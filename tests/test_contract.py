@@ -115,7 +115,7 @@ MISTAKES = [
     (("quality",), {"task_rates": {"order": {"low": 0.5, "high": 0.1}}},
      "quality.task_rates.order.low: found 0.5, allowed: at most high (0.1)"),
     (("name",), "Dagster", "name: found 'Dagster', allowed: a name other than dagster and spill"),
-    (("lift",), {"challenger": "../x"}, "lift.challenger: found '../x', allowed: letters (a-z, A-Z), digits and _, not starting"),
+    (("lift",), {"challenger": "../x"}, "lift.challenger: found '../x', allowed: letters (a-z, A-Z), digits and _"),
     (("lift",), {"baseline": "hinet"}, "lift.challenger: found 'hinet', allowed: another model than the baseline"),
     (("dedupe", "key"), "user", "dedupe.key: found 'user', allowed: a list"),
     (("split",), {"train_days": "x"}, "split.train_days: found 'x', allowed: a whole number"),

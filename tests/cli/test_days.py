@@ -44,6 +44,7 @@ def test_a_day_that_is_kept_out_is_one_sentence_and_status_1(call, shop):
     assert status == 1
     assert "2026-03-04: 1 read = 0 kept + 0 duplicate + 1 quarantined; kept out\n" in said
     assert "Error: 2026-03-04 is kept out by check unknown_scenario_share" in said
+    assert "; 1 of 1 rows are refused, `hinet quarantine` says why" in said
     assert [day.isoformat() for day in lake.days("ingest")] == DAYS
 
 
