@@ -1,14 +1,16 @@
 """Inputs that know the answer: one input alone that predicts a label too well, and names that smell of outcomes.
 
-An input is scored by the label's rate among rows with the same value (`single.py`). Only rows whose label is settled
-count; scenarios are pooled.
+An input is scored by the label's rate among rows with the same value (`single.py`), over all scenarios and within each:
+what one place of the app logs wrongly drowns among the others. Only rows whose label is settled count.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hinet_core.contract import Contract, Task, label_column
 from hinet_core.contract.suspicious import suspicious
@@ -40,7 +42,8 @@ LEAK_KINDS = (SINGLE_INPUT, INPUT_NAME)
 def leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) -> list[Finding]:
     """Judge every input on the newest settled rows of `examples`, or of `impressions` before there are any.
 
-    One finding per input and task, and one per input with a suspicious name; [] when no day is committed.
+    One finding per input and task, over all scenarios unless only one of them fails; and one per input with a
+    suspicious name; [] when no day is committed.
     """
     table, step = ("examples", "examples") if lake.days("examples") else ("impressions", "ingest")
     days = lake.days(step)[-NEWEST_DAYS:]
@@ -48,9 +51,15 @@ def leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) -> lis
         return []
     rows = sampled(con, contract, lake, table, days)
     found = list(named_like_outcomes(contract, days[-1]))
+    parts = {"": rows}
+    if len(contract.modelled) > 1:
+        parts |= {one.id: rows.filter(pc.equal(rows["scenario_id"], one.id)) for one in contract.modelled}
+    tasks = [task.name for task in contract.tasks]
     for one in inputs_of(contract, rows.column_names):
-        by_task = scores(rows, one, [task.name for task in contract.tasks])
-        found += [judged(contract, one, task, by_task[task.name], days[-1]) for task in contract.tasks]
+        by_part = {scenario: scores(part, one, tasks) for scenario, part in parts.items()}
+        for task in contract.tasks:
+            verdicts = [judged(contract, one, task, by_part[part][task.name], days[-1], part) for part in parts]
+            found.append(next((verdict for verdict in verdicts if verdict.status == "fail"), verdicts[0]))
     return found
 
 
@@ -67,13 +76,14 @@ def write_leaks(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) 
 def sampled(
     con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, table: str, days: Sequence[date]
 ) -> pa.Table:
-    """An even sample of the days' rows: inputs, `fold`, and per task its label `y <task>`, missing until settled."""
+    """An even sample of the days' rows: inputs, scenario, `fold`, and per task its label `y <task>`, missing until
+    settled."""
     source = parquet_list(lake.files(table, days))
     present = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
     n_rows = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
     one_in = max(1, round(n_rows / contract.quality.leaks.sample_rows))
     place = "hash(source_file, record_number)"
-    columns = [f"CAST({place} // {one_in} % {FOLDS} AS BIGINT) AS fold"]
+    columns = [f"CAST({place} // {one_in} % {FOLDS} AS BIGINT) AS fold", "scenario_id"]
     columns += [quote_identifier(one.name) for one in inputs_of(contract, present)]
     for task in contract.tasks:
         label, name = quote_identifier(label_column(task.name)), quote_identifier(f"y {task.name}")
@@ -82,12 +92,13 @@ def sampled(
     return con.sql(f"SELECT {', '.join(columns)} FROM {source} WHERE {place} % {one_in} = 0").to_arrow_table()
 
 
-def judged(contract: Contract, one: Input, task: Task, found: Auc, day: date) -> Finding:
-    """One input for one task, against `quality.leaks`."""
+def judged(contract: Contract, one: Input, task: Task, found: Auc, day: date, scenario: str) -> Finding:
+    """One input for one task in a scenario, or in all ('') together, against `quality.leaks`."""
     bounds = contract.quality.leaks
     what = f"computed feature {one.name}" if one.computed else f"column {one.name}"
     fewest = min(found.n_positives, found.n - found.n_positives)
-    expected = f"{what} alone predicts {task.name} with an AUC of at most {bounds.max_auc:g}"
+    where = f" in scenario {scenario}" if scenario else ""
+    expected = f"{what} alone predicts {task.name}{where} with an AUC of at most {bounds.max_auc:g}"
     note, failed = "", False
     if found.value is None or fewest < bounds.min_positives:
         note = f"not judged: only {fewest} settled rows of one class, {bounds.min_positives} are needed"
@@ -98,7 +109,8 @@ def judged(contract: Contract, one: Input, task: Task, found: Auc, day: date) ->
     if failed:
         step = "report this: it looks ahead" if one.computed else SINGLE_INPUT.next_step
         sentence += f": it knows the answer; next step: {step}"
-    return finding(SINGLE_INPUT, day, task.name, one.name, expected, failed, sentence, note, found, bounds.max_auc)
+    told = finding(SINGLE_INPUT, day, task.name, one.name, expected, failed, sentence, note, found, bounds.max_auc)
+    return replace(told, scenario_id=scenario)
 
 
 def named_like_outcomes(contract: Contract, day: date) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """An input that knows the answer is named, with its AUC and what to do; honest inputs and unsettled labels are not."""
 
+import random
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -53,6 +54,27 @@ def test_the_input_that_knows_is_named_with_its_auc_and_what_to_do(con, tmp_path
     # Kept beside the findings of ingest, on the newest day.
     rows = lake.scan(con, "dq_results").filter("status = 'fail'").project("day, kind, column_name, severity").fetchall()
     assert rows == [(FIRST + timedelta(days=N_DAYS - 1), "single_input", "price", "warning")]
+
+
+def test_what_one_scenario_alone_gives_away_is_found_there(con, tmp_path):
+    def rows_of(leaking):
+        chance = random.Random(3)
+        for place in range(2400):
+            scenario, click = ("home" if place % 8 else "map"), chance.random() < 0.3
+            city = ("xy"[click] if scenario == leaking else None) or chance.choice("xy")  # a code for clicked or not
+            price = chance.choice([None, 2.0]) if scenario != leaking else 2.0 if click else None  # there when clicked
+            us = number(FIRST) * 24 * tiny_log.HOUR_US + 1 + place * 1_000_000
+            yield tiny_log.row("UTC", us, place, place=scenario, click=click, city=city, price=price)
+
+    for leaking in ("map", "home", None):
+        lake = tiny_log.write_ingest(tmp_path / str(leaking), list(rows_of(leaking)))
+        failed = by_name(one for one in leaks(con, tiny_contract(), lake) if one.status == "fail")
+        assert set(failed) == {f"single_input: {one} for click" for one in ("city", "price") if leaking}
+        for one in failed.values():
+            # Seven of eight rows are of `home`: there all scenarios together tell it.
+            where, auc = (" in scenario map", 1.0) if leaking == "map" else ("", pytest.approx(0.94, abs=0.02))
+            assert (one.scenario_id, one.observed) == (where.removeprefix(" in scenario "), auc)
+            assert f"alone predicts click{where} with an AUC of at most" in one.sentence
 
 
 def test_only_settled_rows_count(con, tmp_path):

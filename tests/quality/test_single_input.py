@@ -86,6 +86,16 @@ def test_an_input_that_knows_nothing_has_an_auc_of_one_half():
         assert 0.45 < found.value < 0.55, (name, found)
 
 
+@pytest.mark.parametrize("decay", [1.0, 2.0])
+def test_a_strong_honest_input_is_not_accused(decay):
+    """The slot of ten, examined ever less: that users look at the top tells much, and is known before."""
+    chance = random.Random(7)
+    slots = [1.0 + place % 10 for place in range(20_000)]
+    labels = [int(chance.random() < 0.6 / slot**decay) for slot in slots]
+    found = rows_of("slot", slots, labels)
+    assert found.value > 0.65 and found.low < 0.9
+
+
 def test_rows_without_a_settled_label_do_not_count():
     found = rows_of("x", [1.0, 2.0, None, 4.0], [1, 0, None, 1])
     assert (found.n, found.n_positives) == (3, 2)
