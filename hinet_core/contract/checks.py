@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
@@ -216,6 +217,21 @@ def check_paths(contract: "Contract") -> list[str]:
     return problems
 
 
+def check_headerless(contract: "Contract") -> list[str]:
+    """Of a CSV without a header the contract itself says which columns there are."""
+    reads = [
+        (f"columns.{one.name}.from", contract.source_of(one), name)
+        for one in contract.columns for name in one.found_in if not one.optional
+    ]  # fmt: skip
+    reads += [(f"sources.{one.name}.join", one, name) for one in contract.sources for name in one.join.values()]
+    return [
+        f"{key}: found {name!r}, allowed by the names of source {source.name!r}: {', '.join(source.names)}"
+        for key, source, name in reads
+        if source.format == "csv" and not source.header and not name.startswith(("path:", "record:"))
+        and not any(fnmatchcase(one, name) or one == name for one in source.names)
+    ]  # fmt: skip
+
+
 def check_spread(contract: "Contract") -> list[str]:
     """What deals rows to days is known before the exposure, and every day it deals to is one of the contract's."""
     by_name = {column.name: column for column in contract.columns}
@@ -262,6 +278,6 @@ def check_dedupe(contract: "Contract") -> list[str]:
 FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_sampling)
 # Every name that these follow exists.
 REFERRING_CHECKS = (
-    check_paths, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe, check_late_columns,
+    check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe, check_late_columns,
     check_late_tasks,
 )  # fmt: skip

@@ -118,6 +118,8 @@ def known_encoding(value: str) -> str:
 def short_delimiter(value: str) -> str:
     if not 1 <= len(value.encode()) <= 4:
         raise ValueError("1 to 4 bytes of text")
+    if value.startswith("\\") and len(value) > 1:
+        raise ValueError("the character itself, which TOML writes with double quotes: \"\\t\" is a tab")
     return value
 
 

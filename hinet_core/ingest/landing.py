@@ -330,7 +330,7 @@ def _count(
             counted = _records(con, contract, open_file(con, contract, source, path, relative))
             if source.format == "parquet" or counted.records == looked.lines - header_lines(source):
                 return not is_utf8(source.encoding) and source.format != "parquet", counted
-        except (duckdb.InvalidInputException, duckdb.ConversionException):
+        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException):
             if source.format == "parquet":
                 raise
     return True, _records(con, contract, open_file(con, contract, source, path, relative, careful=True))

@@ -34,7 +34,10 @@ MARKS = {
 def packing(path: Path) -> str:
     """'gzip', 'zstd', 'zip' or 'none'."""
     with path.open("rb") as file:
-        start = file.read(4)
+        return packing_of(file.read(4))
+
+
+def packing_of(start: bytes) -> str:
     return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), "none")
 
 
@@ -114,6 +117,28 @@ def open_text(path: Path, encoding: str) -> IO[str]:
             marked = file.read(4).startswith(MARKS[name])
         codec = name if marked else f"{name}-le"  # Python's decoders of these names want a mark
     return io.TextIOWrapper(open_bytes(path), codec, errors=UNDECODABLE, newline="")  # type: ignore[arg-type]
+
+
+# What a file starts with that is no text in UTF-8, in words, and what to do.
+STARTS = {
+    b"PAR1": "it is a Parquet file: correct `format`, or deliver it as another source",
+    codecs.BOM_UTF16_LE: "it starts with the mark of UTF-16: correct `encoding`",
+    codecs.BOM_UTF16_BE: "it starts with the mark of UTF-16: correct `encoding`",
+}
+
+
+def mistaken(path: Path) -> str | None:
+    """Why a file is no text in UTF-8 at all, by its first bytes; None where they look like text."""
+    with open_bytes(path) as file:
+        start = file.read(4096)
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
+        return "it holds nothing: deliver it again or remove it from landing"
+    for mark, said in STARTS.items():
+        if start.startswith(mark):
+            return said
+    if packing_of(start) != "none":
+        return f"it is a {packing_of(start)} inside another archive, which is not unpacked: deliver it unpacked"
+    return "it holds null bytes, as no text does: is it another kind of file?" if b"\0" in start[:512] else None
 
 
 def is_utf8(encoding: str) -> bool:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import records
-from hinet_core.ingest.plain import is_utf8, open_text, packing
+from hinet_core.ingest.plain import is_utf8, mistaken, open_text, packing
 from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
 
 
@@ -124,6 +124,7 @@ AGAIN = "\0"
 PSEUDO = ("path:", "record:")  # what a column reads of a record's place, not of the record
 # A folder called key=value is no column, and none of the file's own columns gives way to it.
 ONLY_THE_FILE = "hive_partitioning = false"
+NAMES_SHOWN, NAME_SHOWN = 40, 60
 # A delimiter that text does not hold, and no quote: each line is one value.
 LINES = "header = false, delim = '\x01', quote = '', escape = ''"
 
@@ -198,10 +199,10 @@ def open_file(
     columns |= nested
     missing = lacking(contract, source, columns)
     if missing:
-        there = ", ".join(name.split(AGAIN)[0] for name in columns)
+        said = mistaken(path) if source.format == "csv" and is_utf8(source.encoding) else None
         raise LandingError(
             f"{relative}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
-            f"the file has {there}. Correct `from` of that column in the contract, or the file"
+            + (said or f"the file has {shown(columns)}. Correct `from` of that column in the contract, or the file")
         )
     twice = [name for name in single_names(contract, source) if f"{name}{AGAIN}2" in columns]
     if twice:
@@ -217,6 +218,13 @@ def open_file(
     if source.format == "ndjson":
         _require_json(con, reader)
     return reader
+
+
+def shown(columns: Collection[str]) -> str:
+    """The first names of a file, cut, without what a terminal would obey."""
+    names = [name.split(AGAIN)[0] for name in itertools.islice(columns, NAMES_SHOWN)]
+    cut = ["".join(one if one.isprintable() else "?" for one in name[:NAME_SHOWN]) for name in names]
+    return ", ".join(cut) + (f" and {len(columns) - NAMES_SHOWN} more" if len(columns) > NAMES_SHOWN else "")
 
 
 def _require_json(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:

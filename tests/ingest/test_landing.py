@@ -152,3 +152,32 @@ def test_landing_copies_once(tiny, paths, tmp_path):
     assert land(tiny, paths, data.landing) == []
     write_log(data, GOOD[:1])
     assert "log_1.csv" in [one.name for one in land(tiny, paths, data.landing)]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"PAR1\x15\x04\x15", "it is a Parquet file: correct `format`"),
+        ("user,item\n1,a\n".encode("utf-16"), "it starts with the mark of UTF-16: correct `encoding`"),
+        (gzip.compress(b""), "it holds nothing: deliver it again"),
+        (b"\xef\xbb\xbf\n\n", "it holds nothing: deliver it again"),
+        (gzip.compress(gzip.compress(b"user,item\n")), "it is a gzip inside another archive"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it holds null bytes, as no text does"),
+        (b"us\x1b[2Jer," + b"x" * 1000 + b",y" * 60 + b"\n1\n", f"the file has us?[2Jer, {'x' * 60}, y"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_as_what_it_is(tiny, paths, data, said):
+    write_log(paths, GOOD)
+    (paths.landing / "log_2.csv").write_bytes(data)
+    (reason,) = index(tiny, paths).refused.values()
+    assert said in reason and len(reason) < 700 and reason.isprintable()
+
+
+@pytest.mark.slow
+def test_a_line_that_never_ends_is_refused_alone(tiny, paths, con):
+    write_log(paths, [*GOOD[:2], "9," + "x" * 17_000_000, *GOOD[2:]])
+    lake, _ = run(tiny, paths)
+    assert len(rows(lake, con, "impressions", "user")) == len(GOOD)
+    assert rows(lake, con, "quarantine", "record_number, reasons") == [
+        (3, ["line: longer than 16 million characters"])
+    ]
