@@ -14,7 +14,7 @@ import duckdb
 from hinet_core import registry
 from hinet_core.contract import Contract
 from hinet_core.features import examples, recent, state
-from hinet_core.features.history import history_days, source_days, step_hashes
+from hinet_core.features.history import history_days, source_days, step_hashes, with_gaps
 from hinet_core.lake import Lake, connect
 from hinet_core.publish.run import POINTER, code_version
 from hinet_core.settings import Paths
@@ -90,16 +90,20 @@ def published_words(paths: Paths) -> tuple[Any, ...] | None:
 def later_days(contract: Contract, committed: Iterable[date], read: Iterable[date]) -> list[list[date]]:
     """Days whose aggregates, running counters and examples are to be computed after some days are read (again).
 
-    Days that are read have all three computed in the same run, so they are named only where that is not enough.
+    Days that are read have all three computed in the same run, so they are named only where that is not enough. Gaps
+    have aggregates and running counters: outcomes may become known on them.
     """
-    days, there = set(read), sorted(committed)
-    daily = [day for day in there if day not in days and days.intersection(source_days(contract, day))]
-    moved = {day: set(daily) if day in days else days.union(daily) for day in {*there, *days}}
+    days, there = set(read), set(committed)
+    counted, before = with_gaps(contract, there | days), with_gaps(contract, there)
+    opened = set(counted).difference(before, days)
+    touched = opened.union(day for day in counted if days.intersection(source_days(contract, day)))
+    daily = sorted(touched - days)
+    moved = {day: set(daily) if day in days else days.union(daily) for day in there | days}
     looks = {day: {*history_days(contract, day), *recent.look_back(contract, day)} for day in moved}
-    first = min(days, default=date.max)
+    first = min(days | opened, default=date.max)
     running: list[date] = []
-    if state.kept_entities(contract) and any(day > first for day in there if day not in days):
-        running = [day for day in sorted(moved) if day > first]
+    if state.kept_entities(contract) and any(day > first or day in opened for day in counted if day not in days):
+        running = [day for day in counted if day > first or day in opened]
     return [daily, running, [day for day in sorted(moved) if moved[day] & looks[day] or day in running]]
 
 

@@ -72,7 +72,7 @@ def features(name: str, days: DaySpan | None) -> None:
         try:
             for table in day_tables(contract):
                 pending = table.pending(contract, lake)
-                asked = pending if days is None else [day for day in lake.days("ingest") if day in days]
+                asked = pending if days is None else [day for day in table.days(contract, lake) if day in days]
                 written = table.write(con, contract, lake, asked)
                 rows = sum(one.rows[table.name] for one in written)
                 click.echo(f"{table.name}: {len(written)} days, {rows} rows")

@@ -13,11 +13,11 @@ from hinet_core.contract import Contract, Entity, known_day_column, label_column
 from hinet_core.features.counters import counters, expected_counters, known_column
 from hinet_core.features.expected import expected_sql, slot_sql
 from hinet_core.features.history import (
-    HistoryError,
     Lineage,
     day_number,
     each_day,
     lineage_of,
+    require_counted,
     source_days,
     step_hashes,
 )
@@ -95,12 +95,9 @@ def lineage(contract: Contract, lake: Lake, day: date) -> Lineage:
 
 
 def write_daily(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> Manifest:
-    """Compute and commit `entity_daily` of one ingested day."""
+    """Compute and commit `entity_daily` of one day: ingested, or a gap on which outcomes may have become known."""
+    require_counted(contract, lake, day, STEP)
     made_from = lineage(contract, lake, day)
-    if day.isoformat() not in made_from["inputs"]:
-        raise HistoryError(
-            f"entity_daily of {day}: the day has no committed impressions; ingest it first, or leave it as a gap"
-        )
     with lake.begin(STEP, day) as draft:
         draft.write(STEP, build(con, contract, lake, day), con)
         return draft.commit(made_from)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hinet_core.contract import Contract
@@ -15,6 +16,14 @@ Lineage = dict[str, Any]
 
 class HistoryError(ValueError):
     """A day cannot be computed from what is committed; the message says what is missing."""
+
+
+def require_counted(contract: Contract, lake: Lake, day: date, table: str) -> None:
+    """Refuse a day on which nothing was shown and no outcome of the days around it can become known."""
+    if day not in counted_days(contract, lake):
+        raise HistoryError(
+            f"{table} of {day}: the day has no committed impressions; ingest it first, or leave it as a gap"
+        )
 
 
 def day_number(day: date) -> int:
@@ -33,6 +42,26 @@ def source_days(contract: Contract, day: date) -> list[date]:
     One day more than the maturity: across a clock change 24 hours can touch three dates.
     """
     return [*days_before(day, contract.maturity_days + 1), day]
+
+
+def with_gaps(contract: Contract, ingested: Iterable[date]) -> list[date]:
+    """The ingested days and, between them, the days without impressions on which their outcomes may become known.
+
+    A day after the last one is not among them: nothing looks back on it before a later day is there.
+    """
+    days = sorted(ingested)
+    reach = contract.maturity_days + 1 if contract.maturity_days else 0
+    gaps = (
+        day + timedelta(days=step)
+        for day, following in pairwise(days)
+        for step in range(1, min(reach + 1, (following - day).days))
+    )
+    return sorted([*days, *gaps])
+
+
+def counted_days(contract: Contract, lake: Lake) -> list[date]:
+    """The days that have counts, lists and running counters."""
+    return with_gaps(contract, lake.days("ingest"))
 
 
 def history_days(contract: Contract, day: date) -> list[date]:

@@ -12,12 +12,12 @@ import duckdb
 from hinet_core.contract import Contract, known_day_column, known_us_column, label_column
 from hinet_core.contract.grammar import MAX_LIST_LENGTH, Recent
 from hinet_core.features.history import (
-    HistoryError,
     Lineage,
     day_number,
     days_before,
     each_day,
     lineage_of,
+    require_counted,
     source_days,
     step_hashes,
 )
@@ -118,10 +118,9 @@ def lineage(contract: Contract, lake: Lake, day: date) -> Lineage:
 
 
 def write_recent(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date) -> Manifest:
-    """Compute and commit `entity_recent` of one ingested day."""
+    """Compute and commit `entity_recent` of one day: ingested, or a gap on which outcomes may have become known."""
+    require_counted(contract, lake, day, STEP)
     made_from = lineage(contract, lake, day)
-    if day.isoformat() not in made_from["inputs"]:
-        raise HistoryError(f"entity_recent of {day}: the day has no committed impressions; ingest it first")
     rows = as_view(con, lake.scan(con, "impressions", source_days(contract, day)), "impressions")
     with lake.begin(STEP, day) as draft:
         draft.write(STEP, day_sql(contract, rows, day), con)

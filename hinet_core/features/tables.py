@@ -8,13 +8,13 @@ import duckdb
 
 from hinet_core.contract import Contract
 from hinet_core.features import daily, examples, recent, state
-from hinet_core.features.history import Lineage
+from hinet_core.features.history import Lineage, counted_days
 from hinet_core.lake import Lake, Manifest
 
 
 @dataclass(frozen=True)
 class DayTable:
-    """`lineage`: what a day is made from now. `write`: compute and commit days.
+    """`lineage`: what a day is made from now. `write`: compute and commit days. `days`: which days it can have.
 
     A day of a chained table is made from the day before, so one that is stale makes all later ones stale.
     """
@@ -23,10 +23,11 @@ class DayTable:
     lineage: Callable[[Contract, Lake, date], Lineage]
     write: Callable[[duckdb.DuckDBPyConnection, Contract, Lake, Iterable[date]], list[Manifest]]
     chained: bool = False
+    days: Callable[[Contract, Lake], list[date]] = counted_days
 
     def pending(self, contract: Contract, lake: Lake) -> list[date]:
-        """Ingested days whose rows are not those of the present inputs."""
-        days = lake.days("ingest")
+        """Days whose rows are not those of the present inputs."""
+        days = self.days(contract, lake)
         stale = [day for day in days if not self.is_current(contract, lake, day)]
         return [day for day in days if day >= stale[0]] if stale and self.chained else stale
 
@@ -41,4 +42,8 @@ def day_tables(contract: Contract) -> list[DayTable]:
         tables.append(DayTable(recent.STEP, recent.lineage, recent.write_recent_range))
     if state.kept_entities(contract):
         tables.append(DayTable(state.STEP, state.lineage, state.write_state_range, chained=True))
-    return [*tables, DayTable(examples.STEP, examples.lineage, examples.write_examples_range)]
+    return [*tables, DayTable(examples.STEP, examples.lineage, examples.write_examples_range, days=ingested_days)]
+
+
+def ingested_days(contract: Contract, lake: Lake) -> list[date]:
+    return lake.days("ingest")

@@ -24,7 +24,7 @@ def built(
     """The lake of these rows with all tables, or with those before the table `upto`."""
     lake = write_ingest(root, rows)
     for table in takewhile(lambda one: one.name != upto, day_tables(contract)):
-        table.write(con, contract, lake, lake.days("ingest"))
+        table.write(con, contract, lake, table.days(contract, lake))
     return lake
 
 

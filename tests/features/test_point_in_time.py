@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from feature_lakes import ROW_ID, built, read
-from slow_features import EVERY_KIND, slow_features
+from slow_features import EVERY_KIND, ONE_OF_EACH, slow_features
 from tiny_log import HOUR_US, SCHEMA, midnight_us, random_rows, row, tiny_contract, write_ingest
 
 from hinet_core.contract import computed_features
@@ -164,24 +164,35 @@ def test_daily_counts_every_kept_row_but_examples_only_modelled_scenarios(
     assert counter_types == {"BIGINT"}
 
 
-def test_a_gap_is_simply_absent(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
-    contract = tiny_contract()
-    rows = random_rows(2, "UTC", date(2024, 3, 6), n_days=6)
-    gap = date(2024, 3, 8)
-    kept = [one for one in rows if one["day"] != gap]
-    found = read(con, built(con, contract, tmp_path, kept))
-    # What became known on the gap is lost with it: it belongs to no committed day.
-    gone = number_of(gap)
-    counted = [one | {"label_order": 0} if one["known_day_order"] == gone else one for one in kept]
-    slow = slow_features(contract, counted)
+@pytest.mark.parametrize("gap_days", [1, 3])
+def test_what_became_known_on_a_gap_is_counted_once(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, gap_days: int
+) -> None:
+    """In windows, lists and lifetime counters of the days after; the gap itself has no examples."""
+    contract = tiny_contract(features=ONE_OF_EACH)
+    gaps = [date(2024, 3, 8) + timedelta(days=n) for n in range(gap_days)]
+    kept = [one for one in random_rows(2, "UTC", date(2024, 3, 6), n_days=8) if one["day"] not in gaps]
+    assert any(one["known_day_order"] == number_of(gaps[0]) and one["label_order"] for one in kept)
+    lake = built(con, contract, tmp_path, kept)
+    found, slow = read(con, lake), slow_features(contract, kept)
     for one in kept:
         if one["scenario_id"] != "other":
             expected = slow(one)
-            assert {name: found[one[ROW_ID]][name] for name in expected} == pytest.approx(expected)
-    with pytest.raises(HistoryError, match="2024-03-08: the day has no committed impressions; ingest it first"):
-        write_daily(con, contract, Lake(tmp_path), gap)
-    with pytest.raises(HistoryError, match="no committed impressions"):
-        write_examples(con, contract, Lake(tmp_path), gap)
+            for name, value in expected.items():
+                assert found[one[ROW_ID]][name] == approx(value), (one[ROW_ID], name)
+    # An order may become known for 24 hours, which with a change of clocks touch three dates.
+    assert [day for day in gaps if day in lake.days("entity_daily")] == gaps[:2]
+    assert not set(gaps).intersection(lake.days("examples"))
+
+
+def test_days_without_impressions_are_refused(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    contract = tiny_contract()
+    lake = built(con, contract, tmp_path, random_rows(2, "UTC", date(2024, 3, 6), n_days=2))
+    for day in (date(2024, 3, 5), date(2024, 3, 8)):
+        with pytest.raises(HistoryError, match=f"{day}: the day has no committed impressions; ingest it first"):
+            write_daily(con, contract, lake, day)
+        with pytest.raises(HistoryError, match="no committed impressions"):
+            write_examples(con, contract, lake, day)
 
 
 def test_the_commit_says_what_it_was_made_from(

@@ -39,7 +39,7 @@ def lake_before_examples(con: duckdb.DuckDBPyConnection, root: Path) -> Lake:
     rows = [one for one in random_rows(8, "UTC", FIRST, n_days=14) if one["day"] not in GAPS]
     lake = write_ingest(root, rows)
     for table in TABLES:
-        table.write(con, CONTRACT, lake, lake.days("ingest"))
+        table.write(con, CONTRACT, lake, table.days(CONTRACT, lake))
     return lake
 
 

@@ -63,6 +63,14 @@ def test_a_day_that_is_read_again_moves_all_running_counters_after_it(contract: 
     assert later_days(contract, days[:10], [days[7], *days[10:]]) == [days[8:10], days[8:], days[8:]]
 
 
+def test_a_day_after_a_gap_is_computed_again_once_the_outcomes_known_on_the_gap_are_counted(contract: Contract) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(8)]
+    assert later_days(contract, days[:3], [days[6]]) == [days[3:5], [*days[3:5], days[6]], [days[6]]]
+    # The day that fills a gap moves the day after it, which is a gap too, and all running counters from there on.
+    found = later_days(contract, [*days[:3], days[6]], [days[3]])
+    assert found == [days[4:6], [*days[4:6], days[6]], [days[6]]]
+
+
 def test_a_range_of_running_counters_is_one_run(contract: Contract, home: Home, instance: dg.DagsterInstance) -> None:
     lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=4))
     tables = [table.name for table in day_tables(contract)]
