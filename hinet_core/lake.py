@@ -64,9 +64,13 @@ def spill_folder() -> Path:
 def sweep_spill() -> None:
     """Remove what processes left in the spill folder that are gone; their number is in the name (kind-number-…)."""
     for path in spill_folder().glob("*-*-*"):
-        number = path.name.split("-")[1]
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
+        if is_gone(path.name.split("-")[1]):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process number, as it stands in the name of a file, is that of no process any more."""
+    return process.isdigit() and not Path(f"/proc/{process}").exists()
 
 
 def connect(
@@ -119,6 +123,7 @@ def replace_text(path: Path, text: str) -> None:
     try:
         draft.write_text(text)
         fsync_path(draft)
+        crash_point("before-replace")
         draft.replace(path)
         fsync_path(path.parent)
     finally:
@@ -391,8 +396,9 @@ class Lake:
         """Delete files that no manifest names and nobody can still be writing; returns what went."""
         kept = {self.root / one for one in self._referenced()}
         gone = []
-        for path in self.root.glob("*/day=*/*"):
-            if path not in kept and time.time() - path.stat().st_mtime > older_than_s:
+        drafts = (path for path in self.root.rglob(".*") if path.is_file())
+        for path in [*self.root.glob("*/day=*/*"), *drafts]:
+            if path not in kept and is_older(path, older_than_s):
                 path.unlink(missing_ok=True)
                 gone.append(path)
         return gone
@@ -429,6 +435,17 @@ class Lake:
         finally:
             draft.unlink(missing_ok=True)
             Path(f"{draft}.wal").unlink(missing_ok=True)
+            for left in path.parent.glob(f".{path.name}.*"):
+                if is_older(left, SWEEP_AFTER_S):
+                    left.unlink(missing_ok=True)
+
+
+def is_older(path: Path, seconds: float) -> bool:
+    """Whether a file was last written so long ago; one that has just gone was not."""
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except FileNotFoundError:
+        return False
 
 
 def _require_views(draft: Path, tables: list[str]) -> None:

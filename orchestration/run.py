@@ -18,7 +18,7 @@ from rich.logging import RichHandler
 from sqlalchemy.exc import DatabaseError
 
 from hinet_core.contract import Contract, ContractError, load_contract
-from hinet_core.ingest.landing import land
+from hinet_core.ingest.delivery import land
 from hinet_core.lock import BusyError, exclusive
 from hinet_core.settings import Paths, Settings, SettingsError, load_settings
 from orchestration import serve as servers

@@ -1,7 +1,11 @@
 """After forgetting a user, no file of the lake has the id, every other row is as it was, and nothing brings it back."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -154,21 +158,26 @@ def test_reading_the_log_again_does_not_bring_the_user_back(home):
     assert WHO not in (paths.root / "forgotten.json").read_text()
 
 
-def test_a_kill_in_the_middle_is_repaired_by_the_same_call(home, monkeypatch):
+KILLED = """
+import json, sys
+from pathlib import Path
+from hinet_core.contract import parse_contract
+from hinet_core.forget import forget
+from hinet_core.lake import Lake
+from hinet_core.settings import Paths
+paths = Paths(Path(sys.argv[1]))
+forget(parse_contract(json.loads(sys.argv[2])), paths, Lake(paths.lake), sys.argv[3], delete_models=False)
+"""
+
+
+@pytest.mark.parametrize("death", ["before-replace:1", "after-file:9", "after-commit:4"])
+def test_a_kill_in_the_middle_is_repaired_by_the_same_call(home, tiny_raw, death):
     contract, paths, lake = home
     before = others(lake, "impressions")
-    real, calls = Lake.manifest_path, []
-
-    def dies(self, step, day):
-        calls.append(step)
-        if len(calls) > 60:
-            raise KeyboardInterrupt
-        return real(self, step, day)
-
-    monkeypatch.setattr(Lake, "manifest_path", dies)
-    with pytest.raises(KeyboardInterrupt):
-        forget(contract, paths, lake, WHO, delete_models=False)
-    monkeypatch.undo()
+    arguments = [sys.executable, "-c", KILLED, str(paths.root), json.dumps(tiny_raw), WHO]
+    environment = os.environ | {"HINET_CRASH_AT": death, "HINET_HOME": str(paths.root.parent)}
+    assert subprocess.run(arguments, env=environment, check=False).returncode == -signal.SIGKILL
+    assert where_it_stands(paths.root) != []
     forget(contract, paths, lake, WHO, delete_models=False)
     assert where_it_stands(paths.root) == []
     assert others(lake, "impressions") == before

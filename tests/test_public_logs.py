@@ -13,7 +13,8 @@ from hinet_core.contract import load_contract, packaged_contracts
 from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.ingest.public import import_log
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths, load_settings

@@ -26,6 +26,7 @@ def ingest(name: str, days: DaySpan | None) -> None:
     results = []
     with one_sentence():
         contract, paths, lake = places(name)
+        lake.sweep()
         landed = index(contract, paths)
         asked = pending_days(lake, landed) if days is None else [day for day in landed.days if day in days]
         if days is not None and not asked:

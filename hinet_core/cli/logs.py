@@ -14,8 +14,8 @@ from hinet_core.contract import load_contract, packaged_contracts
 @click.argument("folder", type=click.Path(path_type=Path))
 def land(name: str, folder: Path) -> None:
     """Copy the files that the contract names from FOLDER into landing."""
+    from hinet_core.ingest.delivery import land as copy_in
     from hinet_core.ingest.landing import index
-    from hinet_core.ingest.landing import land as copy_in
     from hinet_core.ingest.readers import LandingError
 
     with one_sentence():

@@ -1,11 +1,9 @@
-"""The landing folder: files are copied in whole, never changed, and indexed by the days their rows belong to."""
+"""The landing folder looked at: which file holds rows of which day, and which cannot be used."""
 
 import json
 import logging
-import os
 import shutil
 import weakref
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -21,8 +19,8 @@ from hinet_core.ingest.outcomes import count_known_days, known_days
 from hinet_core.ingest.plain import Survey, is_utf8, members, packing, survey, unpack
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
-from hinet_core.lake import Lake, connect, first_line, fsync_path, replace_text, sweep_spill
-from hinet_core.progress import copy_stream, track
+from hinet_core.lake import Lake, connect, first_line, replace_text, sweep_spill
+from hinet_core.progress import track
 from hinet_core.settings import Paths
 
 log = logging.getLogger("hinet")
@@ -113,92 +111,6 @@ class LandingIndex:
         files = {(one.path, one.sha256) for each in days for one in self.files_of(each)}
         sides = {(one.path, one.sha256) for one in self.side_files}
         return fingerprint([sorted(files), sorted(sides), self.rules])
-
-
-def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
-    """Copy the files that the contract's sources name from `data` into landing; returns what was copied."""
-    if not data.is_dir():
-        wrong = "is a file, not a folder" if data.exists() else "no such folder"
-        raise LandingError(f"DATA={data}: {wrong}; give the folder that holds the log files")
-    found = files_of_sources(contract, data, but_not=paths.root)
-    sources = [source for source, _ in found]
-    if all(source.kind == "outcomes" for source in sources):  # they may come alone, also first
-        missing = [] if found else [contract.log]
-    else:
-        wanted = [source for source in contract.sources if source.kind != "outcomes" and source not in sources]
-        missing = [source for source in wanted if not any(paths.landing.glob(source.files))]
-    if missing:
-        raise LandingError(_no_file(contract, missing[0], data))
-    _say_what_stays(contract, data, {one for _, one in found}, but_not=paths.root)
-    pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
-    fresh = [pair for pair in pairs if not is_landed(*pair)]
-    for origin, target in track(fresh, "landing files"):
-        copy_whole(origin, target)
-    return [target for _, target in fresh]
-
-
-def files_of_sources(contract: Contract, folder: Path, but_not: Path | None = None) -> list[tuple[Source, Path]]:
-    """The files of a folder that the contract's sources name; what has landed is no file to land (`but_not`)."""
-    return [
-        (source, path)
-        for source in contract.sources
-        for path in sorted(folder.glob(source.files))
-        if path.is_file() and not path.name.startswith(".") and not is_inside(path, but_not)
-    ]
-
-
-def _say_what_stays(contract: Contract, folder: Path, found: set[Path], but_not: Path) -> None:
-    """A pattern that is too narrow would leave out tomorrow's file without a word."""
-    hidden = lambda path: any(part.startswith(".") for part in path.relative_to(folder).parts)  # noqa: E731
-    others = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path not in found and not hidden(path) and not is_inside(path, but_not)
-    )
-    if others:
-        named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
-        patterns = ", ".join(source.files for source in contract.sources)
-        log.warning("%s: %d files match no source (%s) and do not land: %s", folder, len(others), patterns, named)
-
-
-def is_inside(path: Path, folder: Path | None) -> bool:
-    return folder is not None and path.resolve().is_relative_to(folder.resolve())
-
-
-def _no_file(contract: Contract, source: Source, data: Path) -> str:
-    names = ", ".join(sorted(one.name for one in data.iterdir())[:10]) or "nothing"
-    return (
-        f"DATA={data}: no file matches {source.files!r} (source {source.name!r} of contract {contract.name!r}); the "
-        f"folder holds {names}. Correct DATA, or `files` in the contract"
-    )
-
-
-def is_landed(origin: Path, target: Path) -> bool:
-    if not target.exists():
-        return False
-    left, right = origin.stat(), target.stat()
-    return (left.st_size, left.st_mtime_ns) == (right.st_size, right.st_mtime_ns)
-
-
-def copy_file(origin: Path, target: Path) -> None:
-    """As shutil.copy2, with progress: a log may have a hundred gigabytes."""
-    with origin.open("rb") as stream:
-        copy_stream(stream, target, origin.stat().st_size, f"landing {origin.name}")
-    shutil.copystat(origin, target)
-
-
-def copy_whole(origin: Path, target: Path, write: Callable[[Path, Path], object] = copy_file) -> None:
-    """`write` a draft and put it in its place: a landed file is there whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        write(origin, draft)
-        fsync_path(draft)
-        draft.replace(target)
-    except OSError as error:
-        raise LandingError(f"could not copy {origin.name} to {target.parent}: {error}; nothing was landed") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def index(contract: Contract, paths: Paths) -> LandingIndex:

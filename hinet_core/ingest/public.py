@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from hinet_core.contract import Contract, Origin
+from hinet_core.ingest.delivery import copy_file, copy_whole, files_of_sources, is_inside, is_landed, sweep_drafts
 from hinet_core.ingest.first_rows import copy_first_rows
-from hinet_core.ingest.landing import copy_file, copy_whole, files_of_sources, is_inside, is_landed
 from hinet_core.ingest.readers import LandingError
+from hinet_core.lake import is_gone
 from hinet_core.progress import track
 from hinet_core.settings import Paths
 from hinet_core.sources import converter
@@ -93,6 +94,10 @@ def archives_in(origin: Origin, folder: Path) -> list[Path]:
 @contextmanager
 def scratch(paths: Paths) -> Iterator[Path]:
     """A folder for unpacked files beside landing, gone afterwards."""
+    sweep_drafts(paths.landing)
+    for left in paths.root.glob(".import-*"):
+        if is_gone(left.name.removeprefix(".import-")):
+            shutil.rmtree(left, ignore_errors=True)
     folder = paths.root / f".import-{os.getpid()}"
     folder.mkdir(parents=True)
     try:

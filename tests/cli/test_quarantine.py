@@ -12,7 +12,8 @@ from tiny_shop import CONTRACT, HEADER, line
 from hinet_core import quality
 from hinet_core.contract import load_contract
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.ingest.refused_files import recorded
 from hinet_core.ingest.replay import replay_days
 from hinet_core.lake import Lake

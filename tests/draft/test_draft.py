@@ -10,7 +10,8 @@ from shaped_logs import N_REPEATED, N_ROWS, ROWS, SHAPES, iso, lines, plain_csv,
 from hinet_core.contract import load_contract
 from hinet_core.draft import DraftError, draft
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake, connect
 from hinet_core.settings import Paths
 

@@ -9,7 +9,8 @@ import pytest
 
 from hinet_core.contract import load_contract, parse_contract
 from hinet_core.ingest.days import day_groups, ingest_days, is_current
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths

@@ -10,7 +10,8 @@ import pytest
 from test_ingest import BAD, GOOD, HEADER, rows, run, write_log
 
 from hinet_core.contract import parse_contract
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import spill_folder
 from hinet_core.settings import Paths

@@ -11,7 +11,8 @@ from late_log import ORDERS_HEADER, late_raw, part_of, write_csv
 
 from hinet_core.contract import parse_contract
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.ingest.pending import pending_days
 from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import Lake

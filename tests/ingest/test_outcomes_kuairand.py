@@ -6,7 +6,8 @@ import pytest
 
 from hinet_core.contract import load_contract, parse_contract
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import total_counts, write_books
 from hinet_core.ingest.pending import pending_days
 from hinet_core.lake import Lake

@@ -10,8 +10,9 @@ import pytest
 from public_logs import taobao_ads, write
 
 from hinet_core.contract import Source, load_contract
+from hinet_core.ingest.delivery import land
 from hinet_core.ingest.first_rows import copy_first_rows, records
-from hinet_core.ingest.landing import LandingError, land
+from hinet_core.ingest.landing import LandingError
 from hinet_core.ingest.public import import_log
 from hinet_core.settings import Paths
 from hinet_core.sources.archives import ArchiveError, unpack

@@ -10,7 +10,8 @@ from tiny_log import number, tiny_contract
 from hinet_core.contract import contract_path, load_contract, packaged_contracts
 from hinet_core.contract.bounds import Leaks, Quality
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index, land
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake
 from hinet_core.quality.inputs import settled_until_us
 from hinet_core.quality.leaks import leaks, named_like_outcomes, sampled, write_leaks
