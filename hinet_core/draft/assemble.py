@@ -12,6 +12,7 @@ from hinet_core.contract.values import NAME
 from hinet_core.draft import names, outcomes, roles, scenarios
 from hinet_core.draft.bounds import TYPED, bound, choose_key, days_of, zone_hint
 from hinet_core.draft.groups import Group, groups_of
+from hinet_core.draft.late import late_outcomes
 from hinet_core.draft.leaks import exclude_leaks
 from hinet_core.draft.plan import Drafted, Plan
 from hinet_core.draft.sample import BYTES_LOOKED_AT, FILES_LOOKED_AT, DraftError, look_at, shares_of, size_of
@@ -39,8 +40,11 @@ def draft(files: Sequence[Path], name: str | None = None) -> str:
         log = max(groups, key=_like_a_log)
         plan = planned(con, log)
         others = [one for one in groups if one is not log]
-        sides = [join_side(plan, con, TYPED, group, side_name(group, number, len(others)))
-                 for number, group in enumerate(others, 1)]  # fmt: skip
+        sides = []
+        for number, group in enumerate(others, 1):
+            source = side_name(group, number, len(others))
+            late = late_outcomes(plan, con, TYPED, group, source)
+            sides.append(late or join_side(plan, con, TYPED, group, source))
         if len(looked_at) < len(paths):
             plan.notes.append(f"{len(looked_at)} of {len(paths)} files were looked at, evenly over their names")
         days = days_of(con, plan)
@@ -135,8 +139,9 @@ def default_name(folder: Path, log: Group) -> str:
 
 
 def side_name(group: Group, number: int, of: int) -> str:
-    """The file's own name as the name of the source."""
+    """The file's own name as the name of the source; of several files without their dates and numbers."""
     stem = group.paths[0].rsplit("/", 1)[-1].split(".")[0]
+    stem = (re.sub(r"[-_]?\d[-_\d]*$", "", stem) or stem) if len(group.paths) > 1 else stem
     apart = f"_{number}" if of > 1 and len(group.paths) > 1 else ""
     return names.contract_names([stem], prefix="side")[stem] + apart
 

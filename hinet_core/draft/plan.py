@@ -37,6 +37,7 @@ class Task:
     after: str | None = None
     known_at: str | None = None
     window: str | None = None
+    matures_after: str | None = None  # of a task without known_at
     live: bool = True  # else written as a comment
     why: list[str] = field(default_factory=list)
 

@@ -24,8 +24,8 @@ class Side:
 
     name: str
     group: Group
-    key: str = ""  # the column of the contract
-    side_key: str = ""  # the column of the file
+    join: dict[str, str] = field(default_factory=dict)  # column of the contract -> column of the file
+    kind: str = "side"
     why: list[str] = field(default_factory=list)
 
 
@@ -33,36 +33,36 @@ def join_side(plan: Plan, con: duckdb.DuckDBPyConnection, table: str, group: Gro
     """The key on which most rows of the log find a row of the side table, and the side's columns as inputs."""
     found = Side(name, group)
     best = 0.0
-    for own in (one for one in plan.columns if _can_join(one)):
+    for own in (one for one in plan.columns if can_join(one)):
         for other in group.guesses:
-            if not _may_be_the_key(own, other):
+            if not may_be_the_key(own, other):
                 continue
             unique = other.distinct / max(other.rows - other.missing, 1)
             matched = _matched(con, table, own, group, other)
             if unique >= ONE_ROW_A_KEY and matched > max(best, LEAST_MATCHED):
                 best = matched
-                found.key, found.side_key = own.name, other.raw
+                found.join = {own.name: other.raw}
                 found.why = [f"{share(matched, 1)} of the log's rows looked at find their {other.raw!r}"]
                 if not group.whole:
                     found.why.append(f"{group.rows} of about {group.rows_in_files} rows of these files were looked at")
-            elif matched > LEAST_MATCHED and not found.key:
+            elif matched > LEAST_MATCHED and not found.join:
                 found.why = [
                     f"{other.raw!r} would match {share(matched, 1)} of the log's rows, but it has {other.distinct} "
                     f"values in {other.rows} rows: with several rows a key the first would be taken"
                 ]
-    if found.key:
+    if found.join:
         _add_columns(plan, found)
     elif not found.why:
         found.why = ["no column shares its values with a column of the log"]
     return found
 
 
-def _can_join(one: Drafted) -> bool:
+def can_join(one: Drafted) -> bool:
     typed = one.type in ("string", "int8", "int16", "int32", "int64")
     return one.source is None and one.guess is not None and typed and one.role in JOINABLE
 
 
-def _may_be_the_key(own: Drafted, other: Guess) -> bool:
+def may_be_the_key(own: Drafted, other: Guess) -> bool:
     """Equal names, or both ids of the same thing, or values of the side that name its rows."""
     if other.type not in ("string", "int8", "int16", "int32", "int64") or own.guess is None:
         return False
@@ -86,7 +86,7 @@ def own_type(own: Drafted) -> str:
 
 def _add_columns(plan: Plan, side: Side) -> None:
     taken = [one.name for one in plan.columns]
-    wanted = [one for one in side.group.guesses if one.raw != side.side_key]
+    wanted = [one for one in side.group.guesses if one.raw not in side.join.values()]
     named = names.contract_names([one.raw for one in wanted], taken, prefix=side.name)
     for one in wanted:
         column = Drafted(named[one.raw], [one.raw], dict(one.keys), one, nullable=True, source=side.name)

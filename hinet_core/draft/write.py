@@ -127,9 +127,9 @@ def _source(name: str, kind: str, group: Group, groups: Sequence[Group], path_pa
 
 
 def _side(side: Side, groups: Sequence[Group]) -> str:
-    if not side.key:
+    if not side.join:
         return "\n".join(comments([f"{', '.join(side.group.paths[:5])}: left out; {'; '.join(side.why)}"]))
-    text = _source(side.name, "side", side.group, groups, join={side.key: side.side_key})
+    text = _source(side.name, side.kind, side.group, groups, join=side.join)
     return "\n".join([*comments(side.why), text])
 
 
@@ -206,6 +206,8 @@ def _task(one: Task) -> str:
         keys["after"] = one.after
     if one.known_at:
         keys |= {"known_at": one.known_at, "window": one.window, "matures_after": one.window}
+    elif one.matures_after:
+        keys["matures_after"] = one.matures_after
     return table("[[tasks]]", keys, one.why, live=one.live)
 
 

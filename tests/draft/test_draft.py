@@ -183,3 +183,39 @@ def test_the_real_log_keeps_every_record_that_is_no_repeat(kuairand_data, tmp_pa
         "play_time_ms", "profile_stay_time", "comment_stay_time", "is_profile_enter", "is_click", "long_view",
     }  # fmt: skip
     assert contract.name_of("time") == "time_ms" and len(contract.scenarios) == 15
+
+
+def write_late(folder, flag, time):
+    """The plain log without its orders, and a file a day of orders under other names."""
+    header = "page,user,item,place,shown_at,slot,click"
+    cells = ("page", "user", "item", "place", "shown", "slot", "click")
+    kept = [{**row, "shown": iso(row["shown"])} for row in ROWS[:N_ROWS]]
+    (folder / "log.csv").write_text(lines(kept, lambda row: [row[one] for one in cells], ",", header))
+    ordered = [row for row in ROWS[:N_ROWS] if row["order"]]
+    for day in sorted({row["ordered"].date() for row in ordered}):
+        here = [row for row in ordered if row["ordered"].date() == day]
+        names = ["page_id", "user_id", "sku", *["ordered"] * flag, *["ordered_at"] * time, "amount"]
+        text = lines(here, lambda row: [row["page"], row["user"], row["item"], *[1] * flag,
+                     *[iso(row["ordered"])] * time, row["price"]], ";", ";".join(names))  # fmt: skip
+        (folder / f"orders_{day}.csv").write_text(text)
+    return len(ordered)
+
+
+@pytest.mark.parametrize(("flag", "time"), [(True, True), (False, True), (True, False)])
+def test_files_of_later_orders_are_drafted_as_outcomes_and_every_order_arrives(flag, time, folder, tmp_path):
+    n_ordered = write_late(folder, flag, time)
+    _, contract = drafted(folder, tmp_path)
+    (source,) = contract.outcome_sources
+    assert (source.name, source.files) == ("orders", "orders_2026-03-0*.csv")
+    assert source.join == {"page": "page_id", "user": "user_id", "item": "sku"}
+    click, order = contract.tasks
+    assert (click.name, order.name, order.after) == ("click", "ordered" if flag else "order", "click")
+    assert order.known_at == ("ordered_at" if time else None) and order.matures_after.total_seconds() > 0
+    roles = {"ordered": "outcome"} if flag else {}
+    roles |= {"ordered_at": "known_at"} if time else {}
+    assert {one.name: one.role for one in contract.late_columns} == roles | {"amount": "plain"}
+    counts, lake = ingested(contract, folder, tmp_path / "home")
+    assert counts == (N_ROWS, N_ROWS, 0, 0)
+    con = connect()
+    assert lake.scan(con, "impressions").aggregate(f"sum(label_{order.name})").fetchall() == [(n_ordered,)]
+    con.close()
