@@ -14,6 +14,7 @@ from hinet_core.draft.bounds import TYPED, bound, choose_key, days_of, zone_hint
 from hinet_core.draft.groups import Group, groups_of
 from hinet_core.draft.late import late_outcomes
 from hinet_core.draft.leaks import exclude_leaks
+from hinet_core.draft.numbered import join_numbered
 from hinet_core.draft.plan import Drafted, Plan
 from hinet_core.draft.sample import BYTES_LOOKED_AT, FILES_LOOKED_AT, DraftError, look_at, shares_of, size_of
 from hinet_core.draft.sides import join_side
@@ -83,6 +84,7 @@ def planned(con: duckdb.DuckDBPyConnection, log: Group) -> Plan:
     """Roles, scenarios, tasks, key and bounds of the log's own columns."""
     named = names.contract_names([one.raw for one in log.guesses])
     plan = Plan([Drafted(named[one.raw], [one.raw], dict(one.keys), one) for one in log.guesses])
+    join_numbered(plan)
     roles.assign_keys(plan, log)
     scenarios.assign_scenario(plan, log)
     type_rows(con, plan, log)

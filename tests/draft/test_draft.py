@@ -219,3 +219,20 @@ def test_files_of_later_orders_are_drafted_as_outcomes_and_every_order_arrives(f
     con = connect()
     assert lake.scan(con, "impressions").aggregate(f"sum(label_{order.name})").fetchall() == [(n_ordered,)]
     con.close()
+
+
+def test_numbered_columns_of_a_history_are_one_list_and_numbered_features_are_not(folder, tmp_path):
+    header = "user,item,place,shown_at,click,cat_1,cat_2,cat_3,hist_1,hist_2,hist_3"
+    cells = lambda r: [r["user"], r["item"], r["place"], iso(r["shown"]), r["click"], r["slot"], r["page"] % 3, 1,  # noqa: E731
+                       r["user"] % 7, r["user"] % 5 + 10, r["user"] % 3 or ""]  # fmt: skip
+    (folder / "log.csv").write_text(lines(ROWS[:N_ROWS], cells, ",", header))
+    _, contract = drafted(folder, tmp_path)
+    history = next(one for one in contract.columns if one.name == "hist")
+    assert (history.found_in, history.type, history.encode) == (("hist_1", "hist_2", "hist_3"), "list<int64>", "list")
+    assert {"cat_1", "cat_2"} <= {one.name for one in contract.columns}
+    counts, lake = ingested(contract, folder, tmp_path / "home")
+    assert counts == (N_ROWS, N_ROWS, 0, 0)
+    con = connect()
+    rows = lake.scan(con, "impressions").project("user, hist").fetchall()
+    con.close()
+    assert all(hist == [user % 7, user % 5 + 10, *([user % 3] if user % 3 else [])] for user, hist in rows)
