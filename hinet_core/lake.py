@@ -353,14 +353,18 @@ class Lake:
 
     def files(self, table: str, days: Iterable[date] | None = None) -> list[Path]:
         """The committed files of a table, oldest day first; with `days` only the manifests of those days are read."""
+        return self._files_by_table(days).get(table, [])
+
+    def _files_by_table(self, days: Iterable[date] | None = None) -> dict[str, list[Path]]:
+        """Every table's committed files, oldest day first, from one reading of the manifests."""
         wanted = None if days is None else sorted(set(days))
-        found: list[tuple[date, str]] = []
+        found: dict[str, list[tuple[date, str]]] = {}
         for step in self.steps():
             for day in self.days(step) if wanted is None else wanted:
                 manifest = self.manifest(step, day)
-                if manifest is not None:
-                    found += [(day, one.path) for one in manifest.tables.get(table, [])]
-        return [self.root / path for _, path in sorted(found)]
+                for table, files in manifest.tables.items() if manifest else ():
+                    found.setdefault(table, []).extend((day, one.path) for one in files)
+        return {table: [self.root / path for _, path in sorted(files)] for table, files in sorted(found.items())}
 
     def scan(
         self,
@@ -385,16 +389,11 @@ class Lake:
 
     def tables(self) -> list[str]:
         """Every table that some committed manifest names."""
-        names: set[str] = set()
-        for step in self.steps():
-            for day in self.days(step):
-                manifest = self.manifest(step, day)
-                names |= set(manifest.tables) if manifest else set()
-        return sorted(names)
+        return list(self._files_by_table())
 
     def sweep(self, older_than_s: float = SWEEP_AFTER_S) -> list[Path]:
         """Delete files that no manifest names and nobody can still be writing; returns what went."""
-        kept = {self.root / one for one in self._referenced()}
+        kept = {path for files in self._files_by_table().values() for path in files}
         gone = []
         drafts = (path for path in self.root.rglob(".*") if path.is_file())
         for path in [*self.root.glob("*/day=*/*"), *drafts]:
@@ -403,27 +402,17 @@ class Lake:
                 gone.append(path)
         return gone
 
-    def _referenced(self) -> set[str]:
-        paths: set[str] = set()
-        for step in self.steps():
-            for day in self.days(step):
-                manifest = self.manifest(step, day)
-                if manifest is not None:
-                    paths |= {one.path for files in manifest.tables.values() for one in files}
-        return paths
-
     def rebuild_catalog(self, path: Path) -> None:
         """Write `catalog.duckdb` anew: one view per table over exactly the committed files."""
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        tables = self.tables()
+        tables = self._files_by_table()
         try:
             con = connect(draft)
-            for table in tables:
-                files = self.files(table)
+            for table, files in tables.items():
                 con.execute(f"CREATE VIEW {quote_identifier(table)} AS SELECT * FROM {parquet_list(files)}")
             con.execute("CHECKPOINT")  # close() would keep a full disk to itself
             con.close()
-            _require_views(draft, tables)
+            _require_views(draft, list(tables))
             fsync_path(draft)
             crash_point("before-catalog")
             draft.replace(path)
