@@ -374,9 +374,13 @@ class Lake:
         schema: str | None = None,
     ) -> duckdb.DuckDBPyRelation:
         """The committed rows of a table; `schema` (DDL columns) answers for a table with no file yet."""
+        return con.sql(f"SELECT * FROM {self.source(table, days, schema)}")
+
+    def source(self, table: str, days: Iterable[date] | None = None, schema: str | None = None) -> str:
+        """A FROM clause over what `scan` reads: each relation or view made of it opens all the files once more."""
         files = self.files(table, days)
         if files:
-            return con.sql(f"SELECT * FROM {parquet_list(files)}")
+            return parquet_list(files)
         if schema is None:
             raise LakeError(
                 f"table {table!r} has no committed rows under {self.root} for the days asked; "
@@ -385,7 +389,7 @@ class Lake:
         columns = ", ".join(
             f"CAST(NULL AS {kind}) AS {name}" for name, kind in (one.split(" ", 1) for one in schema.split(", "))
         )
-        return con.sql(f"SELECT * FROM (SELECT {columns}) WHERE false")
+        return f"(SELECT * FROM (SELECT {columns}) WHERE false)"
 
     def tables(self) -> list[str]:
         """Every table that some committed manifest names."""

@@ -63,10 +63,10 @@ def examples(
 
 def history_sums(con: duckdb.DuckDBPyConnection, contract: Contract, day: date, lake: Lake) -> list[str]:
     """The common tables that add the history of a day up from what is committed."""
-    daily = lake.scan(con, DAILY, history_days(contract, day), schema=daily_schema(contract))
+    daily = lake.source(DAILY, history_days(contract, day), schema=daily_schema(contract))
     before = state.scan_before(con, lake, day) if state.kept_entities(contract) else None
     counted = None if before is None else as_view(con, before, "state")
-    return windows.history_sums_sql(contract, as_view(con, daily, "daily"), counted, day)
+    return windows.history_sums_sql(contract, daily, counted, day)
 
 
 def day_sql(
@@ -82,8 +82,8 @@ def day_sql(
     shown = as_view(con, rows, "rows")
     past = [*sums, *windows.rates_sql(contract, shown)]
     if contract.features.recent:
-        met = lake.scan(con, RECENT, recent.look_back(contract, day), schema=recent.SCHEMA)
-        past += recent.merged_sql(contract, as_view(con, met, "met"), shown, day)
+        met = lake.source(RECENT, recent.look_back(contract, day), schema=recent.SCHEMA)
+        past += recent.merged_sql(contract, met, shown, day)
     return examples_sql(contract, shown, rows.columns, past, day)
 
 
