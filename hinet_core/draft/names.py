@@ -28,6 +28,7 @@ TIME = (
     "created", "zeit", "zeitpunkt", "zeitstempel", "datum", "uhrzeit", "fecha", "hora", "heure", "moment", "t", "dt",
     "when", "at",
 )  # fmt: skip
+CLOCK = ("time", "hour", "hourmin", "hhmm", "hhmmss", "clock", "zeit", "uhrzeit", "hora", "heure")
 POSITION = ("position", "pos", "slot", "rank", "platz", "posicion", "rang", "place_in_list")
 PROPENSITY = ("propensity", "pscore")
 SCENARIO = (

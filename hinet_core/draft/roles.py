@@ -194,17 +194,21 @@ def _about_order(one: Guess) -> list[str]:
 
 
 def _clock(group: Group) -> Guess | None:
-    """A column of times of day, as 18:30 or 18:30:05."""
-    for one in group.guesses:
+    """A column of times of day, as 18:30 or 18:30:05; without colons where the name says so too."""
+    for one in (one for one in group.guesses if one.type == "string"):
         texts = [text for text, _ in one.top]
-        if one.type == "string" and shapes.mostly(texts, shapes.CLOCK.fullmatch, 1.0):
+        bare = names.speaks_of(one.raw, names.CLOCK) and shapes.mostly(texts, shapes.BARE_CLOCK.fullmatch, 1.0)
+        if bare or shapes.mostly(texts, shapes.CLOCK.fullmatch, 1.0):
             return one
     return None
 
 
 def _be_two_columns(plan: Plan, day: Guess, clock: Guess) -> None:
     """The day's and the clock's column read together as one time."""
-    format_of_clock = "%H:%M:%S" if clock.top[0][0].count(":") == 2 else "%H:%M"
+    example = clock.top[0][0]
+    sign = ":" if ":" in example else ""
+    seconds = example.count(":") == 2 or (not sign and len(example) == 6)
+    format_of_clock = sign.join(["%H", "%M", *["%S"] * seconds])
     parse = f"{day.keys.get('parse', '%Y-%m-%d')} {format_of_clock}"
     why = [f"{UNSURE}{day.raw!r} and {clock.raw!r} carry no zone and are read as UTC; a log in local time needs zone"]
     keys = {"type": "timestamp", "parse": parse}

@@ -34,6 +34,7 @@ CURRENCY = re.compile(r"[$€£¥₹₽₺₩%]|\b(?:EUR|USD|GBP|CHF|SEK|NOK|DKK
 ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?")
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?")
+BARE_CLOCK = re.compile(r"([01]\d|2[0-3])[0-5]\d([0-5]\d)?")
 DATES = (
     (r"\d{1,2}\.\d{1,2}\.\d{4}", ("%d.%m.%Y", "%m.%d.%Y")),
     (r"\d{1,2}\.\d{1,2}\.\d{2}", ("%d.%m.%y", "%m.%d.%y")),

@@ -236,3 +236,17 @@ def test_numbered_columns_of_a_history_are_one_list_and_numbered_features_are_no
     rows = lake.scan(con, "impressions").project("user, hist").fetchall()
     con.close()
     assert all(hist == [user % 7, user % 5 + 10, *([user % 3] if user % 3 else [])] for user, hist in rows)
+
+
+def test_a_day_and_a_time_without_colons_are_one_time(folder, tmp_path):
+    cells = lambda r: [r["user"], r["item"], r["place"], f"{r['shown']:%Y%m%d}", f"{r['shown']:%H%M}", r["click"]]  # noqa: E731
+    (folder / "log.csv").write_text(lines(ROWS[:N_ROWS], cells, ",", "user,item,place,date,hourmin,click"))
+    _, contract = drafted(folder, tmp_path)
+    (time,) = contract.columns_with("time")
+    assert (time.found_in, time.parse) == (("date", "hourmin"), "%Y%m%d %H%M")
+    counts, lake = ingested(contract, folder, tmp_path / "home")
+    assert counts == (N_ROWS, N_ROWS, 0, 0)
+    con = connect()
+    shown = {one for (one,) in lake.scan(con, "impressions").project(f'epoch("{time.name}")').fetchall()}
+    con.close()
+    assert shown == {row["shown"].timestamp() // 60 * 60 for row in ROWS}
