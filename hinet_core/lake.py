@@ -91,6 +91,9 @@ def connect(
     }
     con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
+    # DuckDB knows how far a query is, and leaves it to hinet_core.progress to show it.
+    con.execute("SET enable_progress_bar = true")
+    con.execute("SET enable_progress_bar_print = false")
     return con
 
 
@@ -236,14 +239,18 @@ class Draft:
             fsync_path(self.path(table).parent)
         manifest = Manifest(self.step, self.day, self.run, self.files, info or {})
         crash_point("before-commit")
+        self.done = True  # from here on the day may be visible: Ctrl-C must not take its files
         try:
             replace_text(self.lake.manifest_path(self.step, self.day), manifest.to_json())
-        except OSError as error:
-            self.abandon()
+        except BaseException as error:
+            seen = self.lake.manifest(self.step, self.day)
+            if seen is None or seen.run != self.run:
+                self.abandon()
+            if not isinstance(error, OSError):
+                raise
             raise LakeError(
                 f"could not commit {self.step} of {self.day}: {error}. Nothing changed; free space and run again."
             ) from error
-        self.done = True
         crash_point("after-commit")
         shutil.rmtree(self.lake.blocked_folder(self.step, self.day), ignore_errors=True)
         return manifest

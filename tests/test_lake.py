@@ -234,3 +234,19 @@ def test_replace_text_is_whole(tmp_path):
         replace_text(file, json.dumps({"n": number}))
     assert json.loads(file.read_text()) == {"n": 2}
     assert [one.name for one in file.parent.iterdir()] == ["pointer.json"]
+
+
+@pytest.mark.parametrize("visible", [False, True])
+def test_ctrl_c_in_a_commit_leaves_the_old_day_or_the_new_one(lake, con, monkeypatch, visible):
+    put(lake, con, D1, 1)
+
+    def interrupted(path, text):
+        if visible:
+            replace_text(path, text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hinet_core.lake.replace_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put(lake, con, D1, 2)
+    assert lake.scan(con, "impressions").project("x").fetchall() == [(2 if visible else 1,)]
+    assert len(list(lake.root.rglob("*.parquet"))) == (2 if visible else 1)

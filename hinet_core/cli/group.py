@@ -1,5 +1,6 @@
 """The group that every verb joins, and what all verbs share: the contract option and errors as one sentence."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -79,6 +80,8 @@ def one_sentence() -> Iterator[None]:
 
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise Stopped from error
     except (ValueError, LakeError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except duckdb.Error as error:
@@ -86,7 +89,23 @@ def one_sentence() -> Iterator[None]:
     except RuntimeError as error:
         if str(error) != "Query interrupted":  # so DuckDB says Ctrl-C
             raise
-        raise KeyboardInterrupt from error
+        raise Stopped from error
+
+
+class Stopped(click.ClickException):
+    """Ctrl-C, with the status that shells know it by."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped before it was done. What is finished stays; run the same again to go on")
+
+
+class ProgressLines(logging.Handler):
+    """Progress where there is no terminal for a bar: lines on stderr, whoever reads them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
 
 
 class Verbs(click.Group):
@@ -110,6 +129,9 @@ def file_of(command: click.Command) -> str:
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Logs, tables and models of the platform. Everything is kept under HINET_HOME (default: var)."""
+    progress = logging.getLogger("hinet.progress")
+    progress.setLevel(logging.INFO)
+    progress.handlers = [ProgressLines()]
 
 
 def places(name: str) -> tuple[Contract, Paths, Lake]:

@@ -20,7 +20,7 @@ from hinet_core.ingest.plain import Survey, is_utf8, members, packing, survey, u
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.lake import Lake, connect, first_line, replace_text, sweep_spill
-from hinet_core.progress import track
+from hinet_core.progress import stoppable, track
 from hinet_core.settings import Paths
 
 log = logging.getLogger("hinet")
@@ -207,7 +207,9 @@ def _examine(
         plain = readable(source, path, found.member)
         looked = survey(plain, source.format != "parquet")
         found = replace(found, sha256=looked.sha256)
-        careful, counted = _count(con, contract, source, plain, found.path, looked)
+        careful, counted = stoppable(
+            con, lambda: _count(con, contract, source, plain, found.path, looked), f"counting rows of {found.path}"
+        )
         if source.kind == "log":
             return replace(found, careful=careful, rows=usable_days(contract, found.path, counted.days))
         return replace(found, careful=careful, rows=dated(counted.days), undated=counted.days.get(None, 0))

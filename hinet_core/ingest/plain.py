@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hinet_core.ingest.records import UNDECODABLE
 from hinet_core.lake import LakeError, spill_folder
+from hinet_core.progress import track
 
 CHUNK = 2**20
 # What zipfile says of damage, of an end too early, of a password and of an unknown packing.
@@ -165,9 +166,10 @@ def survey(path: Path, is_text: bool) -> Survey:
     if not is_text:
         return Survey(digest, 0, False)
     counted = _Count()
+    size = path.stat().st_size // CHUNK if packing(path) == "none" else None
     try:
         with open_bytes(path) as unpacked:
-            while chunk := unpacked.read(CHUNK):
+            for chunk in track(iter(lambda: unpacked.read(CHUNK), b""), f"checking MB of {path.name}", size):
                 counted.add(chunk)
     except (EOFError, zlib.error) as error:
         raise OSError(f"damaged or cut off ({error})") from error

@@ -4,7 +4,10 @@ CSV and NDJSON arrive as text and Parquet with its own types; what the text mean
 text in which every line is a record, which the index has checked; `records` reads the rest, line by line.
 """
 
+import atexit
 import itertools
+import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import records
 from hinet_core.ingest.plain import is_utf8, mistaken, open_text, packing
 from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
+from hinet_core.progress import meter
 
 
 class LandingError(ValueError):
@@ -147,6 +151,8 @@ class Stream:
 
     def __init__(self, source: Source, path: Path, width: int) -> None:
         self.source, self.path, self.width = source, path, width
+        atexit.unregister(_end_streams)  # once is enough
+        atexit.register(_end_streams)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         schema = records.schema_of(self.width)
@@ -156,10 +162,32 @@ class Stream:
         with open_text(self.path, self.source.encoding) as file:
             lines = records.lines_of(file)
             if self.source.format == "ndjson":
-                yield from records.batches(records.json_records(lines), 1, skip=0)
+                found = records.batches(records.json_records(lines), 1, skip=0)
             else:
-                found = records.csv_records(lines, self.source, self.width)
-                yield from records.batches(found, self.width, skip=header_lines(self.source))
+                record = records.csv_records(lines, self.source, self.width)
+                found = records.batches(record, self.width, skip=header_lines(self.source))
+            rows = 0
+            with meter(f"reading rows of {self.path.name} line by line") as show:
+                while (batch := _next(found)) is not None:
+                    yield batch
+                    rows += batch.num_rows
+                    show(rows)
+
+
+# Threads of pyarrow read ahead, and go on when a query is stopped; Python must not end under them.
+_reading, _leaving = threading.Lock(), threading.Event()
+
+
+def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    with _reading:
+        return None if _leaving.is_set() else next(batches, None)
+
+
+def _end_streams() -> None:
+    _leaving.set()
+    with _reading:
+        pass
+    time.sleep(0.1)  # for a thread to see it and to leave Python
 
 
 _streams = itertools.count()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from public_logs import open_bandit, packed, taobao_ads, write
 
+from hinet_core.cli.group import Stopped
 from hinet_core.settings import Paths
 
 ROOT = str(Path(__file__).parents[2])
@@ -65,6 +66,6 @@ def test_ctrl_c_in_the_middle_of_a_query_leaves_nothing_and_no_traceback(tmp_pat
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (1, "\nAborted!\n")
+    assert (process.returncode, said) == (130, f"Error: {Stopped().message}\n")
     assert [path for path in home.root.rglob("*") if path.is_file()] == []
     assert list(home.root.glob(".import-*")) == []
