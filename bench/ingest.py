@@ -90,13 +90,17 @@ def contract(file_format: str) -> Contract:
     )  # fmt: skip
 
 
+def log_query(rows: int, days: int, duplicates: float) -> str:
+    """SELECT of a log of so many rows and days, and of the share of them that comes twice."""
+    repeated = int(rows * duplicates)
+    query = LOG.format(rows=rows, days=days, repeated=repeated, every=rows // max(repeated, 1))
+    return re.sub(r"\bu\((\d+)\)", r"((hash(i, \1) >> 12) / 4503599627370496.0)", query)
+
+
 def write_log(folder: Path, rows: int) -> None:
     """One CSV and one Parquet file a day, with the same rows."""
     con = connect()
-    repeated = int(rows * DUPLICATE_SHARE)
-    query = LOG.format(rows=rows, days=DAYS, repeated=repeated, every=rows // max(repeated, 1))
-    query = re.sub(r"\bu\((\d+)\)", r"((hash(i, \1) >> 12) / 4503599627370496.0)", query)
-    con.execute(f"CREATE TABLE log AS {query}")
+    con.execute(f"CREATE TABLE log AS {log_query(rows, DAYS, DUPLICATE_SHARE)}")
     for number in range(DAYS):
         day = f"SELECT * FROM log WHERE CAST(shown_at AS DATE) = DATE '{date(2026, 3, 1 + number)}'"
         con.execute(f"COPY ({day}) TO '{folder}/log_{number}.csv' (FORMAT csv, HEADER)")

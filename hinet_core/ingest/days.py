@@ -1,9 +1,10 @@
 """Write, audit, commit: one day of landed files becomes one commit, or is kept out and stays for replay."""
 
 import logging
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,15 +19,17 @@ from hinet_core.ingest.readers import LandingError
 from hinet_core.ingest.stage import Stage, staged
 from hinet_core.ingest.staging import PLACE, impression_columns, matched_column
 from hinet_core.ingest.touched import record_outcomes
-from hinet_core.ingest.verdicts import fill_verdicts, judge
-from hinet_core.lake import Draft, Lake, Manifest, parquet_list, quote_literal
+from hinet_core.ingest.verdicts import judge
+from hinet_core.lake import Draft, Lake, Manifest, parquet_list, quote_literal, spill_folder
+from hinet_core.progress import stoppable
 
 log = logging.getLogger("hinet")
 
 STEP = "ingest"
 JUDGE_AGAIN = "judge_again"
-# Days are staged together up to this many rows, so that a file with many days is not scanned once for each.
+# Days are staged together up to this many rows, and further where their files would else be read too often.
 ROWS_AT_ONCE = 2_000_000
+SPILLED_ROW = 500  # bytes of a staged row, rather more than less
 
 COUNTS = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined")
 
@@ -92,25 +95,35 @@ def is_ripe(lake: Lake, landed: LandingIndex, day: date) -> bool:
 def ingest_days(
     contract: Contract, lake: Lake, landed: LandingIndex, days: Iterable[date], auditor: Auditor | None = None
 ) -> Iterator[IngestResult]:
-    """Ingest several days, scanning each landed file as few times as memory allows; yields day by day."""
+    """Ingest several days, in time that grows with the landed rows and not with the days; yields day by day."""
     for group in day_groups(landed, sorted(set(days))):
         _require_landed(landed, group)
         with staged(contract, landed, group) as stage:
-            fill_verdicts(stage, group)
             for day in group:
                 yield _ingest_staged(lake, landed, stage, day, auditor)
 
 
 def day_groups(landed: LandingIndex, days: list[date]) -> Iterator[list[date]]:
-    """Consecutive days with at most ROWS_AT_ONCE landed rows together (a larger day stands alone)."""
+    """Consecutive days that are staged together, each group in one scan of its files.
+
+    A group ends at ROWS_AT_ONCE rows, unless the next would then read more rows of the same files again than this one
+    has: so nothing is read more than twice, be it one file of a year or a thousand that each hold every day. It ends
+    in any case when it would take half of the free disk.
+    """
+    most = shutil.disk_usage(spill_folder()).free // 2 // SPILLED_ROW
     group: list[date] = []
+    opened: dict[str, int] = {}
     rows = 0
     for day in days:
+        held = [day - timedelta(days=back) for back in range(landed.contract.dedupe.horizon_days + 1)]
+        files = {one.path: sum(one.rows.values()) for each in held for one in landed.files_of(each)}
         size = sum(one.rows[day.isoformat()] for one in landed.files_of(day))
-        if group and rows + size > ROWS_AT_ONCE:
+        again = sum(files[path] for path in files if path in opened)
+        if group and (rows + size > max(most, ROWS_AT_ONCE) or (rows + size > ROWS_AT_ONCE and again <= rows)):
             yield group
-            group, rows = [], 0
+            group, opened, rows = [], {}, 0
         group.append(day)
+        opened |= files
         rows += size
     if group:
         yield group
@@ -129,10 +142,10 @@ def _ingest_staged(
     lake: Lake, landed: LandingIndex, stage: Stage, day: date, auditor: Auditor | None
 ) -> IngestResult:
     con, contract = stage.con, stage.contract
-    judge(stage, day)
-    attach(con, contract)
+    stoppable(con, lambda: _judge(stage, day), f"judging rows of {day}")
     with lake.begin(STEP, day) as draft:
-        counts = _write(stage, draft, day, forgotten.load(landed.root.parent))
+        known = forgotten.load(landed.root.parent)
+        counts = stoppable(con, lambda: _write(stage, draft, day, known), f"writing {day}")
         info = {
             "inputs": landed.fingerprint(day),
             "counts": counts,
@@ -155,6 +168,11 @@ def _ingest_staged(
             draft.abandon(keep=True, info=info)
             return result
         return IngestResult(day, draft.commit(info), counts, findings)
+
+
+def _judge(stage: Stage, day: date) -> None:
+    judge(stage, day)
+    attach(stage.con, stage.contract)
 
 
 def without_forgotten(counts: dict[str, int]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The landed rows of some days in one place, typed and in the order of the files: what verdicts are passed on.
 
-Rows are kept as Arrow batches in one file under HINET_HOME/spill that is mapped, not loaded: the system drops its
-pages when memory is short. DuckDB's own temporary tables cost several times as much to write (docs/log.md).
+Rows are kept as Arrow batches of one day each in one file under HINET_HOME/spill that is mapped, not loaded: the
+system drops its pages when memory is short. So a day is read without the others, however the days are mixed in the
+files. DuckDB's own temporary tables cost several times as much to write (docs/log.md).
 """
 
 import os
@@ -17,44 +18,42 @@ from typing import IO
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hinet_core.contract import Contract
 from hinet_core.ingest import forgotten
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.one_day import one_day_each
 from hinet_core.ingest.outcomes import stage_outcomes
 from hinet_core.ingest.readers import FileReader, LandingError
 from hinet_core.ingest.sides import stage_sides
 from hinet_core.ingest.staging import PLACE_NAME, needs_number, typed_rows
 from hinet_core.lake import LakeError, connect, first_line, quote_literal, spill_folder
+from hinet_core.progress import meter, stoppable
 
-ROWS_A_BATCH = 65_536
+ROWS_A_BATCH = 122_880  # a row group of Parquet
 
 
 @dataclass
 class Stage:
-    """Typed rows in batches, and a connection. Files are numbered by their path, places count all rows in order."""
+    """Typed rows of each day, and a connection. Files are numbered by their path, places count all rows in order."""
 
     con: duckdb.DuckDBPyConnection
     contract: Contract
     files: list[LandedFile]
     known: forgotten.Forgotten
-    batches: list[pa.RecordBatch] = field(default_factory=list)
-    spans: list[tuple[date, date]] = field(default_factory=list)  # first and last day in each batch
+    batches: dict[date, list[pa.RecordBatch]] = field(default_factory=dict)
+    schema: pa.Schema | None = None
+    keyed: set[date] = field(default_factory=set)  # days of which `verdicts` has a table of keys
     place: int = 0
 
     def rows(self, days: Iterable[date]) -> str:
         """SELECT of the rows in the books of the days, with source_file, file_number, record_number and place."""
         wanted = sorted(set(days))
-        held = [n for n, (first, last) in enumerate(self.spans) if any(first <= day <= last for day in wanted)]
+        held = [batch for day in wanted for batch in self.batches.get(day, [])]
         name = f"staged from {wanted[0]} to {wanted[-1]}"
-        self.con.register(name, pa.Table.from_batches([self.batches[n] for n in held], self.batches[0].schema))
-        query = f'SELECT *, {self.file_name("file_number")} AS source_file FROM "{name}"'
-        if all(first == last for first, last in (self.spans[n] for n in held)):
-            return query
-        listed = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in wanted)
-        return f"{query} WHERE placed_day IN ({listed})"
+        self.con.register(name, pa.Table.from_batches(held, self.schema))
+        return f'SELECT *, {self.file_name("file_number")} AS source_file FROM "{name}"'
 
     def file_name(self, number: str) -> str:
         names = ", ".join(quote_literal(one.path) for one in self.files)
@@ -70,14 +69,19 @@ def staged(contract: Contract, landed: LandingIndex, days: list[date]) -> Iterat
     con = connect()
     try:
         stage = Stage(con, contract, [files[path] for path in sorted(files)], forgotten.load(landed.root.parent))
-        stage_sides(con, contract, landed)
-        _fill(stage, [landed.open(con, contract.log, one.path) for one in stage.files], wanted)
-        for source in contract.outcome_sources:
-            late = {path: name for day in days for path, name in landed.outcome_files(source, day).items()}
-            stage_outcomes(con, contract, source, late, landed)
+        stoppable(con, lambda: _prepare(stage, landed, days, wanted), f"staging {days[0]} to {days[-1]}")
         yield stage
     finally:
         con.close()
+
+
+def _prepare(stage: Stage, landed: LandingIndex, days: list[date], wanted: set[date]) -> None:
+    con, contract = stage.con, stage.contract
+    stage_sides(con, contract, landed)
+    _fill(stage, [landed.open(con, contract.log, one.path) for one in stage.files], wanted)
+    for source in contract.outcome_sources:
+        late = {path: name for day in days for path, name in landed.outcome_files(source, day).items()}
+        stage_outcomes(con, contract, source, late, landed)
 
 
 def _fill(stage: Stage, readers: list[FileReader], wanted: set[date]) -> None:
@@ -86,14 +90,13 @@ def _fill(stage: Stage, readers: list[FileReader], wanted: set[date]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             typed = (_typed(stage, number, reader, wanted) for number, reader in enumerate(readers))
-            _write(file, chain.from_iterable(typed))
+            _write(file, one_day_each(chain.from_iterable(typed), ROWS_A_BATCH))
         mapped = pa.ipc.open_file(pa.memory_map(path))
-        stage.batches = [mapped.get_batch(n) for n in range(mapped.num_record_batches)]
+        stage.schema = mapped.schema
+        for batch in map(mapped.get_batch, range(mapped.num_record_batches)):
+            stage.batches.setdefault(batch["placed_day"][0].as_py(), []).append(batch)
     finally:
         Path(path).unlink()
-    for batch in stage.batches:
-        found = pc.min_max(batch["placed_day"]).as_py()
-        stage.spans.append((found["min"], found["max"]))
 
 
 def _write(file: IO[bytes], batches: Iterator[pa.RecordBatch]) -> None:
@@ -120,14 +123,17 @@ def _typed(stage: Stage, number: int, reader: FileReader, wanted: set[date]) -> 
     query = typed_rows(stage.contract, reader, min(one.days), days, numbered=not counted)
     query = forgotten.unread(stage.contract, stage.known, query)
     first = 1
-    for batch in stage.con.sql(query).to_arrow_reader(ROWS_A_BATCH):
-        stop = first + batch.num_rows
-        if counted:
-            batch = batch.append_column("record_number", pa.array(np.arange(first, stop)))
-        places = pa.array(np.arange(first, stop) + stage.place)
-        batch = batch.append_column(PLACE_NAME, places)
-        yield batch.append_column("file_number", pa.array(np.full(batch.num_rows, number, np.int32)))
-        first = stop
-    if days is None and first - 1 != sum(one.rows.values()):
+    total = sum(rows for day, rows in one.rows.items() if days is None or date.fromisoformat(day) in days)
+    with meter(f"staging rows of {one.path}", total) as show:
+        for batch in stage.con.sql(query).to_arrow_reader(ROWS_A_BATCH):
+            stop = first + batch.num_rows
+            if counted:
+                batch = batch.append_column("record_number", pa.array(np.arange(first, stop)))
+            places = pa.array(np.arange(first, stop) + stage.place)
+            batch = batch.append_column(PLACE_NAME, places)
+            yield batch.append_column("file_number", pa.array(np.full(batch.num_rows, number, np.int32)))
+            first = stop
+            show(first - 1)
+    if first - 1 != total:
         raise LandingError(f"{one.path}: changed while it was read; run again")
     stage.place += first - 1

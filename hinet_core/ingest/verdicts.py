@@ -12,27 +12,16 @@ from hinet_core.ingest.staging import PLACE, exposures
 from hinet_core.lake import quote_identifier, quote_literal
 
 
-def fill_verdicts(stage: Stage, days: list[date]) -> None:
-    """`verdicts`: of every staged row its place, file, day, whether it is refused, and a hash of its dedupe key."""
-    contract = stage.contract
-    horizon = contract.dedupe.horizon_days
-    wanted = {day - timedelta(days=back) for day in days for back in range(horizon + 1)}
-    stage.con.execute(
-        f"CREATE TEMP TABLE verdicts AS SELECT {PLACE} AS place, file_number, placed_day, "
-        f"len(reasons) > 0 AS refused, hash({_key(contract)}) AS key_hash FROM ({stage.rows(wanted)})"
-    ).fetchall()
-
-
 def judge(stage: Stage, day: date) -> None:
-    """`judged`: the day's rows as `staged_columns` with their verdict.
+    """`judged`: the day's rows as `staged_columns` with their verdict, and `day_verdicts`: their files and verdicts.
 
     Among rows with equal keys, refused ones aside, the earliest is kept: by time, then in the order of the files.
     """
     con, contract = stage.con, stage.contract
-    since = day - timedelta(days=contract.dedupe.horizon_days)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {_repeated(since, day)}").fetchall()
+    span = [day - timedelta(days=back) for back in range(contract.dedupe.horizon_days + 1)]
+    rows_of_day = [_rows_of(stage, one) for one in span]
+    con.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {_repeated(rows_of_day)}").fetchall()
     # Only rows whose hash is there twice are compared by their key.
-    span = [since + timedelta(days=n) for n in range((day - since).days + 1)]
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE duplicates AS
@@ -44,17 +33,17 @@ def judge(stage: Stage, day: date) -> None:
         """
     ).fetchall()
     low, high = con.execute(
-        f"SELECT coalesce(min(place), 0), coalesce(max(place), 0) FROM verdicts WHERE placed_day = {_date(day)}"
+        f"SELECT coalesce(min(place), 0), coalesce(max(place), 0) FROM {rows_of_day[0]}"
     ).fetchall()[0]
     for name, places in (
-        ("refused", f"SELECT place FROM verdicts WHERE refused AND placed_day = {_date(day)}"),
+        ("refused", f"SELECT place FROM {rows_of_day[0]} WHERE refused"),
         ("duplicate", "SELECT place FROM duplicates"),
     ):
         bits = f"SELECT bitstring_agg(place - {low}, 0, {high - low}) FROM ({places})"
         con.execute(f"SET VARIABLE {name} = ({bits})").fetchall()
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW day_verdicts AS SELECT *, {_verdict('place', low)} AS verdict "
-        f"FROM verdicts WHERE placed_day = {_date(day)}"
+        f"FROM {rows_of_day[0]}"
     )
     rows = f"SELECT *, {_verdict(PLACE, low)} AS verdict FROM ({exposures(contract, stage.rows([day]))})"
     kind = "TABLE" if contract.outcome_sources else "VIEW"  # late outcomes change the rows
@@ -65,8 +54,25 @@ def _key(contract: Contract) -> str:
     return ", ".join(quote_identifier(name) for name in contract.dedupe.key)
 
 
-def _repeated(since: date, day: date) -> str:
-    span = f"SELECT * FROM verdicts WHERE NOT refused AND placed_day BETWEEN {_date(since)} AND {_date(day)}"
+def _rows_of(stage: Stage, day: date) -> str:
+    """A table of the day's rows: place, file, day, whether it is refused, and a hash of the dedupe key.
+
+    It is made once, and dropped when no later day looks back so far.
+    """
+    name = quote_identifier(f"rows of {day}")
+    if day not in stage.keyed:
+        gone = day - timedelta(days=stage.contract.dedupe.horizon_days + 1)
+        stage.con.execute(f"DROP TABLE IF EXISTS {quote_identifier(f'rows of {gone}')}")
+        stage.con.execute(
+            f"CREATE TEMP TABLE {name} AS SELECT {PLACE} AS place, file_number, placed_day, "
+            f"len(reasons) > 0 AS refused, hash({_key(stage.contract)}) AS key_hash FROM ({stage.rows([day])})"
+        ).fetchall()
+        stage.keyed.add(day)
+    return name
+
+
+def _repeated(tables: list[str]) -> str:
+    span = " UNION ALL ".join(f"SELECT place, key_hash FROM {one} WHERE NOT refused" for one in tables)
     twice = f"SELECT key_hash FROM ({span}) GROUP BY key_hash HAVING count(*) > 1"
     return f"SELECT place FROM ({span}) WHERE key_hash IN ({twice})"
 

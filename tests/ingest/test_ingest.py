@@ -1,6 +1,7 @@
 """Literal files in, literal rows out; every record is kept, a duplicate or quarantined, and each is accounted for."""
 
 import json
+import random
 from datetime import date
 
 import pyarrow as pa
@@ -288,7 +289,39 @@ def test_days_are_staged_together_only_up_to_a_bound(tiny, paths, monkeypatch):
     landed = index(tiny, paths)
     assert list(day_groups(landed, landed.days)) == [landed.days]
     monkeypatch.setattr("hinet_core.ingest.days.ROWS_AT_ONCE", 3)
+    assert list(day_groups(landed, landed.days)) == [landed.days]  # one file: it would be read again for each day
+    monkeypatch.setattr("hinet_core.ingest.days.SPILLED_ROW", 2**60)  # no disk has room
     assert [len(group) for group in day_groups(landed, landed.days)] == [1, 2]
+    monkeypatch.undo()
+
+    (paths.landing / "log_1.csv").unlink()
+    for number, rows_of_day in enumerate((GOOD[:2], GOOD[2:4], GOOD[4:])):
+        write_log(paths, rows_of_day, f"log_{number}.csv")
+    landed = index(tiny, paths)
+    monkeypatch.setattr("hinet_core.ingest.days.ROWS_AT_ONCE", 2)
+    assert [len(group) for group in day_groups(landed, landed.days)] == [1, 1, 1]
+
+
+def test_days_mixed_in_a_file_end_as_in_a_file_each(tiny, paths, con, tmp_path, monkeypatch):
+    """30 days in any order, spilled in small batches; equal keys are found among rows that are far apart."""
+    monkeypatch.setattr("hinet_core.ingest.stage.ROWS_A_BATCH", 64)
+    monkeypatch.setenv("HINET_THREADS", "1")
+    made = [f"{n % 7},i{n % 11},1,2026-03-{n % 30 + 1:02}T{n % 5 + 8:02}:00:00Z,1,1,0,,{n}" for n in range(3_000)]
+    random.Random(1).shuffle(made)
+    write_log(paths, made)
+    lake, results = run(tiny, paths)
+
+    by_day = Paths(tmp_path / "by_day")
+    by_day.landing.mkdir(parents=True)
+    for day in range(1, 31):
+        write_log(by_day, [one for one in made if f"03-{day:02}T" in one], f"log_{day:02}.csv")
+    other, expected = run(tiny, by_day)
+    columns = "* EXCLUDE (source_file, record_number)"
+    for one, two in zip(results, expected, strict=True):
+        assert (one.day, one.counts) == (two.day, two.counts)
+        assert rows(lake, con, "impressions", columns, [one.day]) == rows(other, con, "impressions", columns, [one.day])
+    assert sum(one.counts["rows_read"] for one in results) == 3_000
+    assert 0 < sum(one.counts["rows_duplicate"] for one in results) < 3_000
 
 
 def ndjson(line):
