@@ -4,6 +4,7 @@ A day of a step becomes visible when its manifest is replaced, and in no other w
 never globs, so a file that no manifest names does not exist for anybody and can be swept.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -30,6 +31,7 @@ MANIFESTS = "_manifests"
 BLOCKED = "_blocked"
 BLOCKED_INFO = "info.json"
 SWEEP_AFTER_S = 3600.0
+NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 # Version 2 stores numbers, times and texts in few bytes before the lowest level of zstd, and columns with more than
 # 4096 values in a row group get no dictionary, which costs most of the writing (docs/log.md).
 PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 4096"
@@ -462,6 +464,17 @@ def _require_views(draft: Path, tables: list[str]) -> None:
 def first_line(error: Exception) -> str:
     """The first line of an error's text, without the full stop that a sentence of ours adds."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def told(error: Exception) -> str:
+    """The text of an error that people can repair; of a folder that takes no file the system says too little."""
+    if not isinstance(error, OSError) or error.errno not in NOT_WRITABLE:
+        return str(error)
+    where = error.filename or Path(os.environ.get("HINET_HOME") or "var").expanduser()
+    return (
+        f"{where}: {error.strerror}. What was committed before is as it was; free some space or check the folder's "
+        "rights, then run again"
+    )
 
 
 def parquet_list(files: list[Path]) -> str:

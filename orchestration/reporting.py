@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from hinet_core.contract import Contract
 from hinet_core.ingest.refused_files import recorded
-from hinet_core.lake import Lake, LakeError, Manifest
+from hinet_core.lake import Lake, LakeError, Manifest, told
 from hinet_core.publish.run import PublishError
 
 Metadata = dict[str, Any]
@@ -31,7 +31,7 @@ def plain_failures() -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=told(error), allow_retries=False) from error
 
 
 def days_asked(context: dg.AssetExecutionContext) -> list[date]:

@@ -10,7 +10,7 @@ from datetime import date
 import click
 
 from hinet_core.contract import Contract, load_contract
-from hinet_core.lake import Lake, LakeError
+from hinet_core.lake import Lake, LakeError, told
 from hinet_core.settings import Paths, load_settings
 
 # The verbs of a file stand under its heading in `hinet --help`, headings in this order.
@@ -83,7 +83,7 @@ def one_sentence() -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Stopped from error
     except (ValueError, LakeError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(told(error)) from error
     except duckdb.Error as error:
         raise click.ClickException(str(error).strip().splitlines()[0]) from error
     except RuntimeError as error:

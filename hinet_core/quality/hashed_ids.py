@@ -21,14 +21,14 @@ def key_of(root: Path | None) -> bytes:
     path = root / FILE
     if not path.exists():
         draft = root / f".{FILE}.{os.getpid()}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(KEY_BYTES))
         try:
+            draft.touch(mode=0o600)
+            draft.write_bytes(secrets.token_bytes(KEY_BYTES))
             os.link(draft, path)  # of several processes the first one names the key
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     return path.read_bytes()
 
 
