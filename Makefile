@@ -13,8 +13,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One process per core, a file of tests at a time, each with one thread.
 PYTEST := HINET_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: run serve test test-fast test-all bench lint clean
+.PHONY: install run serve test test-fast test-all bench lint clean
 .DEFAULT_GOAL := run
+
+install: $(INSTALLED)
 
 run: $(INSTALLED)
 	@$(BIN)/python -m orchestration.run

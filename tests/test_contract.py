@@ -43,7 +43,7 @@ MISTAKES = [
     (("tasks", 1, "window"), "36501d", "tasks.order.window: found '36501d', allowed: at most 36500d"),
     (("dedupe", "horizon_days"), 10**9, "dedupe.horizon_days: found 1000000000, allowed: at most 3650"),
     (("version",), float("nan"), "version: found nan, allowed: a number that is finite"),
-    (("tasks", 1, "matures_after"), "1h", "matures_after (1:00:00) is never shorter than window (1 day, 0:00:00)"),
+    (("tasks", 1, "matures_after"), "1h", "matures_after (1h) is never shorter than window (1d)"),
     (("dedupe", "key"), ["nobody"], "dedupe.key: found 'nobody', allowed: brand, clicked, item"),
     (("dedupe", "key"), ["user", "price"], "dedupe.key: 'price' may be missing"),
     (("sources", 1, "join"), {}, "kind 'side' needs join"),

@@ -10,7 +10,7 @@ MISTAKES = [
     ("sources", "orders", {"join": {}}, "kind 'outcomes' needs join = { contract_column = 'column of the file' }"),
     ("sources", "orders", {"join": {"amount": "x"}}, "sources.orders.join: found 'amount', allowed: a column of"),
     ("sources", "orders", {"early": "soon"}, "sources.orders.early: found 'soon', allowed: a whole number with s, m"),
-    ("sources", "log", {"early": "1m"}, "sources.log.early: found 0:01:00, allowed: only with kind = 'outcomes'"),
+    ("sources", "log", {"early": "1m"}, "sources.log.early: found 1m, allowed: only with kind = 'outcomes'"),
     ("columns", "amount", {"role": "feature", "encode": "number"},
      "columns.amount: found role 'feature' with encode in source 'orders', allowed in a source of outcomes: 'outcome'"),
     ("columns", "amount", {"encode": "number"}, "columns.amount: found role 'plain' with encode in source 'orders'"),

@@ -7,6 +7,7 @@ import click
 
 from hinet_core.cli.group import contract_option, end_with, main, one_sentence, places
 from hinet_core.cli.output import show, write_csv
+from hinet_core.lake import LakeError
 
 ROWS_SHOWN = 200
 
@@ -39,6 +40,8 @@ def quarantine(context: click.Context, name: str, by: str, as_csv: bool) -> None
         _, _, lake = places(name)
         columns, rows = refused(lake, by)  # type: ignore[arg-type]
         files = recorded(lake)
+        if not (rows or files or lake.days("ingest")):
+            raise LakeError(f"no day is ingested yet; run `hinet ingest --contract {name}` first")
     if as_csv:
         write_csv(columns, rows)
         return

@@ -19,7 +19,7 @@ def publish(name: str) -> None:
         with one_sentence():
             contract, paths, lake = places(name)
             if not lake.days("ingest"):
-                raise PublishError(f"{contract.name}: no day is committed under {paths.root}; run it first")
+                raise PublishError(f"{contract.name}: no day is ingested yet; run `make run CONTRACT={name}` first")
             url = os.environ.get("HINET_DAGSTER_URL", "http://127.0.0.1:3000")
             path = publish_now(contract, lake, paths, champion=registry.champion(paths.models), dagster_url=url)
     except PublishError as error:

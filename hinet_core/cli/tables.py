@@ -18,7 +18,7 @@ def sql(name: str, as_csv: bool, query: str) -> None:
     with one_sentence():
         _, paths, _ = places(name)
         if not paths.catalog.exists():
-            raise LakeError(f"{paths.catalog}: no catalog yet; run `make run CONTRACT={name}` first")
+            raise LakeError(f"{paths.catalog}: no catalog yet; run `hinet ingest --contract {name}` first")
         con = connect(paths.catalog, read_only=True)
         try:
             found = con.sql(query)

@@ -278,6 +278,6 @@ def check_dedupe(contract: "Contract") -> list[str]:
 FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_sampling)
 # Every name that these follow exists.
 REFERRING_CHECKS = (
-    check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe, check_late_columns,
-    check_late_tasks,
+    check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe,
+    check_late_columns, check_late_tasks,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from hinet_core.contract.values import (
     Pattern,
     TimeFormat,
     Written,
+    as_written,
     is_number,
     time_zones,
 )
@@ -70,7 +71,8 @@ class Source(Part):
         if self.kind != "log" and not self.join:
             raise ValueError(f"kind {self.kind!r} needs join = {{ contract_column = 'column of the file' }}")
         if self.early and self.kind != "outcomes":
-            raise ValueError(f"early: found {self.early}, allowed: only with kind = 'outcomes', found {self.kind!r}")
+            found = f"found {as_written(self.early)}"
+            raise ValueError(f"early: {found}, allowed: only with kind = 'outcomes', found {self.kind!r}")
         if self.format == "csv" and not self.header and not self.names:
             raise ValueError("a csv without header needs names = ['first', 'second', …]")
         if self.files.startswith("/") or ".." in Path(self.files).parts:

@@ -13,7 +13,7 @@ from hinet_core.contract.checks import contradictions
 from hinet_core.contract.columns import Column, Part, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.fields import Buckets, Cross
-from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, is_number
+from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, as_written, is_number
 
 MAX_LIST_LENGTH = 100
 
@@ -83,7 +83,8 @@ class Task(Part):
     @model_validator(mode="after")
     def _times(self) -> Self:
         if self.matures_after < self.window:
-            raise ValueError(f"matures_after ({self.matures_after}) is never shorter than window ({self.window})")
+            found, window = as_written(self.matures_after), as_written(self.window)
+            raise ValueError(f"matures_after ({found}) is never shorter than window ({window})")
         return self
 
 

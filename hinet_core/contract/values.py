@@ -14,6 +14,7 @@ RESERVED_CONTRACTS = ("dagster", "spill")  # folders beside those of the contrac
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 LONGEST = timedelta(days=36_500)  # its microseconds, added to a time, still fit
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LENGTHS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
 # What DuckDB's strptime knows; the second ones also without leading zeros, as %-d.
 DIRECTIVES, SHORT_DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuVgn%", "dmyHIMSj"
@@ -44,6 +45,13 @@ def parse_duration(value: Any) -> timedelta:
     if found > LONGEST:
         raise ValueError(f"at most {LONGEST.days}d")
     return found
+
+
+def as_written(value: timedelta) -> str:
+    """A duration as a contract writes it: '7d', '36h', '90s'."""
+    seconds = int(value.total_seconds())
+    unit, length = next((unit, length) for unit, length in LENGTHS.items() if seconds % length == 0)
+    return f"{seconds // length}{unit}"
 
 
 def as_tuple(value: Any) -> Any:

@@ -19,7 +19,7 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     """Copy the files that the contract's sources name from `data` into landing; returns what was copied."""
     if not data.is_dir():
         wrong = "is a file, not a folder" if data.exists() else "no such folder"
-        raise LandingError(f"DATA={data}: {wrong}; give the folder that holds the log files")
+        raise LandingError(f"{data}: {wrong}; give the folder that holds the log files")
     found = files_of_sources(contract, data, but_not=paths.root)
     sources = [source for source, _ in found]
     if all(source.kind == "outcomes" for source in sources):  # they may come alone, also first
@@ -69,8 +69,8 @@ def is_inside(path: Path, folder: Path | None) -> bool:
 def _no_file(contract: Contract, source: Source, data: Path) -> str:
     names = ", ".join(sorted(one.name for one in data.iterdir())[:10]) or "nothing"
     return (
-        f"DATA={data}: no file matches {source.files!r} (source {source.name!r} of contract {contract.name!r}); the "
-        f"folder holds {names}. Correct DATA, or `files` in the contract"
+        f"{data}: no file matches {source.files!r} (source {source.name!r} of contract {contract.name!r}); the "
+        f"folder holds {names}. Give another folder, or correct `files` in the contract"
     )
 
 

@@ -151,7 +151,7 @@ def _require(contract: Contract, paths: Paths, built: LandingIndex) -> None:
         if source.kind != "outcomes" and source.name not in there:
             raise LandingError(
                 f"{paths.landing}: no landed file matches {source.files!r} (source {source.name!r} of contract "
-                f"{contract.name!r}); put the files there or give DATA=folder"
+                f"{contract.name!r}); `hinet land FOLDER` (or DATA=FOLDER of `make run`) brings files there"
             )
     broken = [one for one in built.side_files if one.refused]
     if broken:

@@ -118,7 +118,7 @@ def test_a_damaged_zip_archive_is_refused_and_the_others_go_on(tiny_raw, paths, 
 
 
 def test_nothing_usable_is_one_sentence(tiny, paths):
-    with pytest.raises(LandingError, match="no landed file matches 'log_.*give DATA=folder"):
+    with pytest.raises(LandingError, match="no landed file matches 'log_.*hinet land FOLDER"):
         index(tiny, paths)
     write_log(paths, [BAD[4]])
     with pytest.raises(LandingError, match="no landed file can be used: log_1.csv: none of its 1 rows"):

@@ -114,7 +114,7 @@ def test_a_device_that_does_not_exist(call):
 def test_a_folder_that_is_not_there_or_holds_other_files(call, small_file, tmp_path):
     status, said = call(CONTRACT=small_file, DATA=tmp_path / "nope")
     assert status == 1
-    assert said == f"DATA={tmp_path / 'nope'}: no such folder; give the folder that holds the log files"
+    assert said == f"{tmp_path / 'nope'}: no such folder; give the folder that holds the log files"
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "photo.jpg").write_text("x")
     status, said = call(CONTRACT=small_file, DATA=tmp_path / "other")
