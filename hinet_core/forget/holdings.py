@@ -59,7 +59,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, contract: Contract, root: Path, user
     if user_column(contract).name in names:
         conditions.append(is_user(contract, user))
     if "raw" in names:
-        conditions.append(is_raw_of(contract, user))
+        conditions.append(is_raw_of(contract, user, of_outcomes="source" in names))
     if "sample" in names:
         conditions.append(is_sampled(root, user))
     if "key" in names:

@@ -39,13 +39,15 @@ def is_key_of(contract: Contract, user: str, columns: list[str]) -> str:
     return " OR ".join(found) or "false"
 
 
-def is_raw_of(contract: Contract, user: str) -> str:
-    """A refused record: its user's field, where it is a record at all; else the id as a word of its own."""
+def is_raw_of(contract: Contract, user: str, of_outcomes: bool = False) -> str:
+    """A refused or waiting record: its user's field, where it has one; else the id as a word of its own."""
     column = user_column(contract)
+    joined = tuple(one.join[column.name] for one in contract.outcome_sources if column.name in one.join)
+    found_in = joined if of_outcomes else column.found_in
     word = f"list_contains(string_split_regex(raw, {quote_literal(AROUND)}), {quote_literal(user)})"
-    if any(":" in name for name in column.found_in):
+    if not found_in or any(":" in name for name in found_in):
         return word
-    fields = [f"(raw ->> {quote_literal(f'$.{quote_identifier(name)}')})" for name in column.found_in]
+    fields = [f"(raw ->> {quote_literal(f'$.{quote_identifier(name)}')})" for name in found_in]
     text = f"trim(concat_ws(' ', {', '.join(fields)}))"
     same = f"CAST(TRY_CAST({text} AS {column.duckdb_type}) AS VARCHAR) = {quote_literal(user)}"
     return f"coalesce(CASE WHEN json_valid(raw) THEN {same} OR {text} = {quote_literal(user)} ELSE {word} END, false)"

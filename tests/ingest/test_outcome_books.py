@@ -150,6 +150,9 @@ def test_rows_of_a_forgotten_user_keep_no_text(joined, paths, con):
     keep_books(contract, paths)
     report = forget(contract, paths, Lake(paths.lake), "77", delete_models=False)
     assert report.rewritten["outcomes"] == [D27]
+    held = {one.table: one.rows for one in report.held}
+    # By the user and item the first order finds its exposure, and keeps no text of its own then.
+    assert (held.get("outcome_waiting", 0), held["outcome_quarantine"]) == (int(joined == "request"), 1)
     tables = ("outcome_waiting", "outcome_quarantine")
     left = [row for name in tables for row in table(paths, con, name, "record_number, raw")]
     assert [number for number, text in sorted(left) if text is None] == [1, 3]
