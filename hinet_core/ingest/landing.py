@@ -231,6 +231,10 @@ class Counted:
     days: dict[date | None, int] = field(default_factory=dict)
 
 
+# What DuckDB says of a text that can be read line by line all the same.
+UNREAD = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException, duckdb.IOException)
+
+
 def _count(
     con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, relative: str, looked: Survey
 ) -> tuple[bool, Counted]:
@@ -244,7 +248,7 @@ def _count(
             counted = _records(con, contract, open_file(con, contract, source, path, relative))
             if source.format == "parquet" or counted.records == looked.lines - header_lines(source):
                 return not is_utf8(source.encoding) and source.format != "parquet", counted
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException):
+        except UNREAD:
             if source.format == "parquet":
                 raise
     return True, _records(con, contract, open_file(con, contract, source, path, relative, careful=True))

@@ -26,6 +26,7 @@ CHUNK = 2**20
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 
+MARK = "\ufeff"  # of byte order, as text
 MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
@@ -182,11 +183,11 @@ class _Count:
     def __init__(self) -> None:
         self.breaks = self.returns = self.pairs = 0
         self.last = b""
-        self.broken = False
+        self.begun = self.broken = False
         self.decoder = codecs.getincrementaldecoder("utf-8")()
 
     def add(self, chunk: bytes) -> None:
-        if self.last == b"":
+        if not self.begun:
             self.broken = chunk.removeprefix(codecs.BOM_UTF8)[:1].isspace()
         self.breaks += chunk.count(b"\n")
         if b"\r" in chunk or self.last == b"\r":
@@ -197,9 +198,12 @@ class _Count:
             self.broken = True
         if not self.broken and (not chunk.isascii() or self.decoder.getstate()[0]):
             try:
-                self.decoder.decode(chunk)
+                text = self.decoder.decode(chunk)
             except UnicodeDecodeError:
                 self.broken = True
+            else:
+                self.broken = MARK in (text if self.begun else text.removeprefix(MARK))
+        self.begun = True
 
     @property
     def lines(self) -> int:

@@ -53,8 +53,10 @@ class Record(NamedTuple):
 
 
 def lines_of(file: IO[str]) -> Iterator[Line]:
-    """The lines of a text opened with newline='' and errors=UNDECODABLE; \\n, \\r\\n and \\r end a line."""
-    first = True
+    """The lines of a text opened with newline='' and errors=UNDECODABLE; \\n, \\r\\n and \\r end a line.
+
+    A mark of byte order before a line is no part of it: so begins a file, and each of those put together into one.
+    """
     while whole := file.readline(LINE_LIMIT):
         text = whole.rstrip("\r\n") if whole[-1] in "\r\n" else whole
         fault = None
@@ -67,9 +69,7 @@ def lines_of(file: IO[str]) -> Iterator[Line]:
             fault = "line: null byte"
         elif not text.isascii() and SURROGATE.search(text):
             fault = "line: invalid encoding"
-        if first:
-            text, first = text.removeprefix("\ufeff"), False
-        yield Line(text, whole[len(whole.rstrip("\r\n")) :], fault)
+        yield Line(text.removeprefix("\ufeff"), whole[len(whole.rstrip("\r\n")) :], fault)
 
 
 def shown(text: str) -> str:

@@ -8,6 +8,8 @@ from random import Random
 from types import ModuleType
 
 import cell_damage
+import crash_damage
+import export_damage
 import file_damage
 import late_damage
 import line_damage
@@ -17,7 +19,8 @@ from hypothesis import strategies as st
 from judge import judge
 from random_log import random_log
 
-ROOMS = (cell_damage, line_damage, file_damage, late_damage)  # each registers its kinds of damage
+# Each registers its kinds of damage.
+ROOMS = (cell_damage, line_damage, crash_damage, export_damage, file_damage, late_damage)
 QUICK, LONG = 3, 100  # cases of each kind of damage in `make test`, and in `make test-all`
 CLEAN_QUICK, CLEAN_LONG = 40, 400  # logs with nothing wrong in them
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("FUZZ_SHRINK") else [])]

@@ -1,5 +1,6 @@
 """Files as they should not be: no clean row is lost, no record changes its number, and each fault is told by name."""
 
+import codecs
 import gzip
 
 import pyarrow as pa
@@ -182,6 +183,20 @@ def test_a_wrong_checksum_is_refused(paths):
 def test_archives_are_known_by_their_bytes_and_may_have_several_parts(read):
     first, rest = csv(ROWS[0]).encode(), "\n".join(ROWS[1:]).encode()
     assert read(gzip.compress(first) + gzip.compress(rest), name="log_1.csv") == (CLEAN, {})
+
+
+def test_zeros_behind_an_archive_are_no_damage(read):
+    assert read(gzip.compress(csv(line(1), line(2)).encode()) + bytes(512), name="log_1.csv.gz") == ({1: "a", 2: "a"}, {})
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_mark_of_byte_order_between_files_put_together_is_no_part_of_a_value(read, header):
+    names = {} if header else {"names": HEADER.split(",")}
+    parts = [[HEADER, line(1)], [HEADER, line(2)]] if header else [[line(1)], [line(2)]]
+    data = b"".join(codecs.BOM_UTF8 + "\n".join([*part, ""]).encode() for part in parts)
+    kept, refused = read(data, columns="record_number, user", header=header, **names)
+    assert kept == ({1: 1, 3: 2} if header else {1: 1, 2: 2})
+    assert list(refused) == ([2] if header else [])
 
 
 def test_a_header_alone_is_a_file_without_rows(paths):
