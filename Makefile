@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One process per core, a file of tests at a time, each with one thread.
 PYTEST := HINET_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: install run serve test test-fast test-all bench lint clean
+.PHONY: install run serve test test-fast test-all test-duckdb bench lint clean
 .DEFAULT_GOAL := run
 
 install: $(INSTALLED)
@@ -36,6 +36,16 @@ test-fast: $(INSTALLED)
 
 test-all: lint
 	$(PYTEST)
+
+# The rooms that speak SQL, under another release of DuckDB: make test-duckdb V=2.0.0
+V ?= 2.0.0
+OTHER_DUCKDB := $(VENV)/duckdb-$(V)
+test-duckdb: $(INSTALLED) $(OTHER_DUCKDB)
+	PYTHONPATH=$(CURDIR)/$(OTHER_DUCKDB) $(PYTEST) -m "not slow and not long" \
+		tests/ingest tests/test_lake.py tests/features tests/dataset tests/publish
+
+$(OTHER_DUCKDB): | $(INSTALLED)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --target $@ duckdb==$(V)
 
 # Every figure as a JSON line; one file alone: .venv/bin/python bench/ingest.py. docs/bench.md says what was measured when.
 bench: $(INSTALLED)

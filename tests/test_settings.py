@@ -23,7 +23,7 @@ def test_memory_in_bytes_is_what_duckdb_takes_it_for(monkeypatch, con, text, n_b
     monkeypatch.setenv("HINET_MEMORY", text)
     assert load_settings().memory_bytes == n_bytes
     con.execute(f"SET memory_limit = '{text}'")
-    shown = con.sql("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'").fetchone()[0]
+    shown = con.sql("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'").fetchall()[0][0]
     size, unit = shown.split()
     assert float(size) * 1024 ** ["bytes", "KiB", "MiB", "GiB"].index(unit) == pytest.approx(n_bytes, rel=0.03)
 

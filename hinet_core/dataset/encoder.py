@@ -57,7 +57,7 @@ class Encoder:
         rows = view_of(con, relation)
         check_columns(plan, relation.columns)
         last_slot = f"MAX({quote_identifier(plan.position)})" if plan.position else "NULL"
-        count, last = con.sql(f"SELECT COUNT(*), {last_slot} FROM {rows}").fetchone() or (0, None)
+        ((count, last),) = con.sql(f"SELECT COUNT(*), {last_slot} FROM {rows}").fetchall()
         if not count:
             raise EncodingError("the training window has no row of a modelled scenario: ingest days that have some")
         plan = replace(plan, buckets=fit_buckets(con, rows, contract.features.buckets))

@@ -85,5 +85,5 @@ def quantile_bounds(con: duckdb.DuckDBPyConnection, rows: str, column: str, n_bu
         WITH counted AS (SELECT x, COUNT(*) AS n FROM (SELECT {finite_sql(column)} AS x FROM {rows})
                          WHERE x IS NOT NULL GROUP BY x),
              placed AS (SELECT x, SUM(n) OVER (ORDER BY x) - n AS below, SUM(n) OVER () AS total FROM counted)
-        SELECT {bounds} FROM placed""").fetchone()
-    return tuple(sorted({bound for bound in found or () if bound is not None}))
+        SELECT {bounds} FROM placed""").fetchall()
+    return tuple(sorted({bound for row in found for bound in row if bound is not None}))

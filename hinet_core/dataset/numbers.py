@@ -97,7 +97,7 @@ def moments(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[tuple[s
     if not columns:
         return {}
     values = [transform_sql(column, transform) for column, transform in columns]
-    ranges = con.sql(f"SELECT {', '.join(f'MIN({one}), MAX({one})' for one in values)} FROM {rows}").fetchone() or ()
+    (ranges,) = con.sql(f"SELECT {', '.join(f'MIN({one}), MAX({one})' for one in values)} FROM {rows}").fetchall()
     pairs = [(ranges[2 * i] or 0.0, ranges[2 * i + 1] or 0.0) for i in range(len(values))]
     units = [(high - low) / STEPS or 1.0 for low, high in pairs]
     # Each value as a whole number of millionths of the range: sums of whole numbers know no order.
@@ -106,7 +106,7 @@ def moments(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[tuple[s
         for one, (low, _), unit in zip(values, pairs, units, strict=True)
     ]
     sums = ", ".join(f"SUM({one}), SUM({one} * {one}), COUNT({one})" for one in steps)
-    row = con.sql(f"SELECT COUNT(*), {sums} FROM {rows}").fetchone() or (0,) * (1 + 3 * len(values))
+    (row,) = con.sql(f"SELECT COUNT(*), {sums} FROM {rows}").fetchall()
     found = {}
     for i, (column, _) in enumerate(columns):
         total, squares, count = (int(part or 0) for part in row[1 + 3 * i : 4 + 3 * i])

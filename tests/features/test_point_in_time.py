@@ -157,8 +157,8 @@ def test_daily_counts_every_kept_row_but_examples_only_modelled_scenarios(
 ) -> None:
     rows = random_rows(1, "UTC", date(2024, 3, 6), n_days=3)
     lake = built(con, tiny_contract(), tmp_path, rows)
-    shown = lake.scan(con, "entity_daily").filter("entity = 'user'").aggregate("SUM(impressions)").fetchone()
-    assert shown == (len(rows),)
+    shown = lake.scan(con, "entity_daily").filter("entity = 'user'").aggregate("SUM(impressions)").fetchall()
+    assert shown == [(len(rows),)]
     assert {one["scenario_id"] for one in read(con, lake).values()} == {"home", "map"}
     counter_types = {str(kind) for kind in lake.scan(con, "entity_daily").types[4:]}
     assert counter_types == {"BIGINT"}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -123,7 +124,8 @@ class Builder:
     def unused(self, room: str, names: list[str]) -> str:
         """A name that the room does not hold yet; SQL knows no case of letters."""
         free = [one for one in names if one.strip().lower() not in self.taken[room] and self.writable(one)]
-        name = self.rng.choice([*free, f"c{len(self.taken[room])}"])
+        numbered = next(f"c{n}" for n in count(len(self.taken[room])) if f"c{n}" not in self.taken[room])
+        name = self.rng.choice([*free, numbered])
         self.taken[room].add(name.strip().lower())
         return name
 

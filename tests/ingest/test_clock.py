@@ -23,7 +23,8 @@ def moments(zone):
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_to_local_is_what_python_says(con, zone):
-    utc = moments(zone)
+    # Of later years ICU is asked, and each release of DuckDB brings its own tables (of Morocco, say).
+    utc = [one for one in moments(zone) if one.date() < LAST]
     con.execute("CREATE TEMP TABLE t AS SELECT unnest($1) AS utc", [utc])
     got = con.execute(f"SELECT {to_local(zone, 'utc', FIRST, LAST)} FROM t").fetchall()
     local = [one.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) for one in utc]

@@ -186,7 +186,8 @@ def test_archives_are_known_by_their_bytes_and_may_have_several_parts(read):
 
 
 def test_zeros_behind_an_archive_are_no_damage(read):
-    assert read(gzip.compress(csv(line(1), line(2)).encode()) + bytes(512), name="log_1.csv.gz") == ({1: "a", 2: "a"}, {})
+    packed = gzip.compress(csv(line(1), line(2)).encode())
+    assert read(packed + bytes(512), name="log_1.csv.gz") == ({1: "a", 2: "a"}, {})
 
 
 @pytest.mark.parametrize("header", [True, False])

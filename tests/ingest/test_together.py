@@ -75,7 +75,7 @@ def test_processes_that_ingest_the_same_and_other_days_at_once(home, con):
     while any(one.poll() is None for one in running):
         for day in lake.days("ingest"):  # a reader meanwhile sees whole days
             manifest = lake.manifest("ingest", day)
-            counted = lake.scan(con, "impressions", [day]).count("*").fetchone()[0]
+            counted = lake.scan(con, "impressions", [day]).count("*").fetchall()[0][0]
             assert counted == manifest.info["counts"]["rows_kept"] == 400
             seen += 1
     assert [(one.wait(), one.stderr.read()) for one in running] == [(0, "")] * 3
