@@ -73,21 +73,27 @@ def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest)
 
 
 def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
-    """Of an ingested day: per landed file, and summed, rows read = kept + duplicate + quarantined; and the files that
-    were refused when landing was looked at, whose rows are unknown."""
-    paths = [lake.root / one.path for one in manifest.tables.get("ingest_files", [])]
-    rows = [row for path in paths for row in pq.read_table(path).drop_columns("day").to_pylist()]
+    """Of an ingested day: per landed file, and summed, rows read = kept + duplicate + quarantined; what became of the
+    side tables' records; and the files that were refused when landing was looked at, whose rows are unknown."""
+    rows = rows_of(lake, manifest, "ingest_files")
     if not rows:
         return {}
     sums: Metadata = {name: sum(row[name] for row in rows) for name in rows[0] if name.startswith("rows_")}
     if "outcome_matches" in manifest.tables:
         sums["late_outcomes"] = manifest.rows["outcome_matches"]
-    for path in (lake.root / one.path for one in manifest.tables.get("side_counters", [])):
-        records = [dg.TableRecord(row) for row in pq.read_table(path).drop_columns("day").to_pylist()]
-        sums["side_tables"] = dg.MetadataValue.table(records)
-    refused = [dg.TableRecord({"file": one.file, "reason": one.reason}) for one in recorded(lake)]
-    files = {"refused_files": dg.MetadataValue.table(refused)} if refused else {}
-    return sums | files | {"books": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])}
+    refused = [{"file": one.file, "reason": one.reason} for one in recorded(lake)]
+    tables = {"books": rows, "side_tables": rows_of(lake, manifest, "side_counters"), "refused_files": refused}
+    return sums | {name: table_of(records) for name, records in tables.items() if records}
+
+
+def rows_of(lake: Lake, manifest: Manifest, table: str) -> list[dict[str, Any]]:
+    """The rows of a small table of a commit; none where the commit has no such table."""
+    paths = [lake.root / one.path for one in manifest.tables.get(table, [])]
+    return [row | {"day": row["day"].isoformat()} for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
 def column_schema(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> dg.TableSchema:

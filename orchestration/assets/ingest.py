@@ -23,6 +23,8 @@ from orchestration.reporting import (
     plain_failures,
     report_day,
     report_days,
+    rows_of,
+    table_of,
 )
 from orchestration.resources import Home
 
@@ -85,7 +87,9 @@ def outcome_books(contract: Contract) -> dg.AssetsDefinition:
             lake.rebuild_catalog(home.paths(contract).catalog)
         books = filter(None, (lake.manifest(BOOKS, day) for day in lake.days(BOOKS)))
         counts = {f"rows_{name}": count for name, count in total_counts(books).items()}
-        return dg.MaterializeResult(metadata=counts | {"days_written": [one.day.isoformat() for one in written]})
+        rows = [row for one in written for row in rows_of(lake, one, OUTCOME_BOOKS)]
+        days = {"days_written": [one.day.isoformat() for one in written]}
+        return dg.MaterializeResult(metadata=counts | days | ({"books": table_of(rows)} if rows else {}))
 
     return outcome_files
 

@@ -89,6 +89,9 @@ def test_make_run_materializes_what_a_late_file_touches_and_what_changed_after_i
     (books,) = instance.fetch_materializations(key_of(late, "outcome_files"), limit=10).records
     metadata = books.asset_materialization.metadata
     assert [metadata[f"rows_{name}"].value for name in ("read", "matched", "unmatched")] == [2, 1, 1]
+    listed = [record.data for record in metadata["books"].records]
+    assert [(row["day"], row["source_file"], row["rows_read"], row["rows_matched"]) for row in listed] == [
+        (DAYS[2].isoformat(), "orders_1.csv", 2, 1)]  # fmt: skip
     newest = instance.fetch_materializations(key_of(late, "impressions"), limit=1).records[0]
     assert newest.asset_materialization.metadata["late_outcomes"].value == 1
     runs = len(instance.get_runs())
