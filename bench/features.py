@@ -3,7 +3,8 @@
 `python bench/features.py`: one JSON line per figure. The first part computes `entity_daily` and `examples` with 27
 feature columns of three entities, a day at a time, in a process of its own with DuckDB held to 2 GB. Its reference is
 bare DuckDB in the same run: the same sums as one query over typed keys, joined back and written to one Parquet file.
-The second part counts the files that Python and DuckDB open.
+The second part counts the files that Python and DuckDB open, and what making the catalog anew costs. The third
+is what running counters of users and items cost on each day: a day holds every key that was ever met.
 """
 
 import json
@@ -26,7 +27,8 @@ from hinet_core.contract import Contract, computed_features, parse_contract
 from hinet_core.features.daily import write_daily, write_daily_range
 from hinet_core.features.examples import write_examples, write_examples_range
 from hinet_core.features.history import day_number
-from hinet_core.lake import Lake, connect, parquet_list
+from hinet_core.features.state import write_state
+from hinet_core.lake import Lake, Manifest, connect, parquet_list
 
 FIRST = date(2026, 1, 1)
 ENTITIES = {"user": "user", "item": "item", "scenario": "scenario_id"}
@@ -36,7 +38,7 @@ ROWS_A_DAY, SHORT, LONG = 20_000, 30, 300
 REPEATS = 3
 
 
-def contract() -> Contract:
+def contract(**of_entities: object) -> Contract:
     """Impressions and two smoothed rates of three entities in three windows: 27 columns."""
     ids = [("user", "user"), ("item", "item"), ("scenario", "scenario"), ("clicked", "outcome"), ("ordered", "outcome")]
     columns = [{"name": name, "type": "string" if role == "scenario" else "int64", "role": role} for name, role in ids]
@@ -52,11 +54,12 @@ def contract() -> Contract:
             "tasks": [{"name": "click", "label": "clicked"}, {"name": "order", "label": "ordered", "after": "click"}],
             "features": {
                 "windows_days": WINDOWS,
-                "entities": [{"name": name, "keys": [key], "recency": False} for name, key in ENTITIES.items()],
+                "entities": [
+                    {"name": name, "keys": [key], "recency": False, **of_entities} for name, key in ENTITIES.items()
+                ],
             },
         }
     )
-    assert len(computed_features(found)) == 27
     return found
 
 
@@ -104,6 +107,7 @@ def cpu_of(work: Callable[[], object]) -> float:
 def by_days(lake: Lake) -> dict[str, object]:
     """The features of all days, each step looped over days."""
     plan, con = contract(), connect()
+    assert len(computed_features(plan)) == 27
     steps = {"daily": write_daily_range, "windows_join_write": write_examples_range}
     wall, cpu = time.perf_counter(), {}
     for name, write in steps.items():
@@ -160,7 +164,25 @@ def one_more_day(root: Path) -> Iterator[dict[str, object]]:
         cpu = min(cpu_of(work) for _ in range(REPEATS))
         with opened_files(con) as opened:
             work()
-        yield {"part": "one_more_day", "days_before": length, **rounded({"cpu_s": cpu}), "opened_files": len(opened)}
+        catalog = cpu_of(lambda: lake.rebuild_catalog(root / "catalog.duckdb"))
+        figures = rounded({"cpu_s": cpu, "catalog_cpu_s": catalog})
+        yield {"part": "one_more_day", "days_before": length, **figures, "opened_files": len(opened)}
+
+
+def running_counters(lake: Lake) -> Iterator[dict[str, object]]:
+    """The first and the last day of `entity_state` after `entity_daily` of all days."""
+    plan, con, days = contract(lifetime=True), connect(), lake.days("ingest")
+    for day in days:
+        found: list[Manifest] = []
+        cpu = cpu_of(lambda day=day, found=found: found.append(write_state(con, plan, lake, day)))
+        (file,) = found[0].tables["entity_state"]
+        if day in (days[0], days[-1]):
+            figures = {"keys": file.rows, "mb": file.bytes / 1e6, "daily_mb": daily_mb(lake, day), "cpu_s": cpu}
+            yield {"part": "running_counters", "days": days.index(day) + 1, **rounded(figures)}
+
+
+def daily_mb(lake: Lake, day: date) -> float:
+    return sum(path.stat().st_size for path in lake.files("entity_daily", [day])) / 1e6
 
 
 @contextmanager
@@ -199,6 +221,8 @@ def main() -> None:
         ingest(Lake(root / "wide"), [FIRST + timedelta(days=n) for n in range(DAYS)], ROWS // DAYS, 500_000, 120_000)
         for part in ("by_days", "bare"):
             subprocess.run([sys.executable, __file__, part, str(root / "wide")], check=True)
+        for figures in running_counters(Lake(root / "wide")):
+            print(json.dumps({"bench": "features", **figures}), flush=True)
         sys.addaudithook(hook)
         for figures in one_more_day(root / "long"):
             print(json.dumps({"bench": "features", **figures}), flush=True)
