@@ -12,7 +12,11 @@ from hinet_core.ingest.clock import to_utc
 from hinet_core.lake import quote_literal
 
 WHOLE = r"[+-]?[0-9]+(\.0+)?"
-OFFSET = r".*([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$"
+# A time of day with a zone behind it, and one that there is: offsets from UTC are less than 16 hours (tz database).
+ZONED = r".*:.*([zZ]|[+-][0-9:]+|UTC|GMT)"
+OFFSET = r".*:.*[0-9] ?([zZ]|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?|UTC|GMT)"
+# What DuckDB does not read as it is: names of UTC, a blank before an offset, a time of day without seconds.
+REWRITTEN = ((" ?(UTC|GMT)$", "Z"), (" ([+-])", r"\1"), ("([T ][0-9]{2}:[0-9]{2})([zZ+-])", r"\1:00\2"))
 EPOCH_MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
 INTEGER_TYPES = ("int8", "int16", "int32", "int64")
@@ -121,8 +125,12 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
     if kind != "VARCHAR":
         return naive
     # A date's own dashes look like an offset, so only text with a time of day can carry one.
-    zoned = f"{value} LIKE '%:%' AND regexp_full_match({value}, {quote_literal(OFFSET)})"
-    return f"CASE WHEN {zoned} THEN timezone('UTC', TRY_CAST({value} AS TIMESTAMPTZ)) ELSE {naive} END"
+    text = value
+    for found, instead in REWRITTEN:
+        text = f"regexp_replace({text}, {quote_literal(found)}, {quote_literal(instead)})"
+    zoned, known = (f"regexp_full_match({value}, {quote_literal(one)})" for one in (ZONED, OFFSET))
+    moment = f"CASE WHEN {known} THEN timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ)) END"
+    return f"CASE WHEN {value} LIKE '%:%' AND {zoned} THEN {moment} ELSE {naive} END"
 
 
 def _epoch(column: Column, value: str, kind: str, factor: int) -> str:

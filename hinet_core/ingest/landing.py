@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import weakref
 from dataclasses import asdict, dataclass, field, replace
@@ -183,6 +184,10 @@ def _landed_as(source: Source, path: Path, relative: str) -> list[LandedFile]:
     """A landed file, or each file in a zip archive, before it is looked at."""
     stat = path.stat()
     found = LandedFile(relative, source.name, stat.st_size, stat.st_mtime_ns, "")
+    shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+    if shown != relative:
+        said = f"{shown}: its name is no text in UTF-8; deliver the file under another name"
+        return [replace(found, path=shown, refused=said)]
     try:
         names = members(path)
     except OSError as error:

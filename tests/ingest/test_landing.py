@@ -182,3 +182,16 @@ def test_a_line_that_never_ends_is_refused_alone(tiny, paths, con):
     assert rows(lake, con, "quarantine", "record_number, reasons") == [
         (3, ["line: longer than 16 million characters"])
     ]
+
+
+def test_a_name_that_is_no_text_refuses_its_file_alone(tiny, paths, tmp_path):
+    data = Paths(tmp_path / "data")
+    data.landing.mkdir(parents=True)
+    write_log(data, GOOD, name="log_\udcff.csv")
+    write_log(data, GOOD)
+    assert len(land(tiny, paths, data.landing)) == 3
+    landed = index(tiny, paths)
+    assert [one.path for one in landed.log_files] == ["log_1.csv"]
+    assert landed.refused == {
+        r"log_\xff.csv": r"log_\xff.csv: its name is no text in UTF-8; deliver the file under another name"
+    }
