@@ -49,7 +49,10 @@ def double(value: float) -> str:
 
 
 def smoothed(known: str, impressions: str, prior: float, base: str) -> str:
-    """(known + prior·base) / (impressions + prior), at most 1: the two counts may belong to different days."""
+    """(known + prior·base) / (impressions + prior), at most 1: the two counts may belong to different days.
+
+    Without impressions it is the base: after a day without a log, outcomes alone would make every rate 1.
+    """
     up = f"CAST(COALESCE({known}, 0) AS DOUBLE) + {double(prior)} * {base}"
     down = f"CAST(COALESCE({impressions}, 0) AS DOUBLE) + {double(prior)}"
-    return f"LEAST(({up}) / ({down}), {double(1.0)})"
+    return f"CASE WHEN COALESCE({impressions}, 0) = 0 THEN {base} ELSE LEAST(({up}) / ({down}), {double(1.0)}) END"

@@ -66,7 +66,7 @@ def clip(rate: float) -> float:
 
 
 def smooth(n_known: float, n_shown: float, prior: float, base: float) -> float:
-    return clip((n_known + prior * base) / (n_shown + prior))
+    return clip((n_known + prior * base) / (n_shown + prior)) if n_shown else base
 
 
 class Slow:

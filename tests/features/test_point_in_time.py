@@ -180,6 +180,9 @@ def test_what_became_known_on_a_gap_is_counted_once(
             expected = slow(one)
             for name, value in expected.items():
                 assert found[one[ROW_ID]][name] == approx(value), (one[ROW_ID], name)
+    if gap_days == 1:  # the day before this one has outcomes and no impressions, which is no rate of 1
+        after = [one[ROW_ID] for one in kept if one["day"] == date(2024, 3, 9) and one["scenario_id"] != "other"]
+        assert after and {found[row_id]["user_order_rate_1d"] for row_id in after} == {0.1}
     # An order may become known for 24 hours, which with a change of clocks touch three dates.
     assert [day for day in gaps if day in lake.days("entity_daily")] == gaps[:2]
     assert not set(gaps).intersection(lake.days("examples"))
