@@ -17,6 +17,9 @@ from hinet_core.lake import quote_identifier
 ALIKE = 0.4  # files whose columns contain each other and share this much are one table
 PARTS = re.compile(r"[^A-Za-z0-9]+")
 TELLS_A_DAY = re.compile(r"\d+")
+# A number or a date that a common beginning ends in, an end begins with, and folders that are named so.
+NUMBER_BEFORE, NUMBER_AFTER = re.compile(r"\d[\d._-]*$"), re.compile(r"^[_-]?\d[\d_-]*")
+DATED_FOLDERS = re.compile(r"(?:(?<=/)|^)(?:[\d_-]+/)+$")
 
 
 @dataclass
@@ -81,7 +84,7 @@ def _looked_at(con: duckdb.DuckDBPyConnection, samples: list[Sample], table: str
         one.rows.select([f"raw.{name}" for name in everywhere]).append_column("path", _path_column(one))
         for one in samples
     ]
-    rows = pa.concat_tables(parts, promote_options="permissive")
+    rows = pa.concat_tables(_of_one_zone(parts), promote_options="permissive")
     con.register("arrived", rows)
     con.execute(f"CREATE TEMP TABLE {quote_identifier(table)} AS SELECT * FROM arrived").fetchall()
     con.unregister("arrived")
@@ -97,6 +100,15 @@ def _looked_at(con: duckdb.DuckDBPyConnection, samples: list[Sample], table: str
     return found
 
 
+def _of_one_zone(parts: list[pa.Table]) -> list[pa.Table]:
+    """Moments in UTC: Arrow puts no two zones into one column."""
+    utc = pa.timestamp("us", "UTC")
+    return [
+        part.cast(pa.schema([(one.name, utc if getattr(one.type, "tz", None) else one.type) for one in part.schema]))
+        for part in parts
+    ]
+
+
 def _path_column(one: Sample) -> pa.Array:
     return pa.array([one.relative] * len(one.rows), pa.string())
 
@@ -110,22 +122,33 @@ class PathPart:
 
 
 def pattern_for(paths: Sequence[str], others: Sequence[str]) -> tuple[str, list[str]]:
-    """A `files` pattern that matches all these paths, and which of the others it cannot help matching."""
+    """A `files` pattern that matches all these paths, and which of the others it cannot help matching.
+
+    It does not end inside a number or a date, so that it matches the files of other days too; unless it would then
+    match more of the others.
+    """
     if len(paths) == 1:
         return escaped(paths[0]), []
     start = commonprefix(list(paths))  # noqa: RUF071 - letter by letter is what is asked
     end = commonprefix([path[len(start) :][::-1] for path in paths])[::-1]  # noqa: RUF071
-    middles = [path[len(start) : len(path) - len(end)] for path in paths]
-    if any("/" in one for one in middles):
+    if any("/" in path[len(start) : len(path) - len(end)] for path in paths):
         start, end = start[: start.rfind("/") + 1], Path(paths[0]).suffix
-        candidates = [f"{escaped(start)}**/*{end}"]
+        candidates = [f"{escaped(one)}**/*{end}" for one in (DATED_FOLDERS.sub("", start), start)]
     else:
-        firsts = "".join(sorted({one[0] for one in middles if one}))
-        candidates = [f"{escaped(start)}*{escaped(end)}"]
-        if all(middles) and firsts.isalnum():
-            candidates.append(f"{escaped(start)}[{firsts}]*{escaped(end)}")
+        ends = NUMBER_BEFORE.sub("", start), NUMBER_AFTER.sub("", end)
+        above = DATED_FOLDERS.sub("", ends[0])
+        candidates = [f"{escaped(above)}**{escaped(end)}"] if above != ends[0] and end.startswith("/") else []
+        candidates += [*_candidates(paths, *ends), *_candidates(paths, start, end)]
     caught = [[one for one in others if fnmatch.fnmatch(one, each.replace("**/", ""))] for each in candidates]
     return min(zip(candidates, caught, strict=True), key=lambda pair: len(pair[1]))
+
+
+def _candidates(paths: Sequence[str], start: str, end: str) -> list[str]:
+    """Anything between the two, and if no path has nothing there, anything that begins as theirs do."""
+    middles = [path[len(start) : len(path) - len(end)] for path in paths]
+    firsts = "".join(sorted({one[0] for one in middles if one}))
+    begun = [f"{escaped(start)}[{firsts}]*{escaped(end)}"] if all(middles) and firsts.isalnum() else []
+    return [f"{escaped(start)}*{escaped(end)}", *begun]
 
 
 def escaped(path: str) -> str:

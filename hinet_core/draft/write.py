@@ -1,6 +1,7 @@
 """A plan as the text of a contract: what is certain as keys, what is not as a comment beside them."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from hinet_core.draft.scenarios import about
 from hinet_core.draft.sides import Side
 
 WIDTH = 120
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # TOML has no such sign in a comment
 PARTLY_READ = timedelta(days=31)  # a file that was not looked at whole may begin earlier than its sample
 WINDOWS = (1, 7, 30)
 VALUES_SHOWN = 8
@@ -55,7 +57,7 @@ def comments(lines: Iterable[str]) -> list[str]:
     """Each as one or more lines that begin with #."""
     found = []
     for line in lines:
-        words = " ".join(line.split()).split(" ")
+        words = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", " ".join(line.split())).split(" ")
         current = "#"
         for word in words:
             if len(current) + 1 + len(word) > WIDTH and current != "#":

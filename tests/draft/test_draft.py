@@ -4,11 +4,14 @@ import random
 import re
 from datetime import date
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from shaped_logs import N_REPEATED, N_ROWS, ROWS, SHAPES, iso, lines, plain_csv, with_sides
 
 from hinet_core.contract import load_contract
 from hinet_core.draft import DraftError, draft
+from hinet_core.draft.groups import pattern_for
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.delivery import land
 from hinet_core.ingest.landing import index
@@ -185,6 +188,43 @@ def test_the_real_log_keeps_every_record_that_is_no_repeat(kuairand_data, tmp_pa
     assert contract.name_of("time") == "time_ms" and len(contract.scenarios) == 15
 
 
+@pytest.mark.parametrize(
+    ("paths", "others", "pattern"),
+    [
+        (["log_01.csv", "log_07.csv"], [], "log_*.csv"),
+        (["de_2026-03-01.csv", "de_2026-03-02.csv"], ["fr_2026-03-01.csv"], "de_*.csv"),
+        (["log_0418.tsv.gz", "log_0419.tsv.gz"], [], "log_*.tsv.gz"),
+        (["2026-03-01.csv", "2026-03-02.csv"], [], "*.csv"),
+        (["2026-03-01.csv", "2026-03-02.csv"], ["users.csv"], "[2]*.csv"),
+        (["2026/03/01/log.csv", "2026/03/02/log.csv"], [], "**/log.csv"),
+        (["a/2026/01/x.csv", "a/2026/02/y.csv"], [], "a/**/*.csv"),
+    ],
+)
+def test_a_pattern_does_not_end_inside_a_number_or_a_date(paths, others, pattern):
+    assert pattern_for(paths, others)[0] == pattern
+
+
+def test_a_control_character_in_a_value_is_written_so_that_the_contract_can_be_read(folder, tmp_path):
+    kinds = ["x\x00y", "plain", "\x7fend"]
+    cells = lambda r: [r["user"], r["item"], r["place"], iso(r["shown"]), r["click"], kinds[r["slot"] % 3]]  # noqa: E731
+    (folder / "log.csv").write_text(lines(ROWS[:N_ROWS], cells, ",", "user,item,place,time,click,kind"))
+    text, _ = drafted(folder, tmp_path)
+    assert "\\x00" in text and not set("\x00\x7f") & set(text)
+
+
+def test_files_of_different_zones_are_one_log(folder, tmp_path):
+    for number, zone in enumerate(("UTC", "Asia/Tokyo")):
+        rows = ROWS[number * 300 : number * 300 + 300]
+        table = {"user": [r["user"] for r in rows], "item": [r["item"] for r in rows],
+                 "place": [r["place"] for r in rows], "click": [r["click"] for r in rows],
+                 "shown_at": pa.array([r["shown"] for r in rows], pa.timestamp("us", zone))}  # fmt: skip
+        pq.write_table(pa.table(table), folder / f"log_{number}.parquet")
+    _, contract = drafted(folder, tmp_path)
+    assert contract.name_of("time") == "shown_at"
+    counts, _ = ingested(contract, folder, tmp_path / "home")
+    assert counts == (N_ROWS, N_ROWS, 0, 0)
+
+
 def write_late(folder, flag, time):
     """The plain log without its orders, and a file a day of orders under other names."""
     header = "page,user,item,place,shown_at,slot,click"
@@ -206,7 +246,7 @@ def test_files_of_later_orders_are_drafted_as_outcomes_and_every_order_arrives(f
     n_ordered = write_late(folder, flag, time)
     _, contract = drafted(folder, tmp_path)
     (source,) = contract.outcome_sources
-    assert (source.name, source.files) == ("orders", "orders_2026-03-0*.csv")
+    assert (source.name, source.files) == ("orders", "orders_*.csv")
     assert source.join == {"page": "page_id", "user": "user_id", "item": "sku"}
     click, order = contract.tasks
     assert (click.name, order.name, order.after) == ("click", "ordered" if flag else "order", "click")
