@@ -59,9 +59,12 @@ def test_nothing_landed_is_a_reason(tick):
 def test_landed_days_are_ingested_in_stretches_and_then_a_model_is_asked_for(tick, paths):
     for day in (2, 3, 4, 5, 6, 9, 10, 11):
         land(paths, day)
-    first, second, models = tick().run_requests
+    first, second, gap, after, models = tick().run_requests
     assert asked(first) == ({"impressions", "entity_daily", "examples", "drift"}, ("2026-03-02", "2026-03-06"), None)
     assert asked(second)[1] == ("2026-03-09", "2026-03-11")
+    # Outcomes of the 6th may become known on the gap, which the days after it look back on.
+    assert asked(gap) == ({"entity_daily"}, ("2026-03-07", "2026-03-08"), None)
+    assert asked(after) == ({"examples", "drift"}, ("2026-03-09", "2026-03-11"), None)
     # T = 12 March, two judged days, one day until settled: T-h-m.
     assert asked(models) == (AS_OF_ASSETS, (None, None), "2026-03-09")
 
