@@ -56,7 +56,7 @@ class Materializer:
         landed = index(self.contract, self.paths)
         self.problems += landed.refused.values()
         if not landed.refused:  # else the file that the gap needs was named already
-            self.problems += gaps(landed.days)
+            self.problems += gaps(landed.days, self.lake.days("ingest"))
         self.ranges("impressions", pending_days(self.lake, landed))
         if self.contract.outcome_sources and pending_books(self.lake, landed):
             self.run([OUTCOME_BOOKS])

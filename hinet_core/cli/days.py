@@ -19,7 +19,7 @@ def ingest(name: str, days: DaySpan | None) -> None:
     from hinet_core.ingest.days import ingest_days
     from hinet_core.ingest.landing import index
     from hinet_core.ingest.outcome_books import total_counts, write_books
-    from hinet_core.ingest.pending import gaps, pending_days
+    from hinet_core.ingest.pending import gaps, pending_days, without_files
     from hinet_core.quality.docs import write_docs
     from hinet_core.quality.verdict import kept_out
 
@@ -44,7 +44,9 @@ def ingest(name: str, days: DaySpan | None) -> None:
         write_docs(contract, lake, paths.docs, results)
     if not asked:
         click.echo(f"nothing to read: all {len(landed.days)} landed days are in")
-    holes = gaps(landed.days) if not landed.refused and days is None else []
+    for said in without_files(landed.days, lake.days("ingest")):
+        click.echo(said)
+    holes = gaps(landed.days, lake.days("ingest")) if not landed.refused and days is None else []
     end_with([*landed.refused.values(), *holes, *filter(None, [kept_out(results)])])
 
 

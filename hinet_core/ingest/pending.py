@@ -19,14 +19,28 @@ def pending_days(lake: Lake, landed: LandingIndex) -> list[date]:
     return [day for day in landed.days if day not in current or day in again]
 
 
-def gaps(landed: Sequence[date]) -> list[str]:
-    """One sentence on the days between the first and the last landed one that no file has a row of."""
+def gaps(landed: Sequence[date], committed: Sequence[date] = ()) -> list[str]:
+    """One sentence on the days between the first and the last landed one of which there is neither a file nor a
+    commit."""
     between = [landed[0] + DAY * n for n in range((landed[-1] - landed[0]).days)]
-    missing = [day.isoformat() for day in between if day not in set(landed)]
+    missing = [day for day in between if day not in {*landed, *committed}]
     if not missing:
         return []
-    named = ", ".join(missing) if len(missing) <= 5 else f"{len(missing)} days, {missing[0]} to {missing[-1]}"
     return [
-        f"{named}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so readers see a "
+        f"{_named(missing)}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so readers see a "
         "gap; deliver the file and run again"
     ]
+
+
+def without_files(landed: Sequence[date], committed: Sequence[date]) -> list[str]:
+    """One sentence on the committed days of which landing has no row any more: their files were removed, or replaced
+    by such as lack them."""
+    left = sorted(set(committed) - set(landed))
+    if not left:
+        return []
+    return [f"{_named(left)}: no landed file has a row of {'this day' if len(left) == 1 else 'these days'} any more; "
+            "what was read from it before stays as it was committed"]  # fmt: skip
+
+
+def _named(days: Sequence[date]) -> str:
+    return ", ".join(map(str, days)) if len(days) <= 5 else f"{len(days)} days, {days[0]} to {days[-1]}"

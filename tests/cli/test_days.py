@@ -3,7 +3,7 @@
 import pytest
 from tiny_shop import CONTRACT, HEADER, line
 
-from hinet_core.lake import Lake
+from hinet_core.lake import Lake, connect
 
 DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
 
@@ -60,6 +60,18 @@ def test_a_refused_file_and_a_gap_are_told(call, shop):
     status, said = call("ingest", "--contract", contract)
     assert (status, said.count("Error: ")) == (1, 1)
     assert "Error: log_6.csv: the file is empty" in said
+
+
+@pytest.mark.parametrize("day", DAYS[1:])
+def test_a_day_whose_files_are_gone_stays_and_is_named(call, shop, day):
+    contract, _, lake = shop
+    assert call("ingest", "--contract", contract)[0] == 0
+    rows = lake.scan(connect(), "impressions").fetchall()
+    for path in (lake.root.parent / "landing").glob(f"log_{int(day[-1])}.csv"):
+        path.unlink()
+    status, said = call("ingest", "--contract", contract)
+    assert (status, f"{day}: no landed file has a row of this day any more; what was read" in said) == (0, True), said
+    assert lake.scan(connect(), "impressions").fetchall() == rows
 
 
 @pytest.mark.parametrize("days", ["2026-02-30", "2026-03-02..2026-03-01", "yesterday"])

@@ -73,4 +73,5 @@ def test_gaps_between_landed_days_are_one_sentence():
         "2026-03-03: no landed file has a row of this day, so readers see a gap; deliver the file and run again"
     ]
     (many,) = gaps([date(2026, 3, 1), date(2026, 3, 20)])
+    assert gaps(days, committed=[date(2026, 3, 3)]) == []
     assert many.startswith("18 days, 2026-03-02 to 2026-03-19: no landed file has a row of these days")
