@@ -61,6 +61,8 @@ def remember(root: Path, user: str) -> Forgotten:
     known = load(root)
     known = known if known.salt else Forgotten(secrets.token_hex(32))
     known = replace(known, hashes=known.hashes | {known.hash_of(user)})
+    for left in root.glob(f".{FILE}.*"):  # of a call that was killed; there is one at a time
+        left.unlink(missing_ok=True)
     before = os.umask(0o077)
     try:
         replace_text(root / FILE, json.dumps({"salt": known.salt, "hashes": sorted(known.hashes)}, indent=1))
