@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -13,15 +14,17 @@ import export_damage
 import file_damage
 import late_damage
 import line_damage
-from damages import KINDS, NotHereError
+from damages import KINDS, NotHereError, Plant
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from judge import judge
+from log_truth import Log
 from random_log import random_log
 
 # Each registers its kinds of damage.
 ROOMS = (cell_damage, line_damage, crash_damage, export_damage, file_damage, late_damage)
-QUICK, LONG = 3, 100  # cases of each kind of damage in `make test`, and in `make test-all`
+QUICK, LONG = 6, 100  # cases of each kind of damage in `make test`, and in `make test-all`
+TOGETHER = 3  # damaged files that are ingested at once, with a whole one: it is a third of the work
 CLEAN_QUICK, CLEAN_LONG = 40, 400  # logs with nothing wrong in them
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("FUZZ_SHRINK") else [])]
 CONTRACTS_QUICK, CONTRACTS_LONG = 60, 500  # of each of the four ways to fuzz the contract
@@ -53,16 +56,34 @@ def run_cases(cases: int, check: Callable[[Random], None]) -> int:
 
 
 def run_damage(name: str, cases: int, home: Path) -> None:
-    """Plant one kind of damage into so many random logs and judge what ingest makes of each."""
+    """Plant one kind of damage into so many files of random logs and judge what ingest makes of each."""
     kind = KINDS[name]
+    wish = replace(kind.wish, files=TOGETHER + 1)
+    judged = Counter()
 
-    def one_case(rng: Random) -> None:
-        log = random_log(rng, kind.wish)
-        try:
-            kind.plant(rng, log)
-        except NotHereError:
+    def one_log(rng: Random) -> None:
+        log = random_log(rng, wish)
+        planted = plant(rng, log, kind.plant)
+        if not planted:
             reject()
-        judge(log, home)
+        if judged["files"] < cases:
+            judge(log, home)
+            judged["files"] += planted
 
-    passed = run_cases(cases, one_case)
-    assert passed >= cases, f"{name}: {passed} cases, expected {cases}"
+    run_cases(cases, one_log)
+    assert judged["files"] >= cases, f"{name}: {judged['files']} cases, expected {cases}"
+
+
+def plant(rng: Random, log: Log, damage: Plant) -> int:
+    """Damage one file after the other, or once what is not a file's: the folder, a side table, outcomes. How often."""
+    planted = 0
+    for file in log.files[:TOGETHER]:
+        log.files = [file, *(one for one in log.files if one is not file)]
+        try:
+            damage(rng, log)
+        except NotHereError:
+            continue
+        planted += 1
+        if log.meddle or log.may_fail or log.late or (log.side and log.side.tamper):
+            break
+    return planted

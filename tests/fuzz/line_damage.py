@@ -61,7 +61,7 @@ def unclosed_quote(rng: Random, log: Log) -> None:
     row.refuse("^line: ")
 
 
-@damage(format="csv", quote=True)
+@damage(format="csv", quote=True, plain=True)
 def stray_quote(rng: Random, log: Log) -> None:
     """A quote inside a value that has none around it: its own text, or refused."""
     row, field = marked(rng, log)
@@ -71,7 +71,7 @@ def stray_quote(rng: Random, log: Log) -> None:
     row.refuse("^line: ", "kept")
 
 
-@damage(format="csv", quote=True)
+@damage(format="csv", quote=True, plain=True)
 def text_after_quote(rng: Random, log: Log) -> None:
     row, _ = marked(rng, log)
     quote = log.source["quote"]
@@ -112,8 +112,9 @@ BROKEN = {
 
 @damage(format="csv")
 def invalid_in_another_encoding(rng: Random, log: Log) -> None:
+    broken = one_of(rng, BROKEN.get(log.source["encoding"], []))
     row, _ = marked(rng, log)
-    row.mangle = exchange(log, one_of(rng, BROKEN.get(log.source["encoding"], [])))
+    row.mangle = exchange(log, broken)
     row.refuse("^line: ")
 
 

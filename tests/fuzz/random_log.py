@@ -44,6 +44,7 @@ class Wish:
     has: tuple[str, ...] = ()
     plain: bool = False  # no text holds quotes, delimiters or line ends
     min_rows: int = 2
+    files: int = 0  # 0: two or three
 
 
 def random_log(rng: Random, wish: Wish = Wish()) -> Log:
@@ -325,10 +326,10 @@ class Builder:
         return row
 
     def add_files(self, log: Log, columns: list[str]) -> None:
-        """Two or three files; the first is the one that damage goes to, the others stay whole."""
+        """The files of the log; the first is the one that damage goes to, the last stays whole."""
         rng = self.rng
         self.columns = columns
-        for number in range(rng.choice([2, 2, 3])):
+        for number in range(self.wish.files or rng.choice([2, 2, 3])):
             name = f"log{rng.choice(['_', ' ', '[1]', '%', 'é', chr(39), '='])}{number}{self.suffix}"
             path = f"{rng.choice(self.path_places)}/{name}" if self.path_places else name
             rows = [log.draw_row() for _ in range(self.wish.min_rows + rng.randrange(5))]
