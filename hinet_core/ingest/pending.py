@@ -27,8 +27,8 @@ def gaps(landed: Sequence[date], committed: Sequence[date] = ()) -> list[str]:
     if not missing:
         return []
     return [
-        f"{_named(missing)}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so readers see a "
-        "gap; deliver the file and run again"
+        f"{_named(missing)}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so "
+        "readers see a gap; deliver the file and run again"
     ]
 
 
