@@ -2,14 +2,16 @@
 
 import copy
 import gzip
+import json
 from datetime import datetime
 
 import pytest
 
-from hinet_core.contract import parse_contract
+from hinet_core.contract import Source, parse_contract
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
-from hinet_core.lake import Lake
+from hinet_core.ingest.readers import FileReader
+from hinet_core.lake import Lake, connect
 
 FIRST = datetime(2026, 3, 1, 10)
 BASE = {
@@ -107,3 +109,17 @@ def test_another_layout(name, paths, con):
     lake, landed = Lake(paths.lake), index(contract, paths)
     list(ingest_days(contract, lake, landed, landed.days))
     assert lake.scan(con, "impressions").project('"user", item, "at", label_click').fetchall() == expected
+
+
+def test_json_with_many_keys_is_read_in_little_memory(monkeypatch, tmp_path):
+    """Two vectors of wide lines; a parser for each key took more than this limit, whatever the file's size."""
+    monkeypatch.setenv("HINET_HOME", str(tmp_path))
+    names = [f"key_{n}" for n in range(60)]
+    path = tmp_path / "wide.ndjson"
+    path.write_text("\n".join(json.dumps({name: f"{row}-{name}" for name in names}) for row in range(4_096)))
+    source = Source(name="log", files="*", format="ndjson")
+    reader = FileReader(source, path, dict.fromkeys(names, "VARCHAR"), path.name)
+    con = connect(threads=1, memory_limit="200MB")
+    values = ", ".join(f"sum(length({reader.raw(name)}))" for name in names)
+    found = con.execute(f"SELECT {values} FROM ({reader.scan(numbered=False)})").fetchone()
+    assert found == tuple(sum(len(f"{row}-{name}") for row in range(4_096)) for name in names)
