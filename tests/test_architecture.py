@@ -117,7 +117,7 @@ def test_only_the_lake_opens_duckdb():
     wrong = [
         where(path, node.lineno)
         for path, tree in TREES.items()
-        if path.parts[-2:] != ("hinet_core", "lake.py") and room_of(name_of(path)) != "dashboards"
+        if path.parts[-2:] != ("lake", "sql.py") and room_of(name_of(path)) != "dashboards"
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr == "connect"
         if isinstance(node.value, ast.Name) and node.value.id == "duckdb"

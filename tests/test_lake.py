@@ -245,7 +245,7 @@ def test_ctrl_c_in_a_commit_leaves_the_old_day_or_the_new_one(lake, con, monkeyp
             replace_text(path, text)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hinet_core.lake.replace_text", interrupted)
+    monkeypatch.setattr("hinet_core.lake.draft.replace_text", interrupted)
     with pytest.raises(KeyboardInterrupt):
         put(lake, con, D1, 2)
     assert lake.scan(con, "impressions").project("x").fetchall() == [(2 if visible else 1,)]
