@@ -152,9 +152,9 @@ def show_strip(snapshot: Snapshot) -> None:
     ]
     with st.container(border=True):
         for area, word, reason, page in lines:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.page_link(page, label=f"**{area}**", width=110)
-                st.markdown(f"**{word}**: {reason}", width="stretch")
+            link, text = st.columns([1, 6], vertical_alignment="center")
+            link.page_link(page, label=f"**{area}**")
+            text.markdown(f"**{word}**: {reason}")
 
 
 def model_words(snapshot: Snapshot) -> tuple[str, str]:
@@ -228,6 +228,15 @@ def attention(snapshot: Snapshot) -> pd.DataFrame:
     return frame.assign(rank=rank).sort_values(["rank", "day"], ascending=[True, False]).drop(columns="rank")
 
 
+def leader_words(task: str, scores: pd.DataFrame) -> str:
+    """Which model is highest for a task, and whether another's interval reaches it."""
+    best = scores.loc[scores["value"].idxmax()]
+    close = scores[(scores["high"] >= best["value"]) & (scores["model"] != best["model"])]
+    return f"{best['model_name']} is highest for {task} ({words.four(best['value'])}" + (
+        f"), inside the interval of {words.plural(len(close), 'other model')}" if len(close) else ")"
+    )
+
+
 def show_models(snapshot: Snapshot) -> None:
     """Every model's pooled AUC, with intervals."""
     frame = pooled_auc(snapshot)
@@ -236,10 +245,7 @@ def show_models(snapshot: Snapshot) -> None:
     if defined.empty:
         panels.empty("No pooled AUC is defined.", "See the reasons on the page Scenario metrics.")
         return
-    best = [
-        f"{group.loc[group['value'].idxmax(), 'model_name']} leads for {task} ({words.four(group['value'].max())})"
-        for task, group in defined.groupby("task_name", sort=False)
-    ]
+    best = [leader_words(str(task), group) for task, group in defined.groupby("task_name", sort=False)]
     sentence = "; ".join(best) + f". Judged on days after training, as of {words.iso(frame['as_of'].iloc[0])}."
     st.markdown(sentence)
     slots = dict(zip(frame["model_name"], frame["color_slot"].astype(int), strict=True))
