@@ -41,7 +41,7 @@ def outcome_of_nobody(rng: Random, log: Log) -> None:
     row.values[user.name], row.cells[late.keys[user.name]] = value, Cell(str(value))
 
 
-@damage(has=("late",))
+@damage(has=("late",), plain=True)
 def outcome_line_broken(rng: Random, log: Log) -> None:
     _, row = outcome(rng, log)
     more = rng.randrange(2)
