@@ -55,8 +55,10 @@ def test_from_gives_one_name_to_each_of_many_columns_and_all_names_to_one(tiny_r
 
 
 def test_the_columns_of_a_file_without_header_may_be_a_range(tiny_raw):
-    tiny_raw["sources"][0] |= {"header": False, "names": ["id", "c{2..4}"]}
-    assert parse_contract(tiny_raw).log.names == ("id", "c2", "c3", "c4")
+    tiny_raw["sources"][0] |= {"header": False, "names": ["id", "c{2..9}"]}
+    for column, name in zip(tiny_raw["columns"], ["id", *(f"c{n}" for n in range(2, 10))], strict=False):
+        column["from"] = name
+    assert parse_contract(tiny_raw).log.names == ("id", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
 
 
 def test_a_mistake_in_a_short_entry_names_the_column(tiny_raw):

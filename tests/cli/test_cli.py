@@ -91,7 +91,7 @@ def test_sql_cannot_change_anything(call, contract, landed):
 def test_a_mistake_in_the_query_and_a_missing_catalog_are_one_sentence(call, contract, tmp_path):
     status, said = call("sql", "--contract", contract, "select 1")
     assert (status, said.count("\n")) == (1, 1)
-    assert "no catalog yet; run `make run" in said
+    assert "no catalog yet; run `hinet ingest" in said
 
 
 def test_sql_with_a_typo(call, contract, landed):
