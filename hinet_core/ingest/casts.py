@@ -102,8 +102,13 @@ def _integer(column: Column, value: str, kind: str) -> str:
 def _float(column: Column, value: str, kind: str) -> str:
     text = _plain_number(column, value, kind)
     number = f"TRY_CAST({text} AS {column.duckdb_type})"
-    plain = f"isfinite({number})" + (f" AND NOT contains({text}, '_')" if kind == "VARCHAR" else "")
-    return f"CASE WHEN {plain} THEN {number} END"  # DuckDB reads 1_000 as a thousand
+    plain = f"isfinite({number})" + (f" AND {no_oddity(text)}" if kind == "VARCHAR" else "")
+    return f"CASE WHEN {plain} THEN {number} END"
+
+
+def no_oddity(text: str) -> str:
+    """What DuckDB takes for a number and nobody writes as one: 1_000 is a thousand to it, +-1 is -1."""
+    return f"NOT contains({text}, '_') AND NOT contains({text}, '+-')"
 
 
 def _in_calendar(value: str) -> str:

@@ -5,7 +5,7 @@ is that of `casts.cast`: tests/ingest/test_shortcuts.py holds the two side by si
 """
 
 from hinet_core.contract import Column, Source
-from hinet_core.ingest.casts import EPOCH_MICROSECONDS, INTEGER_TYPES
+from hinet_core.ingest.casts import EPOCH_MICROSECONDS, INTEGER_TYPES, no_oddity
 from hinet_core.ingest.clock import to_utc
 from hinet_core.lake import quote_literal
 
@@ -30,7 +30,7 @@ def _shortcut(column: Column, raw: str) -> Shortcut | None:
         return _whole(raw, column.duckdb_type)
     if column.type in ("float32", "float64") and column.decimal == "." and not column.thousands:
         number = f"TRY_CAST({raw} AS {column.duckdb_type})"
-        return f"isfinite({number}) AND NOT contains({raw}, '_')", number
+        return f"isfinite({number}) AND {no_oddity(raw)}", number
     if column.type == "string":
         # No blank to trim: neither an ASCII one at an end, nor any of Unicode's.
         return f"{raw} >= '!' AND NOT suffix({raw}, ' ') AND length({raw}) = strlen({raw})", raw
