@@ -193,7 +193,7 @@ def escaped_letters(rng: Random, log: Log) -> None:
 @damage(format="ndjson")
 def key_in_another_case(rng: Random, log: Log) -> None:
     """`User` is not `user`."""
-    plain = [one for one in fields(log, "") if not one.nullable and one.kind.width == 1]
+    plain = [one for one in fields(log, "") if one.needed and one.kind.width == 1]
     field = one_of(rng, [one for one in plain if one.cell_names[0].isalpha() and one.cell_names[0].isascii()])
     name, row = field.cell_names[0], clean_row(rng, log)
     others = {one for each in log.fields for one in each.cell_names}

@@ -289,7 +289,7 @@ def key_twice(rng: Random, log: Log) -> None:
 
 @damage(format="ndjson")
 def key_missing(rng: Random, log: Log) -> None:
-    field = one_of(rng, [one for one in fields(log, "") if not one.nullable and one.kind.width == 1])
+    field = one_of(rng, [one for one in fields(log, "") if one.needed and one.kind.width == 1])
     row = clean_row(rng, log)
     row.cells[field.cell_names[0]] = MISSING
     row.refuse(f"^{field.name}: missing")

@@ -25,6 +25,11 @@ class Field:
     source: str = "log"
 
     @property
+    def needed(self) -> bool:
+        """Whether a row without a value is refused: a `map` may name what no value means."""
+        return not self.nullable and "" not in self.kind.keys.get("map", {})
+
+    @property
     def cell_names(self) -> tuple[str, ...]:
         """The file columns with a cell for it: none when it is constant or read from the path."""
         return tuple(one for one in self.found_in if not one.startswith("path:")) if self.kind.width else ()
