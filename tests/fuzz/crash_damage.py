@@ -158,7 +158,8 @@ def delimiter_unescaped(rng: Random, log: Log) -> None:
     """A text holds the delimiter, and nothing around it."""
     row, _ = marked(rng, log)
     as_text(log, row, f"te{log.source['delimiter']}a")
-    row.refuse("")  # where the last cell is empty DuckDB takes it for a delimiter too many, and the columns complain
+    last = row.cells[log.files[0].columns[-1]].text
+    row.refuse("^line: " if last else "")  # an empty last cell is a delimiter too many to DuckDB: the columns complain
 
 
 @damage(format="csv", quote=True, plain=True)

@@ -5,6 +5,8 @@ from datetime import date
 from random import Random
 
 import pytest
+from test_damage import HEADER
+from test_damage import LOG as PLAIN
 
 from hinet_core import quality
 from hinet_core.contract import parse_contract
@@ -14,22 +16,10 @@ from hinet_core.ingest.landing import index
 from hinet_core.ingest.pending import pending_days
 from hinet_core.lake import Lake
 
-HEADER = "user,item,place,shown_at,clicked"
-LOG = {
+LOG = PLAIN | {
     "name": "counted",
     "time_zone": "Asia/Tokyo",
-    "first_day": "2026-03-01",
     "last_day": "2026-03-05",
-    "sources": [{"name": "log", "files": "log_*", "format": "csv"}],
-    "columns": [
-        {"name": "user", "type": "int64", "role": "user"},
-        {"name": "item", "type": "string", "role": "item"},
-        {"name": "place", "type": "string", "role": "scenario"},
-        {"name": "shown_at", "type": "timestamp", "role": "time"},
-        {"name": "clicked", "type": "int8", "role": "outcome", "values": [0, 1]},
-    ],
-    "scenarios": [{"id": "home"}],
-    "tasks": [{"name": "click", "label": "clicked"}],
     "dedupe": {"key": ["user", "item", "shown_at"], "horizon_days": 1},
     "quality": {"max_quarantined_share": 0.5, "max_duplicate_share": 1, "max_unknown_scenario_share": 0.1},
 }
