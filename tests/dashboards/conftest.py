@@ -57,6 +57,9 @@ def open_app(monkeypatch):
 
     from dashboards import published
 
+    # A page runs as `__main__`, and new processes of later tests would begin with it.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
     def run(home: Path, view: str | None = None, **query: str) -> AppTest:
         published.connection.clear()
         published.query_cached.clear()
