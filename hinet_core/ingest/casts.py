@@ -15,16 +15,20 @@ WHOLE = r"[+-]?[0-9]+(\.0+)?"
 # A time of day with a zone behind it, and one that there is: offsets from UTC are less than 16 hours (tz database).
 ZONED = r".*:.*([zZ]|[+-][0-9:]+|UTC|GMT)"
 OFFSET = r".*:.*[0-9] ?([zZ]|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?|UTC|GMT)"
+BEFORE_16H = r".*[+-](0[0-9]|1[0-5])(:?[0-5][0-9]){0,2}"  # what %z takes, and no more of it
+# A date, which may have a time of day; with a zone it may be another date. DuckDB takes any tail, and 'epoch'.
+DATE = r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}([T ][0-9]{2}:[0-9:.]+)?"
 # What DuckDB does not read as it is: names of UTC, a blank before an offset, a time of day without seconds.
-REWRITTEN = ((" ?(UTC|GMT)$", "Z"), (" ([+-])", r"\1"), ("([T ][0-9]{2}:[0-9]{2})([zZ+-])", r"\1:00\2"))
+REWRITTEN = ((" ?(UTC|GMT|z)$", "Z"), (" ([+-])", r"\1"), ("([T ][0-9]{2}:[0-9]{2})([zZ+-])", r"\1:00\2"))
 EPOCH_MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
 INTEGER_TYPES = ("int8", "int16", "int32", "int64")
 FLOAT_SOURCES = ("FLOAT", "DOUBLE", "DECIMAL")
 NUMBERS = (*FLOAT_SOURCES, "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
            "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
-# Years that Python's calendar has too, with a day to spare for time zones: not 'infinity', not milliseconds as seconds.
-FIRST_DAY, LAST_DAY = "0001-01-02", "9999-12-30"
+# Years of four digits, so that 04-03-26 is no day of the year 4, with a day to spare for time zones: not 'infinity',
+# not milliseconds as seconds.
+FIRST_DAY, LAST_DAY = "1000-01-02", "9999-12-30"
 
 
 def present(raw: str, kind: str, null_values: tuple[str, ...]) -> str:
@@ -52,9 +56,7 @@ def cast(column: Column, values: list[str], kinds: list[str]) -> str:
     if column.type == "timestamp":
         return _in_calendar(_timestamp(column, value, kind))
     if column.type == "date":
-        if column.parse and kind == "VARCHAR":
-            return f"CAST(try_strptime({value}, {quote_literal(column.parse)}) AS DATE)"
-        return _in_calendar(f"TRY_CAST({value} AS DATE)")
+        return _in_calendar(_date(column, value, kind))
     if column.type.startswith("list"):
         return _list(column, value, kind)
     return f"CAST({value} AS VARCHAR)"
@@ -75,7 +77,7 @@ def _plain_number(column: Column, value: str, kind: str) -> str:
     if column.thousands:
         mark = f"[{re.escape(THOUSANDS[column.thousands])}]"
         # Groups of three, or of two before the last as in India: '1,5' is not 15.
-        grouped = f"[+-]?[0-9]{{1,3}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}([{column.decimal}eE].*)?"
+        grouped = f"[+-]?[0-9]{{1,3}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}([{column.decimal}eE][^{mark[1:]}*)?"
         form = quote_literal(f"({grouped}|[^{mark[1:]}*)")
         value = (
             f"CASE WHEN regexp_full_match({value}, {form}) "
@@ -115,6 +117,13 @@ def _in_calendar(value: str) -> str:
     return f"CASE WHEN {value} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {value} END"
 
 
+def _date(column: Column, value: str, kind: str) -> str:
+    if kind == "VARCHAR" and column.parse:
+        return f"CAST(try_strptime({value}, {quote_literal(column.parse)}) AS DATE)"
+    day = f"TRY_CAST({value} AS DATE)"
+    return f"CASE WHEN regexp_full_match({value}, {quote_literal(DATE)}) THEN {day} END" if kind == "VARCHAR" else day
+
+
 def _timestamp(column: Column, value: str, kind: str) -> str:
     """A naive TIMESTAMP in UTC."""
     if column.parse in EPOCH_MICROSECONDS:
@@ -123,6 +132,8 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
         return f"timezone('UTC', {value})"
     if column.parse and "%" in column.parse and kind == "VARCHAR":
         parsed = f"try_strptime({value}, {quote_literal(column.parse)})"
+        if column.parse.endswith("%z"):
+            parsed = f"CASE WHEN regexp_full_match({value}, {quote_literal(BEFORE_16H)}) THEN {parsed} END"
         if "%z" in column.parse.lower():  # the text carries its own zone
             return f"timezone('UTC', {parsed})"
         return to_utc(column.zone, parsed)
@@ -135,7 +146,8 @@ def _timestamp(column: Column, value: str, kind: str) -> str:
         text = f"regexp_replace({text}, {quote_literal(found)}, {quote_literal(instead)})"
     zoned, known = (f"regexp_full_match({value}, {quote_literal(one)})" for one in (ZONED, OFFSET))
     moment = f"CASE WHEN {known} THEN timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ)) END"
-    return f"CASE WHEN {value} LIKE '%:%' AND {zoned} THEN {moment} ELSE {naive} END"
+    plain = f"CASE WHEN {value} <> 'epoch' THEN {naive} END"
+    return f"CASE WHEN {value} LIKE '%:%' AND {zoned} THEN {moment} ELSE {plain} END"
 
 
 def _epoch(column: Column, value: str, kind: str, factor: int) -> str:
