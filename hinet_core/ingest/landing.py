@@ -15,9 +15,10 @@ import duckdb
 
 from hinet_core.contract import Contract, Source, fingerprint
 from hinet_core.ingest import refused_files
+from hinet_core.ingest.extra_fields import has_extra_fields
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.outcomes import count_known_days, known_days
-from hinet_core.ingest.plain import Survey, is_utf8, members, packing, survey, unpack
+from hinet_core.ingest.plain import Survey, members, packing, survey, unpack
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.lake import Lake, connect, first_line, replace_text, sweep_spill
@@ -210,13 +211,13 @@ def _examine(
     plain = path
     try:
         plain = readable(source, path, found.member)
-        looked = survey(plain, source.format != "parquet")
+        looked = survey(plain, source.format != "parquet", source.delimiter if source.format == "csv" else "")
         found = replace(found, sha256=looked.sha256)
         careful, counted = stoppable(
             con, lambda: _count(con, contract, source, plain, found.path, looked), f"counting rows of {found.path}"
         )
         if source.kind == "log":
-            return replace(found, careful=careful, rows=usable_days(contract, found.path, counted.days))
+            return replace(found, careful=careful, rows=usable_days(contract, source, found.path, counted))
         return replace(found, careful=careful, rows=dated(counted.days), undated=counted.days.get(None, 0))
     except LandingError as error:
         return replace(found, refused=str(error))
@@ -230,10 +231,14 @@ def _examine(
 
 @dataclass(frozen=True)
 class Counted:
-    """Records of a file, and of a log or outcomes the rows per day; None stands for no usable day."""
+    """Records of a file, and of a log or outcomes the rows per day; None stands for no usable day.
+
+    `fault`: why the first record of a log that has no usable day is no record.
+    """
 
     records: int
     days: dict[date | None, int] = field(default_factory=dict)
+    fault: str | None = None
 
 
 # What DuckDB says of a text that can be read line by line all the same.
@@ -246,13 +251,17 @@ def _count(
     """Whether a file is read line by line, and what it holds.
 
     DuckDB reads a text where it finds as many records as there are lines; else a line is no record, or a record goes
-    over several lines, which may be a broken quote.
+    over several lines, which may be a broken quote. And of a CSV no record may have a field too many.
     """
     if not looked.odd:
         try:
-            counted = _records(con, contract, open_file(con, contract, source, path, relative))
-            if source.format == "parquet" or counted.records == looked.lines - header_lines(source):
-                return not is_utf8(source.encoding) and source.format != "parquet", counted
+            reader = open_file(con, contract, source, path, relative)
+            counted = _records(con, contract, reader)
+            if source.format == "parquet" or reader.stream:
+                return reader.stream is not None, counted
+            whole = counted.records == looked.lines - header_lines(source)
+            if whole and not (source.format == "csv" and has_extra_fields(reader, looked)):
+                return False, counted
         except UNREAD:
             if source.format == "parquet":
                 raise
@@ -264,7 +273,8 @@ def _records(con: duckdb.DuckDBPyConnection, contract: Contract, reader: FileRea
         read_through(con, reader)
     if reader.source.kind == "log":
         days = dict(con.execute(placed_days(contract, reader)).fetchall())
-        return Counted(sum(days.values()), days)
+        fault = f"SELECT {reader.fault} FROM ({reader.query}) LIMIT 1" if reader.fault and set(days) == {None} else None
+        return Counted(sum(days.values()), days, con.execute(fault).fetchall()[0][0] if fault else None)
     records = con.execute(f"SELECT count(*) FROM ({reader.scan(numbered=False)})").fetchall()[0][0]
     return Counted(records, count_known_days(con, contract, reader) if reader.source.kind == "outcomes" else {})
 
@@ -279,16 +289,21 @@ def dated(counted: dict[date | None, int]) -> dict[str, int]:
     return {day.isoformat(): rows for day, rows in sorted((day, n) for day, n in counted.items() if day is not None)}
 
 
-def usable_days(contract: Contract, relative: str, counted: dict[date | None, int]) -> dict[str, int]:
+def usable_days(contract: Contract, source: Source, relative: str, counted: Counted) -> dict[str, int]:
     """Rows per day of one log file; rows without a usable day are counted on its first day."""
-    rows = dated(counted)
-    if not counted:
+    rows = dated(counted.days)
+    if not counted.days:
         raise LandingError(f"{relative}: the file has no rows; deliver it again or remove it from landing")
     if not rows:
-        last = contract.last_day or "today"
+        check = "check the time column's `parse` and first_day in the contract"
+        if counted.fault:
+            check = (
+                f"the first is refused ({counted.fault}): check the file, or `delimiter`, `quote`, `header` and "
+                f"`names` of source {source.name!r} in the contract"
+            )
         raise LandingError(
-            f"{relative}: none of its {counted[None]} rows has a readable time between {contract.first_day} and "
-            f"{last}; check the time column's `parse` and first_day in the contract"
+            f"{relative}: none of its {counted.days[None]} rows has a readable time between {contract.first_day} and "
+            f"{contract.last_day or 'today'}; {check}"
         )
-    rows[min(rows)] += counted.get(None, 0)
+    rows[min(rows)] += counted.days.get(None, 0)
     return rows

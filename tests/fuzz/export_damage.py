@@ -55,11 +55,17 @@ def delimiter_at_every_end(rng: Random, log: Log) -> None:
 
 @damage(format="csv", header=True)
 def delimiter_at_the_end_of_records(rng: Random, log: Log) -> None:
-    """Only the records end in one: each has a value too many, of which nothing is lost."""
-    for row in log.files[0].rows:
+    """The records or some of them end in one: each has a value too many. (Over several lines it is a broken quote.)"""
+    rows = log.files[0].rows
+    lines = [row for row in rows if not any("\n" in (cell.text or "") for cell in row.cells.values())]
+    if not lines:
+        raise NotHereError
+    some = rng.sample(lines, rng.randrange(1, len(lines) + 1))
+    for row in some:
         row.shape = lambda cells: [*cells, None]
-        row.refuse("^line: ", "kept")
-    log.files[0].refuse("readable time", or_read=True)
+        row.refuse("^line: too many columns")
+    if len(some) == len(rows):
+        log.files[0].refuse("readable time.*line: too many columns")
 
 
 @damage(format="csv")

@@ -2,13 +2,15 @@
 
 import codecs
 import gzip
+import json
 
 import pyarrow as pa
 import pytest
 
 from hinet_core.contract import parse_contract
 from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.landing import index
+from hinet_core.ingest.files import LandedFile
+from hinet_core.ingest.landing import INDEX, index
 from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import Lake
 
@@ -109,6 +111,38 @@ def test_each_line_that_is_no_record_says_why(read):
         2: ["line: missing columns"], 3: ["line: too many columns"], 4: ["line: unquoted value"],
         5: ["line: null byte"], 6: ["line: invalid encoding"],
     }  # fmt: skip
+
+
+LAST_MAY_BE_EMPTY = [*LOG["columns"][:-1], LOG["columns"][-1] | {"nullable": True}]
+
+
+@pytest.mark.parametrize(("delimiter", "end", "text", "value", "extra"), [
+    (",", "\n", "x", "x", ","), ("|", "\r\n", '"x|x"', "x|x", "|"), ("\t", "\n", '"x""x"', 'x"x', '\t""'),
+    (" ", "\n", 'x"x', 'x"x', "  "), ("||", "\n", '"x||x"', "x||x", "||"), (",", "\n", 'x"x', 'x"x', ', ""'),
+])  # fmt: skip
+def test_an_empty_field_too_many_is_one_too_many(read, delimiter, end, text, value, extra, monkeypatch):
+    """DuckDB's reader drops it even in strict mode, and so takes a shifted record whose last cell is empty."""
+    monkeypatch.setitem(LOG, "columns", LAST_MAY_BE_EMPTY)
+    shown = ["home", "2026-03-01"]
+    rows = [HEADER.split(","), ["1", text, *shown, "1"], ["2", "y", *shown, "1"], ["3", text, *shown, ""],
+            ["4", text, "y", *shown, ""], ["5", "z", *shown, "0"]]  # fmt: skip
+    lines = [delimiter.join(one) for one in rows]
+    lines[2] += extra
+    kept, refused = read(end.join(lines), delimiter=delimiter)
+    assert refused == {2: ["line: too many columns"], 4: ["line: too many columns"]}
+    assert kept == {1: value, 3: value, 5: "z"}
+
+
+def test_delimiters_in_quotes_and_empty_last_cells_are_no_damage(read, monkeypatch, paths):
+    monkeypatch.setitem(LOG, "columns", LAST_MAY_BE_EMPTY)
+    lines = [line(n, '"x,y,"').removesuffix("1") + ("" if n % 2 else '""') for n in range(1, 5)]
+    assert read(csv(*lines)) == (dict.fromkeys(range(1, 5), "x,y,"), {})
+    assert not LandedFile(**json.loads((paths.lake / INDEX).read_text())["files"][0]).careful  # DuckDB reads it
+
+
+def test_a_file_whose_records_all_have_a_field_too_many_says_so(read):
+    with pytest.raises(LandingError, match=r"none of its 3 rows .* the first is refused \(line: too many columns\)"):
+        read(csv(*(row + "," for row in ROWS)))
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\0"])
