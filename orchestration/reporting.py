@@ -1,6 +1,6 @@
 """What an asset tells Dagster: a row count and columns per committed day, and one sentence when it cannot go on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -37,6 +37,23 @@ def plain_failures() -> Iterator[None]:
 def days_asked(context: dg.AssetExecutionContext) -> list[date]:
     """The days of this run: one, or a range."""
     return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+def days_possible(context: dg.AssetExecutionContext, possible: Collection[date], why: str) -> list[date]:
+    """The days of this run that can be made; of a range the others are left out with a word.
+
+    Dagster carries a range downstream through every window, to days that nobody asked for, and a log has gaps. A run
+    of which no day can be made keeps its days, to fail with their sentence.
+    """
+    asked = days_asked(context)
+    found = [day for day in asked if day in possible]
+    if not found:
+        return asked
+    for day in sorted({*asked}.difference(found)):
+        context.log.warning(f"{day}: {why}; left out")
+        left_out = {"dagster/partition_row_count": 0, "left_out": why}
+        context.add_asset_metadata(left_out, partition_key=day.isoformat())
+    return found
 
 
 def report_days(

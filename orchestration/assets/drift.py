@@ -10,7 +10,7 @@ from hinet_core.lake import connect
 from hinet_core.quality.drift import DRIFT_KINDS, STEP, write_drift_range
 from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of, reads
-from orchestration.reporting import OWNERS, RETRY, days_asked, key_of, plain_failures, report_days
+from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures, report_days
 from orchestration.resources import Home
 
 
@@ -33,10 +33,11 @@ def drift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     def drift(
         context: dg.AssetExecutionContext, home: Home
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        lake, paths, days = home.lake(contract), home.paths(contract), days_asked(context)
+        lake, paths = home.lake(contract), home.paths(contract)
         con = connect()
         try:
             with plain_failures():
+                days = days_possible(context, lake.days("ingest"), "the day has no committed impressions")
                 written = write_drift_range(con, contract, lake, days, registry.champion_reference(paths.models))
                 lake.rebuild_catalog(paths.catalog)
         finally:

@@ -12,7 +12,7 @@ from hinet_core.lake import connect
 from hinet_core.quality.leaks import LEAK_KINDS, write_leaks
 from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of, reads, same_day
-from orchestration.reporting import OWNERS, RETRY, days_asked, key_of, plain_failures, report_days
+from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures, report_days
 from orchestration.resources import Home
 
 DESCRIPTIONS = {
@@ -77,7 +77,8 @@ def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
         con = connect()
         try:
             with plain_failures():
-                manifests = table.write(con, contract, lake, days_asked(context))
+                days = days_possible(context, table.days(contract, lake), "the day has no committed impressions")
+                manifests = table.write(con, contract, lake, days)
                 findings = write_leaks(con, contract, lake) if kinds else []
                 lake.rebuild_catalog(home.paths(contract).catalog)
         finally:

@@ -1,6 +1,7 @@
 """Landed files -> impressions: written, audited, and committed only when the audit passes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -18,7 +19,7 @@ from orchestration.partitions import days_of
 from orchestration.reporting import (
     OWNERS,
     RETRY,
-    days_asked,
+    days_possible,
     key_of,
     plain_failures,
     report_day,
@@ -53,14 +54,14 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         with plain_failures():
             landed = index(contract, home.paths(contract))
-            results = list(ingested(context, contract, home, landed))
+            days = days_possible(context, landed.days, "no landed file has a row of this day")
+            results = list(ingested(context, contract, home, landed, days))
             home.lake(contract).rebuild_catalog(home.paths(contract).catalog)
             pages = write_docs(contract, home.lake(contract), home.paths(contract).docs, results)
         findings = [finding for result in results for finding in result.findings]
         yield from check_results(quality.check_names(contract), findings, [result.day for result in results], pages)
         yield refused_files_result(landed)
-        problem = "; ".join(part for part in (not_landed(context, landed), kept_out(results)) if part)
-        if problem:
+        if problem := kept_out(results):
             raise dg.Failure(description=problem, allow_retries=False)
         manifests = [result.manifest for result in results if result.manifest]
         yield report_days(context, contract, home.lake(contract), TABLE, manifests)
@@ -95,24 +96,12 @@ def outcome_books(contract: Contract) -> dg.AssetsDefinition:
 
 
 def ingested(
-    context: dg.AssetExecutionContext, contract: Contract, home: Home, landed: LandingIndex
+    context: dg.AssetExecutionContext, contract: Contract, home: Home, landed: LandingIndex, days: Sequence[date]
 ) -> Iterator[IngestResult]:
-    """Ingest the run's landed days; each that passes is recorded as soon as it is committed."""
-    asked, lake = days_asked(context), home.lake(contract)
-    days = [day for day in asked if landed.files_of(day)]
+    """Ingest days; of a range each that passes is recorded as soon as it is committed."""
+    lake = home.lake(contract)
     found = ingest_days(contract, lake, landed, days, auditor=quality)  # type: ignore[arg-type]
     for result in track(found, f"{contract.name}: ingesting days", total=len(days)):
-        if result.manifest is not None and len(asked) > 1:
+        if result.manifest is not None and len(context.partition_keys) > 1:
             report_day(context, contract, lake, TABLE, result.manifest)
         yield result
-
-
-def not_landed(context: dg.AssetExecutionContext, landed: LandingIndex) -> str:
-    """One sentence on the days of the run that no landed file has, or ''."""
-    empty = [day.isoformat() for day in days_asked(context) if not landed.files_of(day)]
-    if not empty:
-        return ""
-    return (
-        f"{', '.join(empty)}: no landed file has a row of this day; landed days are {landed.days[0]} to "
-        f"{landed.days[-1]}. Put the day's file under {landed.root} and materialize it again"
-    )

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.graph import assets_of
-from orchestration.materialize import Materializer
+from orchestration.materialize import RANGE_END, RANGE_START, Materializer
 from orchestration.reporting import key_of
 
 pytestmark = pytest.mark.slow
@@ -135,6 +135,23 @@ def test_days_without_a_landed_file_are_named(small, small_paths, home, instance
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     said = failure.step_failure_data.user_failure_data.description
     assert said.startswith("2025-03-05: no landed file has a row of this day")
+
+
+def test_a_gap_in_a_range_is_left_out(small, small_paths, home, instance):
+    (small_paths.landing / "impressions" / "day=2025-03-05.parquet").unlink()
+    result = dg.materialize(
+        assets_of(small),
+        selection=[key_of(small, "impressions")],
+        instance=instance,
+        resources={"home": home},
+        tags={RANGE_START: "2025-03-04", RANGE_END: "2025-03-06"},
+    )
+    assert result.success
+    assert home.lake(small).days("ingest") == [date(2025, 3, 4), date(2025, 3, 6)]
+    made = result.asset_materializations_for_node("small__impressions")
+    (gap,) = [one for one in made if one.partition == "2025-03-05"]
+    assert gap.metadata["left_out"].value == "no landed file has a row of this day"
+    assert gap.metadata["dagster/partition_row_count"].value == 0
 
 
 def test_a_refused_file_is_a_warning_and_stands_beside_the_days_books(small, small_paths, home, instance):

@@ -87,3 +87,41 @@ def test_a_range_of_running_counters_is_one_run(contract: Contract, home: Home, 
         assert table.pending(contract, lake) == []
         days = instance.get_materialized_partitions(key_of(contract, table.name))
         assert sorted(days) == [day.isoformat() for day in lake.days("ingest")]
+
+
+def test_days_of_a_range_that_cannot_be_made_are_left_out_with_a_word(
+    contract: Contract, home: Home, instance: dg.DagsterInstance
+) -> None:
+    """A backfill of all days asks for days after the last one too: Dagster carries days through every window."""
+    lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=2))
+    tables = [*(table.name for table in day_tables(contract)), "drift"]
+    result = dg.materialize(
+        assets_of(contract),
+        selection=[key_of(contract, table) for table in tables],
+        instance=instance,
+        resources={"home": home},
+        tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"},
+    )
+    assert result.success
+    for table in tables:
+        assert lake.days(table) == lake.days("ingest") == [FIRST, FIRST + timedelta(days=1)]
+        records = instance.fetch_materializations(key_of(contract, table), limit=9).records
+        left_out = {record.partition_key: record.asset_materialization.metadata.get("left_out") for record in records}
+        assert [day for day, why in sorted(left_out.items()) if why] == ["2024-03-08", "2024-03-09"]
+
+
+def test_a_day_that_cannot_be_made_fails_where_it_is_all_that_was_asked_for(
+    contract: Contract, home: Home, instance: dg.DagsterInstance
+) -> None:
+    write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=2))
+    result = dg.materialize(
+        assets_of(contract),
+        selection=[key_of(contract, "entity_daily")],
+        instance=instance,
+        resources={"home": home},
+        partition_key="2024-03-20",
+        raise_on_error=False,
+    )
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data.description
+    assert said.startswith("entity_daily of 2024-03-20: the day has no committed impressions")
