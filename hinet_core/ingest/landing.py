@@ -21,6 +21,7 @@ from hinet_core.ingest.outcomes import count_known_days, known_days
 from hinet_core.ingest.plain import Survey, members, packing, survey, unpack
 from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
 from hinet_core.ingest.staging import placed_days
+from hinet_core.ingest.stray_days import without_strays
 from hinet_core.lake import Lake, connect, first_line, replace_text, sweep_spill
 from hinet_core.progress import stoppable, track
 from hinet_core.settings import Paths
@@ -291,8 +292,9 @@ def dated(counted: dict[date | None, int]) -> dict[str, int]:
 
 def usable_days(contract: Contract, source: Source, relative: str, counted: Counted) -> dict[str, int]:
     """Rows per day of one log file; rows without a usable day are counted on its first day."""
-    rows = dated(counted.days)
-    if not counted.days:
+    days = without_strays(counted.days) if contract.last_day is None else counted.days
+    rows = dated(days)
+    if not days:
         raise LandingError(f"{relative}: the file has no rows; deliver it again or remove it from landing")
     if not rows:
         check = "check the time column's `parse` and first_day in the contract"
@@ -302,8 +304,8 @@ def usable_days(contract: Contract, source: Source, relative: str, counted: Coun
                 f"`names` of source {source.name!r} in the contract"
             )
         raise LandingError(
-            f"{relative}: none of its {counted.days[None]} rows has a readable time between {contract.first_day} and "
+            f"{relative}: none of its {days[None]} rows has a readable time between {contract.first_day} and "
             f"{contract.last_day or 'today'}; {check}"
         )
-    rows[min(rows)] += counted.days.get(None, 0)
+    rows[min(rows)] += days.get(None, 0)
     return rows

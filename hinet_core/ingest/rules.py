@@ -58,6 +58,7 @@ def table_rules(contract: Contract) -> list[Rule]:
     rules = [
         (UNKNOWN, "scenario_id IS NULL AND scenario_value IS NOT NULL"),
         ("time: outside the contract's days", "day IS NOT NULL AND NOT day_in_contract"),
+        ("time: long after all others of the file", "day_in_contract AND NOT day_in_file"),
     ]
     rules += [
         (violation_reason(task), violation(task))

@@ -120,7 +120,7 @@ def _typed(stage: Stage, number: int, reader: FileReader, wanted: set[date]) -> 
     days = None if one.days <= wanted else wanted
     # DuckDB numbers rows with one thread; where all rows are read, their number is counted here.
     counted = days is None and reader.stream is None and not needs_number(stage.contract)
-    query = typed_rows(stage.contract, reader, min(one.days), days, numbered=not counted)
+    query = typed_rows(stage.contract, reader, (min(one.days), max(one.days)), days, numbered=not counted)
     query = forgotten.unread(stage.contract, stage.known, query)
     first = 1
     total = sum(rows for day, rows in one.rows.items() if days is None or date.fromisoformat(day) in days)

@@ -46,18 +46,18 @@ def typed_columns(contract: Contract) -> dict[str, str]:
 
 
 def typed_rows(
-    contract: Contract, reader: FileReader, first_day: date, days: Collection[date] | None, numbered: bool
+    contract: Contract, reader: FileReader, span: tuple[date, date], days: Collection[date] | None, numbered: bool
 ) -> str:
-    """Every record of a log file, or those in the books of `days`, typed and judged."""
+    """Every record of a log file, or those in the books of `days`, typed and judged. `span`: its first and last day."""
     own = contract.columns_of(reader.source)
     typed = ", ".join(f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in own)
     query = f"SELECT *, {typed} FROM ({reader.scan(numbered)})"
     query = _derived(contract, query)
-    query = f"SELECT *, {_placed(contract, first_day)} AS placed_day FROM ({query})"
+    query = f"SELECT *, {_placed(contract, span)} AS placed_day FROM ({query})"
     if days is not None:
         wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
         query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
-    query = f"SELECT *, {_reasons(contract, reader, own)} AS reasons FROM ({query})"
+    query = f"SELECT *, {_reasons(contract, reader, own, span[1])} AS reasons FROM ({query})"
     query = f"SELECT *, CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw FROM ({query})"
     number = ", record_number" if numbered or reader.stream else ""
     return f"SELECT {', '.join(typed_columns(contract))}{number} FROM ({query})"
@@ -151,10 +151,10 @@ def _late(contract: Contract) -> list[str]:
     return found + [f"CAST(NULL AS {one.duckdb_type}) AS {quote_identifier(one.name)}" for one in contract.late_columns]
 
 
-def _placed(contract: Contract, first_day: date) -> str:
+def _placed(contract: Contract, span: tuple[date, date]) -> str:
     """The day whose books a row is in: its own, or the file's first day when it has none that can be used."""
-    fallback = f"DATE {quote_literal(first_day.isoformat())}"
-    return f"CASE WHEN {_in_contract(contract, 'day')} THEN day ELSE {fallback} END"
+    first, last = (f"DATE {quote_literal(one.isoformat())}" for one in span)
+    return f"CASE WHEN {_in_contract(contract, 'day')} AND day <= {last} THEN day ELSE {first} END"
 
 
 def reported_at(contract: Contract, task: Task) -> str | None:
@@ -192,10 +192,10 @@ def with_labels(contract: Contract, query: str) -> str:
     return query
 
 
-def _reasons(contract: Contract, reader: FileReader, own: Iterable[Column]) -> str:
-    inside = _in_contract(contract, "day")
-    table = [(reason, condition.replace("day_in_contract", f"({inside})")) for reason, condition in
-             rules.table_rules(contract)]  # fmt: skip
+def _reasons(contract: Contract, reader: FileReader, own: Iterable[Column], last_day: date) -> str:
+    inside, in_file = _in_contract(contract, "day"), f"day <= DATE {quote_literal(last_day.isoformat())}"
+    table = [(reason, condition.replace("day_in_contract", f"({inside})").replace("day_in_file", f"({in_file})"))
+             for reason, condition in rules.table_rules(contract)]  # fmt: skip
     doubts = [doubt for column in own for doubt in rules.doubts(column, may_be_given(column, reader))]
     doubts += [condition for _, condition in table]
     return rules.reasons(own_rules(own, reader) + table, reader.fault, doubts)
