@@ -15,6 +15,7 @@ from hinet_core.lake import quote_identifier, quote_literal
 TEXTS_SHAPED = 500  # values from which a type is proposed
 VALUES_KEPT = 60  # the values of a column with more are not listed
 FITS = 0.98  # a type may leave a few damaged values over
+FITS_A_TIME = 0.9  # nothing else looks like a time, so more of them
 OWN_TYPES = {
     "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64", "UTINYINT": "int16",
     "USMALLINT": "int32", "UINTEGER": "int64", "UBIGINT": "int64", "HUGEINT": "int64", "FLOAT": "float32",
@@ -38,6 +39,7 @@ class Guess:
     high: Any = None
     top: list[tuple[str, int]] = field(default_factory=list)
     epoch: str | None = None
+    usual: tuple[Any, Any] = (None, None)  # of whole numbers: between these are all but 2 % at either end
 
     @property
     def type(self) -> str:
@@ -95,18 +97,22 @@ def _own_type(con: duckdb.DuckDBPyConnection, kind: str) -> Keys | None:
 def _best(con: duckdb.DuckDBPyConnection) -> Keys:
     """The first proposed type that ingest's own cast gives to nearly all values; codes that are not all numbers stay
     text, and of day/month and month/day the order that fits more, then the one that spans fewer days."""
-    texts = [text for (text,) in con.execute(
-        f"SELECT v FROM found WHERE v IS NOT NULL ORDER BY hash(v) LIMIT {TEXTS_SHAPED}").fetchall()]  # fmt: skip
+    before = "sum(n) OVER (ORDER BY n DESC, hash(v)) - n"
+    seen = con.execute(
+        f"SELECT v, {before} > {FITS} * sum(n) OVER () FROM found WHERE v IS NOT NULL ORDER BY hash(v) "
+        f"LIMIT {TEXTS_SHAPED}"
+    ).fetchall()
     fitting: list[tuple[float, int, Keys]] = []
-    for keys in shapes.proposals(texts):
+    for keys in shapes.proposals([text for text, rare in seen if not rare], [text for text, rare in seen if rare]):
         if keys["type"] == "string":
             break
-        typed = _typed(keys, "VARCHAR")
+        typed = f"(SELECT n, {_typed(keys, 'VARCHAR')} AS t FROM found WHERE v IS NOT NULL)"
         share, span = con.execute(
-            f"SELECT coalesce(sum(n) FILTER (t IS NOT NULL) / sum(n), 0), {_span(keys)} "
-            f"FROM (SELECT n, {typed} AS t FROM found WHERE v IS NOT NULL)"
+            f"SELECT coalesce(sum(n) FILTER (t IS NOT NULL) / sum(n), 0), {_span(keys)} FROM {typed}"
         ).fetchall()[0]
-        if share >= FITS:
+        is_time = keys["type"] in ("timestamp", "date")
+        is_time = is_time or (keys["type"] == "int64" and shapes.epoch_of(*_usual(con, typed)) is not None)
+        if share >= (FITS_A_TIME if is_time else FITS):
             fitting.append((share, span or 0, keys))
         if fitting and keys["type"] not in ("timestamp", "date"):
             break
@@ -142,12 +148,15 @@ def _measured(
     ).fetchall()
     if keys["type"] != "string" and not keys["type"].startswith("list"):
         distinct = con.execute("SELECT count(DISTINCT t) FROM typed").fetchall()[0][0]
-    epoch = None
-    if keys["type"].startswith("int") and low is not None:
-        # A clock that is wrong leaves the rest what they are.
-        nearly = "SELECT quantile_disc(t, 0.02), quantile_disc(t, 0.98) FROM typed"
-        epoch = shapes.epoch_of(*con.execute(nearly).fetchall()[0])
-    return Guess(raw, keys, rows, missing, distinct, int(bad), example or "", low, high, top, epoch)
+    usual = _usual(con, "typed") if keys["type"].startswith("int") else (None, None)
+    epoch = shapes.epoch_of(*usual)
+    return Guess(raw, keys, rows, missing, distinct, int(bad), example or "", low, high, top, epoch, usual)
+
+
+def _usual(con: duckdb.DuckDBPyConnection, typed: str) -> tuple[Any, Any]:
+    """The bounds of nearly all rows: a clock that is wrong leaves the rest what they are."""
+    found = con.execute(f"SELECT quantile_disc(t, 0.02), quantile_disc(t, 0.98) FROM {typed}").fetchall()
+    return found[0]
 
 
 def null_spellings(con: duckdb.DuckDBPyConnection, table: str, raws: Sequence[str]) -> list[str]:

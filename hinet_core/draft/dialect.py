@@ -12,6 +12,7 @@ DELIMITERS = (
 )  # fmt: skip
 LINES_LOOKED_AT = 500
 NEARLY_ALL = 0.9
+SELDOM = 0.01
 HAS_DIGITS_ONLY = re.compile(r"[0-9 .:/T+Z-]+")
 
 
@@ -79,6 +80,8 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     named = [cell for cell in first if cell]
     if len(named) < len(first) - 1 or len(set(named)) < len(named) or any(map(HAS_DIGITS_ONLY.fullmatch, named)):
         return False
-    # Text over text: a name is seldom also a value.
-    below = [{row[place].strip() for row in rows[1:]} for place in range(len(first))]
-    return not any(cell and cell in values for cell, values in zip(first, below, strict=True))
+    # Text over text: a name is seldom also a value; but files put together hold the header again.
+    others = [[cell.strip("\ufeff ") for cell in row] for row in rows[1:]]
+    below = [row for row in others if row != [cell.strip("\ufeff ") for cell in first]]
+    again = max(sum(1 for row in below if cell and row[place] == cell) for place, cell in enumerate(first))
+    return again <= SELDOM * len(below)

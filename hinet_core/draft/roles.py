@@ -14,6 +14,7 @@ from hinet_core.draft.plan import UNSURE, Drafted, Plan, share
 
 LEAST_IDS = 10  # different values that make a column look like ids
 ALL_ROWS = 0.999
+ROWS_SHAPED = 500  # rows from which the form of times is told
 FEW_MISSING = 0.02  # a key role stands even where some rows are damaged
 
 
@@ -130,7 +131,7 @@ def assign_time(plan: Plan, group: Group) -> None:
     if candidates:
         _be_time(plan, group, candidates[0], candidates[1:])
     elif days and (clock := _clock(group)) is not None:
-        _be_two_columns(plan, days[0], clock)
+        _be_two_columns(plan, days[0], *clock)
     elif epochs:
         _be_time(plan, group, epochs[0], epochs[1:])
     elif days:
@@ -148,7 +149,8 @@ def _unlike_an_exposure(one: Guess) -> tuple[bool, bool, int]:
 def is_day(one: Guess) -> bool:
     """A column such as 20260301, named like a day."""
     named = names.speaks_of(one.raw, ("date", "day", "datum", "dt"))
-    return named and one.type.startswith("int") and one.low is not None and 20000101 <= one.low <= one.high <= 20401231
+    low, high = one.usual
+    return named and low is not None and 20000101 <= low <= high <= 20401231
 
 
 def _be_time(plan: Plan, group: Group, one: Guess, others: Sequence[Guess]) -> None:
@@ -181,8 +183,7 @@ def _about_zone(group: Group, one: Guess) -> list[str]:
 
 
 def _has_zone(group: Group, one: Guess) -> bool:
-    texts = group.samples[0].rows.column(f"raw.{one.raw}").slice(0, 50).to_pylist()
-    return shapes.mostly([text for text in texts if text], lambda text: text[-1] in "zZ" or text[-6:-5] in "+-", 0.9)
+    return shapes.mostly(_some_texts(group, one), lambda text: text[-1] in "zZ" or text[-6:-5] in "+-", 0.9)
 
 
 def _about_order(one: Guess) -> list[str]:
@@ -193,19 +194,24 @@ def _about_order(one: Guess) -> list[str]:
     return [f"{UNSURE}day before month or month before day: {parse} gives the days {span}"]
 
 
-def _clock(group: Group) -> Guess | None:
-    """A column of times of day, as 18:30 or 18:30:05; without colons where the name says so too."""
+def _clock(group: Group) -> tuple[Guess, str] | None:
+    """A column of times of day, as 18:30 or 18:30:05; without colons where the name says so too. With an example."""
     for one in (one for one in group.guesses if one.type == "string"):
-        texts = [text for text, _ in one.top]
-        bare = names.speaks_of(one.raw, names.CLOCK) and shapes.mostly(texts, shapes.BARE_CLOCK.fullmatch, 1.0)
-        if bare or shapes.mostly(texts, shapes.CLOCK.fullmatch, 1.0):
-            return one
+        texts = _some_texts(group, one)
+        shapes_of_clocks = [shapes.CLOCK, *[shapes.BARE_CLOCK] * names.speaks_of(one.raw, names.CLOCK)]
+        for shape in shapes_of_clocks:
+            if shapes.mostly(texts, shape.fullmatch):
+                return one, next(filter(shape.fullmatch, texts))
     return None
 
 
-def _be_two_columns(plan: Plan, day: Guess, clock: Guess) -> None:
-    """The day's and the clock's column read together as one time."""
-    example = clock.top[0][0]
+def _some_texts(group: Group, one: Guess) -> list[str]:
+    texts = group.samples[0].rows.column(f"raw.{one.raw}").slice(0, ROWS_SHAPED).to_pylist()
+    return [text.strip() for text in texts if text and text.strip()]
+
+
+def _be_two_columns(plan: Plan, day: Guess, clock: Guess, example: str) -> None:
+    """The day's and the clock's column read together as one time; `example` is a text of the clock's."""
     sign = ":" if ":" in example else ""
     seconds = example.count(":") == 2 or (not sign and len(example) == 6)
     format_of_clock = sign.join(["%H", "%M", *["%S"] * seconds])
@@ -231,7 +237,14 @@ def assign_features(plan: Plan, group: Group) -> None:
             column.why += why
         if one.missing and column.role in ("user", "item", "scenario", "time"):
             column.why.append(f"{one.missing} of {one.rows} rows lack it: they are quarantined")
-        if one.bad and column.type != "string":
+        if one.bad and column.role == "time":
+            given = one.rows - one.missing
+            read_as = column.keys.get("parse", "iso").removeprefix("epoch_")
+            column.why.append(
+                f"{UNSURE}{given - one.bad} of {given} values read as {read_as} times; the others, "
+                f"e.g. {one.bad_example!r}, are quarantined"
+            )
+        elif one.bad and column.type != "string":
             column.why.append(
                 f"{one.bad} of {one.rows} rows are no {column.type}, e.g. {one.bad_example!r}: they are quarantined"
             )

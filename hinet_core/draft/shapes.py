@@ -61,15 +61,18 @@ AFTER = (("", ""), (" ?UTC", " UTC"), (" [+-]\\d\\d:?\\d\\d", " %z"), ("[+-]\\d\
 SEPARATORS = ("|", ";", ",")
 
 
-def proposals(texts: Sequence[str]) -> Iterator[Keys]:
-    """Types that nearly all texts can have, the most telling first; text fits always and is the last."""
+def proposals(texts: Sequence[str], rare: Sequence[str] = ()) -> Iterator[Keys]:
+    """Types that nearly all texts can have, the most telling first; text fits always and is the last.
+
+    `rare`: texts of the fewest rows, which may be damaged: where they have the shape too, they are counted in.
+    """
     yield from times(texts)
     if mostly(texts, WHOLE.fullmatch):
-        zero_or_one = {text.split(".")[0] for text in texts} <= {"0", "1"}
+        zero_or_one = {text.split(".")[0] for text in (*texts, *filter(WHOLE.fullmatch, rare))} <= {"0", "1"}
         yield {"type": "int8" if zero_or_one else "int64"}
     if mostly(texts, lambda text: text.lower() in WORDS):
         yield {"type": "bool"}
-    yield from numbers(texts)
+    yield from numbers(texts, rare)
     yield from lists(texts)
     yield {"type": "string"}
 
@@ -78,18 +81,19 @@ def mostly(texts: Sequence[str], fits: Any, share: float = 0.9) -> bool:
     return bool(texts) and sum(1 for text in texts if fits(text)) >= share * len(texts)
 
 
-def numbers(texts: Sequence[str]) -> Iterator[Keys]:
+def numbers(texts: Sequence[str], rare: Sequence[str] = ()) -> Iterator[Keys]:
     """Decimal numbers with their marks; characters around them, as a currency sign, are stripped."""
     if mostly(texts, LEADING_ZERO.fullmatch, 0.01):
         return  # 007 is a code
     signs = [CURRENCY.findall(text) for text in texts]
     strip: Keys = {"strip": "".join(sorted(set("".join(itertools.chain.from_iterable(signs)))))} if any(signs) else {}
-    plain = [CURRENCY.sub("", text).strip() for text in texts]
+    plain, others = ([CURRENCY.sub("", text).strip() for text in some] for some in (texts, rare))
     for pattern, keys in NUMBERS:
         if not mostly(plain, pattern.fullmatch):
             continue
-        whole = mostly(plain, lambda text: re.fullmatch(r"[+-]?\d+", re.sub(r"[,. ']", "", text)), 1.0)
-        fractions = "decimal" in keys or any("." in text for text in plain)
+        shaped = [text for text in (*plain, *others) if pattern.fullmatch(text)]
+        whole = mostly(shaped, lambda text: re.fullmatch(r"[+-]?\d+", re.sub(r"[,. ']", "", text)), 1.0)
+        fractions = "decimal" in keys or any("." in text for text in shaped)
         kind = "int64" if whole and "thousands" in keys and not fractions else "float64"
         yield {"type": kind, **keys, **strip}
 
@@ -131,8 +135,10 @@ def lists(texts: Sequence[str]) -> Iterator[Keys]:
             yield {"type": kind, "separator": separator}
 
 
-def epoch_of(low: float, high: float) -> str | None:
-    """Which epoch whole numbers between these bounds can be."""
+def epoch_of(low: float | None, high: float | None) -> str | None:
+    """Which epoch whole numbers between these bounds can be; None of no numbers."""
+    if low is None or high is None:
+        return None
     for name, factor in EPOCHS.items():
         if EPOCH_FROM * factor <= low <= high <= EPOCH_TO * factor:
             return name
