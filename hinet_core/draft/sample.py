@@ -39,6 +39,7 @@ class Sample:
     whole: bool
     rows_in_file: int  # an estimate unless whole or Parquet
     no_records: int = 0  # lines looked at that are none: too few or too many fields, no JSON object
+    no_text: int = 0  # lines looked at with bytes that are no letter of the encoding
 
     @property
     def form(self) -> tuple[object, ...]:
@@ -137,7 +138,8 @@ def _text(path: Path, relative: str, budget: int) -> Sample:
     kinds = dict.fromkeys((name.removeprefix("raw.") for name in rows.column_names), "VARCHAR")
     form = "ndjson" if dialect is None else "csv"
     count = len(rows) if seen.whole else seen.lines_in_file
-    return Sample(path, relative, form, seen.encoding, dialect, kinds, rows, seen.whole, count, no_records)
+    no_text = sum("\ufffd" in line for line in lines)
+    return Sample(path, relative, form, seen.encoding, dialect, kinds, rows, seen.whole, count, no_records, no_text)
 
 
 def _delimited_rows(lines: Sequence[str], dialect: Dialect) -> tuple[pa.Table, int]:

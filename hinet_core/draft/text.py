@@ -1,8 +1,9 @@
 """A bounded look at a text file: its compression, its encoding, and lines from its beginning, middle and end."""
 
 import gzip
+import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip",
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 PLACES = 8  # a plain file larger than the budget is looked at in as many places
 HEAD_BYTES = 200_000  # what the encoding is told from
-COMMON = ("utf-8", "latin-1", "cp1252", "utf-16", "gb18030", "shift_jis", "euc_kr", "big5", "cp1251", "cp1250")
+PLAIN = ("shift_jis", "euc_jp", "euc_kr", "big5", "gb18030", "cp1251")  # plain to see: alphabets of their own
+COMMON = ("utf-8", "latin-1", "cp1252", "utf-16", *PLAIN, "cp1250")
+LINES_READ = 2000  # with letters beyond ASCII
+NEARLY_ALL = 0.9  # of these lines; the others are damaged
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,10 @@ def opened(path: Path, kind: str) -> Iterator[IO[bytes]]:
 
 
 def encoding_of(content: bytes) -> str:
-    """By its byte-order mark, as UTF-8 where that can be, else by its letters; 'ascii' is part of nearly all."""
+    """By its byte-order mark, as UTF-8 where that can be, else by its letters; 'ascii' is part of nearly all.
+
+    A few lines that are damaged decide nothing.
+    """
     for mark, name in BOMS.items():
         if content.startswith(mark):
             return name
@@ -83,10 +90,24 @@ def encoding_of(content: bytes) -> str:
     except UnicodeDecodeError as error:
         if error.start > len(content) - 4:  # cut inside a letter
             return "utf-8"
+    lines = list(itertools.islice((line for line in content.split(b"\n") if not line.isascii()), LINES_READ))
+    if _read_by("utf-8", lines):
+        return "utf-8"
+    # One byte too many rules an encoding out for all of a text; without the lines that it cannot read it shows.
+    for codec in PLAIN:
+        of_lines = from_bytes(b"\n".join(_read_by(codec, lines)), cp_isolation=list(COMMON)).best()
+        if of_lines is not None and of_lines.encoding == codec:
+            return codec
     found = from_bytes(head, cp_isolation=list(COMMON)).best()
     if found is None or head.decode(found.encoding, "replace") == head.decode("cp1252", "replace"):
         return "cp1252" if any(0x80 <= byte < 0xA0 for byte in content) else "latin-1"
     return found.encoding
+
+
+def _read_by(codec: str, lines: Sequence[bytes]) -> list[bytes]:
+    """The lines that a codec can read, if it can read nearly all."""
+    found = [line for line in lines if line.decode(codec, "ignore").encode(codec, "ignore") == line]
+    return found if len(found) >= NEARLY_ALL * len(lines) else []
 
 
 def _at_most(file: IO[bytes], budget: int) -> bytes:

@@ -119,6 +119,7 @@ def _source(name: str, kind: str, group: Group, groups: Sequence[Group], path_pa
     encodings = {one.encoding for one in group.samples} - {"ascii"}
     if encodings and first.format != "parquet":
         keys["encoding"] = sorted(encodings)[0]
+        why += _about_encoding(keys["encoding"], group)
     defaults = {"kind": "log", "delimiter": ",", "quote": '"', "header": True, "encoding": "utf-8"}
     keys = {key: value for key, value in keys.items() if defaults.get(key) != value}
     if group.null_values:
@@ -126,6 +127,14 @@ def _source(name: str, kind: str, group: Group, groups: Sequence[Group], path_pa
     if path_pattern:
         keys["path_pattern"] = path_pattern
     return table("[[sources]]", keys | more, why)
+
+
+def _about_encoding(encoding: str, group: Group) -> list[str]:
+    damaged = sum(one.no_text for one in group.samples)
+    told = [f"{damaged} lines looked at have bytes that are no letters in it: they are quarantined"] * (damaged > 0)
+    if not encoding.startswith("utf"):
+        told.insert(0, "its letters look like those of this encoding; see whether the texts below are right")
+    return [f"{UNSURE}{encoding}: {'; '.join(told)}"] if told else []
 
 
 def _side(side: Side, groups: Sequence[Group]) -> str:

@@ -1,59 +1,17 @@
 """From the files of a log to a contract that reads them: no record is lost, roles and outcomes are found."""
 
-import random
 import re
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shaped_logs import N_REPEATED, N_ROWS, ROWS, SHAPES, iso, lines, plain_csv, with_sides
+from drafting import above, column, drafted, ingested
+from shaped_logs import N_ROWS, ROWS, SHAPES, iso, lines, plain_csv, with_sides
 
-from hinet_core.contract import load_contract
 from hinet_core.draft import DraftError, draft
 from hinet_core.draft.groups import pattern_for
-from hinet_core.ingest.days import ingest_days
-from hinet_core.ingest.delivery import land
-from hinet_core.ingest.landing import index
-from hinet_core.lake import Lake, connect
-from hinet_core.settings import Paths
-
-
-@pytest.fixture
-def folder(tmp_path):
-    found = tmp_path / "data"
-    found.mkdir()
-    return found
-
-
-def drafted(folder, tmp_path, **options):
-    """The text, and the contract that it is."""
-    text = draft([folder], **options)
-    path = tmp_path / "drafted.toml"
-    path.write_text(text)
-    return text, load_contract(str(path))
-
-
-def ingested(contract, folder, home):
-    """Rows read, kept, duplicate and quarantined over all days, and the lake."""
-    paths = Paths(home)
-    land(contract, paths, folder)
-    landed, lake = index(contract, paths), Lake(paths.lake)
-    assert landed.refused == {}
-    results = list(ingest_days(contract, lake, landed, landed.days))
-    names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined")
-    return tuple(sum(one.counts[name] for one in results) for name in names), lake
-
-
-def column(contract, name):
-    return next(one for one in contract.columns if one.found_in == (name,))
-
-
-def above(text, name):
-    """The comments above a column of a draft, as one line."""
-    (found,) = re.findall(rf'((?:^#.*\n)+)\[\[columns\]\]\nname = "{name}"', text, flags=re.MULTILINE)
-    return re.sub(r"\n#\s*", " ", found)
-
+from hinet_core.lake import connect
 
 SOONER = ("german", "two_colons", "quoted", "ndjson", "by_folder", "with_sides", "without_time")
 
@@ -118,26 +76,6 @@ def test_a_column_that_is_there_only_where_a_label_is_1_is_an_outcome(folder, tm
     assert column(contract, "voucher").role == "outcome"
     clicks = sum(row["click"] for row in ROWS)
     assert f"it is there in {clicks} rows, {clicks} of them with click = 1" in above(text, "voucher")
-
-
-@pytest.mark.slow
-def test_a_damaged_log_is_drafted_all_the_same_and_no_clean_row_is_lost(folder, tmp_path):
-    plain_csv(folder)
-    path = folder / "log.csv"
-    header, *rows = path.read_text().splitlines()
-    draw = random.Random(3)
-    spoiled = set(draw.sample(range(N_ROWS - N_REPEATED), 9))
-    faults = [lambda row: "garbage", lambda row: row.replace(",home,", ",").replace(",search,", ",,,"),
-              lambda row: re.sub(r"2026-03-\d\d", "2026-13-45", row, count=1)]  # fmt: skip
-    for place in spoiled:
-        rows[place] = faults[place % 3](rows[place]).replace(",channel,", ",,")
-    path.write_text("\n".join([header, *rows]) + "\n")
-    _, contract = drafted(folder, tmp_path)
-    (read, kept, duplicate, quarantined), _ = ingested(contract, folder, tmp_path / "home")
-    assert (read, kept, duplicate) == (N_ROWS + N_REPEATED, N_ROWS - len(spoiled), N_REPEATED)
-    assert quarantined == len(spoiled)
-    # Eight of the nine stand in the books of the first day, which the audit would otherwise keep out.
-    assert 0.08 < contract.quality.max_quarantined_share < 0.2
 
 
 def test_of_a_large_file_a_part_is_looked_at_and_the_draft_leaves_room(folder, tmp_path, monkeypatch):
@@ -290,32 +228,3 @@ def test_a_day_and_a_time_without_colons_are_one_time(folder, tmp_path):
     shown = {one for (one,) in lake.scan(con, "impressions").project(f'epoch("{time.name}")').fetchall()}
     con.close()
     assert shown == {row["shown"].timestamp() // 60 * 60 for row in ROWS}
-
-
-TIMES = {
-    "iso": iso,
-    "%d.%m.%Y %H:%M:%S": lambda at: f"{at:%d.%m.%Y %H:%M:%S}",
-    "epoch_ms": lambda at: int(at.timestamp() * 1000),
-    "%Y%m%d %H:%M": lambda at: f"{at:%Y%m%d};{at:%H:%M}",
-}
-WRONG = ("", "?!", "2026-13-45", "0", "99999999999999999", "yesterday", "12:99")
-
-
-@pytest.mark.parametrize("parse", TIMES)
-def test_a_few_wrong_times_and_headers_in_between_hide_neither_the_time_nor_the_header(parse, folder, tmp_path):
-    """4 % of the times are none, in seven ways; the header stands there again, once with a mark of byte order."""
-    header = "user;item;place;click;" + ("date;time" if ";" in str(TIMES[parse](ROWS[0]["shown"])) else "shown_at")
-    cells = lambda r: [r["user"], r["item"], r["place"], r["click"], TIMES[parse](r["shown"])]  # noqa: E731
-    rows = [lines([row], cells, ";").rstrip("\n") for row in ROWS[:N_ROWS]]
-    spoiled = random.Random(5).sample(range(N_ROWS), 24)
-    for place in spoiled:
-        rows[place] = rows[place].rsplit(";", 1)[0] + ";" + WRONG[place % len(WRONG)]
-    rows.insert(200, header)
-    rows.insert(400, "\ufeff" + header)
-    (folder / "log.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    text, contract = drafted(folder, tmp_path)
-    assert (contract.log.header, contract.columns_with("time")[0].parse) == (True, parse)
-    (read, kept, _, quarantined), _ = ingested(contract, folder, tmp_path / "home")
-    assert (read, kept, quarantined) == (N_ROWS + 2, N_ROWS - len(spoiled), len(spoiled) + 2)
-    told = f"UNSURE: {N_ROWS - len(spoiled)} of {N_ROWS + 2 - 2} values read as iso times; the others, e.g. "
-    assert parse != "iso" or told in above(text, "shown_at")
