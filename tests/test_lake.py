@@ -250,3 +250,20 @@ def test_ctrl_c_in_a_commit_leaves_the_old_day_or_the_new_one(lake, con, monkeyp
         put(lake, con, D1, 2)
     assert lake.scan(con, "impressions").project("x").fetchall() == [(2 if visible else 1,)]
     assert len(list(lake.root.rglob("*.parquet"))) == (2 if visible else 1)
+
+
+def test_batches_become_one_file_in_their_order(lake, con):
+    with lake.begin("ingest", D1) as draft:
+        entry = draft.write_batches("rows", iter([pa.table({"n": [3, 1]}), pa.table({"n": [2]})]), con)
+        draft.commit()
+    assert (entry.rows, lake.scan(con, "rows").fetchall()) == (3, [(3,), (1,), (2,)])
+
+
+def test_batches_that_break_off_leave_no_file(lake, con):
+    def broken():
+        yield pa.table({"n": [1]})
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(LakeError, match="could not write ingest of 2026-03-01"), lake.begin("ingest", D1) as draft:
+        draft.write_batches("rows", broken(), con)
+    assert not list(lake.root.rglob("*.parquet"))

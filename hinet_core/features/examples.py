@@ -10,44 +10,30 @@ from datetime import date
 
 import duckdb
 
-from hinet_core.contract import Column, Contract, computed_features, known_us_column, label_column
+from hinet_core.contract import Contract, computed_features
 from hinet_core.features import recent, state, windows
 from hinet_core.features.daily import STEP as DAILY
-from hinet_core.features.daily import daily_schema
-from hinet_core.features.formulas import feature_sql
+from hinet_core.features.day_batches import example_batches
+from hinet_core.features.day_sums import DaySums, SumsAlone, history_sums
 from hinet_core.features.history import (
     HistoryError,
     Lineage,
-    day_number,
     each_day,
     history_days,
     lineage_of,
     step_hashes,
 )
+from hinet_core.features.joined import joined_sql
+from hinet_core.features.own_columns import check_columns, label_sql, leading_sql
 from hinet_core.features.recent import STEP as RECENT
 from hinet_core.features.running_sums import WORTH_IT_DAYS, RunningSums
 from hinet_core.features.sql import as_view
 from hinet_core.features.state import STEP as STATE
-from hinet_core.lake import Lake, Manifest, quote_identifier, quote_literal
+from hinet_core.lake import Lake, Manifest
 
 log = logging.getLogger(__name__)
 
 STEP = "examples"
-SYSTEM_TYPES = {"hour": "TINYINT", "exposed_us": "BIGINT", "record_number": "BIGINT", "scenario_id": "STRING"}
-CARRIED_ROLES = ("request", "user", "item", "position", "propensity")
-
-
-def carried_columns(contract: Contract) -> list[Column]:
-    """The log's own columns in `examples`: identity and position first, then what models may read."""
-    roles = [column for role in CARRIED_ROLES if (column := contract.column_for(role)) is not None]  # type: ignore[arg-type]
-    return roles + [column for column in contract.inputs if column not in roles]
-
-
-def required_columns(contract: Contract) -> list[str]:
-    """What a relation must have to be turned into examples."""
-    keys = [key for entity in contract.features.entities for key in entity.keys]
-    inputs = [column.name for column in contract.inputs]
-    return list(dict.fromkeys([*SYSTEM_TYPES, contract.name_of("user"), contract.name_of("item"), *keys, *inputs]))
 
 
 def examples(
@@ -58,74 +44,12 @@ def examples(
     `rows` belongs to `con`. Position, propensity, request, source_file and labels may be absent (NULL, '' for the
     file); record_number may not: with day and file it is the row's identity and order.
     """
-    return con.sql(day_sql(con, contract, rows, day, lake, history_sums(con, contract, day, lake)))
-
-
-def history_sums(con: duckdb.DuckDBPyConnection, contract: Contract, day: date, lake: Lake) -> list[str]:
-    """The common tables that add the history of a day up from what is committed."""
-    daily = lake.source(DAILY, history_days(contract, day), schema=daily_schema(contract))
-    before = state.scan_before(con, lake, day) if state.kept_entities(contract) else None
-    counted = None if before is None else as_view(con, before, "state")
-    return windows.history_sums_sql(contract, daily, counted, day)
-
-
-def day_sql(
-    con: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    rows: duckdb.DuckDBPyRelation,
-    day: date,
-    lake: Lake,
-    sums: list[str],
-) -> str:
-    """The definition of the rows' examples over common tables of which the last is `sums`."""
-    check_columns(contract, rows)
-    shown = as_view(con, rows, "rows")
-    past = [*sums, *windows.rates_sql(contract, shown)]
-    if contract.features.recent:
-        met = lake.source(RECENT, recent.look_back(contract, day), schema=recent.SCHEMA)
-        past += recent.merged_sql(contract, met, shown, day)
-    return examples_sql(contract, shown, rows.columns, past, day)
-
-
-def check_columns(contract: Contract, rows: duckdb.DuckDBPyRelation) -> None:
-    missing = [name for name in required_columns(contract) if name not in rows.columns]
-    if missing:
-        raise HistoryError(
-            f"rows for examples lack {', '.join(missing)}; found {', '.join(rows.columns)}. "
-            f"Give them under the names of contract {contract.name!r}."
-        )
-
-
-def examples_sql(contract: Contract, rows: str, present: list[str], past: list[str], day: date) -> str:
-    """The definition of a day's examples over a view of rows and the common tables of what was known before."""
-    selected = [
-        f"CAST('{day.isoformat()}' AS DATE) AS day",
-        f"CAST({day_number(day)} AS INTEGER) AS day_number",
-        "CAST(r.hour AS TINYINT) AS hour",
-        "CAST(r.exposed_us AS BIGINT) AS exposed_us",
-        f"{own('source_file', 'STRING', present, quote_literal(''))} AS source_file",
-        "CAST(r.record_number AS BIGINT) AS record_number",
-        "CAST(r.scenario_id AS STRING) AS scenario_id",
-    ]
-    selected += [
-        f"{own(column.name, column.duckdb_type, present)} AS {quote_identifier(column.name)}"
-        for column in carried_columns(contract)
-    ]
-    selected += [
-        f"{feature_sql(contract, one, day)} AS {quote_identifier(one.name)}" for one in computed_features(contract)
-    ]
-    for task in contract.tasks:
-        label, known = label_column(task.name), known_us_column(task.name)
-        selected.append(f"{own(label, 'TINYINT', present)} AS {quote_identifier(label)}")
-        selected.append(f"{own(known, 'BIGINT', present)} AS {quote_identifier(known)}")
-    joins = "\n".join([*windows.joins_sql(contract), *recent.joins_sql(contract)])
-    return f"WITH {', '.join(past)}\nSELECT {', '.join(selected)}\nFROM {rows} AS r\n{joins}"
-
-
-def own(name: str, kind: str, present: list[str], default: str = "NULL") -> str:
-    """A column of the rows in the contract's type, or the default where the rows lack it."""
-    value = f"r.{quote_identifier(name)}" if name in present else default
-    return f"CAST({value} AS {kind})"
+    present = rows.columns
+    check_columns(contract, present)
+    past = [*history_sums(con, contract, day, lake), *windows.base_rates_sql(contract)]
+    around = leading_sql(contract, present, day), label_sql(contract, present)
+    features, shown = computed_features(contract), as_view(con, rows, "rows")
+    return con.sql(joined_sql(contract, lake, shown, day, past, features, *around))
 
 
 def write_examples(
@@ -134,14 +58,13 @@ def write_examples(
     """Compute and commit the examples of one ingested day, modelled scenarios only."""
     if lake.manifest("ingest", day) is None:
         raise HistoryError(f"examples of {day}: the day has no committed impressions; ingest it first")
-    modelled = ", ".join(quote_literal(one.id) for one in contract.modelled)
-    rows = lake.scan(con, "impressions", [day]).filter(f"scenario_id IN ({modelled})")
-    order = ["scenario_id", contract.name_of("user"), "exposed_us", "source_file", "record_number"]
-    by = ", ".join(f"{quote_identifier(name)} NULLS LAST" for name in order)
     made_from = lineage(contract, lake, day)
-    sums = (None if running is None else running.as_of(day)) or history_sums(con, contract, day, lake)
+    if running is not None and running.move_to(day):
+        sums: DaySums = running
+    else:
+        sums = SumsAlone(con, contract, lake, day)
     with lake.begin(STEP, day) as draft:
-        draft.write(STEP, f"SELECT * FROM ({day_sql(con, contract, rows, day, lake, sums)}) ORDER BY {by}", con)
+        draft.write_batches(STEP, example_batches(con, contract, lake, day, sums), con)
         return draft.commit(made_from)
 
 

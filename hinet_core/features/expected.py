@@ -6,8 +6,9 @@ knows them.
 """
 
 from hinet_core.contract import Contract
+from hinet_core.features.arithmetic import double
 from hinet_core.features.counters import MICRO, at_slot_column, expected_counters, in_scenario_column, known_column
-from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, double, smoothed
+from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, smoothed_sql
 from hinet_core.lake import quote_identifier
 
 
@@ -26,11 +27,11 @@ def expected_sql(contract: Contract, counted: str) -> list[str]:
     prior, wanted = contract.features.prior_impressions, expected_counters(*contract.features.entities)
     pairs = [(quote_identifier(known_column(task.name)), rate_column(task.name)) for task in contract.tasks]
     start = [
-        f"{smoothed(f'SUM({known})', 'SUM(impressions)', START_IMPRESSIONS, double(START_RATE))} AS {rate}"
+        f"{smoothed_sql(f'SUM({known})', 'SUM(impressions)', START_IMPRESSIONS, double(START_RATE))} AS {rate}"
         for known, rate in pairs
     ]
-    scenario = [f"{smoothed(f'c.{known}', 'c.impressions', prior, f'a.{rate}')} AS {rate}" for known, rate in pairs]
-    slot = [f"{smoothed(f'c.{known}', 'c.impressions', prior, f's.{rate}')} AS {rate}" for known, rate in pairs]
+    scenario = [f"{smoothed_sql(f'c.{known}', 'c.impressions', prior, f'a.{rate}')} AS {rate}" for known, rate in pairs]
+    slot = [f"{smoothed_sql(f'c.{known}', 'c.impressions', prior, f's.{rate}')} AS {rate}" for known, rate in pairs]
     sums = ", ".join(f"SUM({one}) AS {one}" for one in ("impressions", *(known for known, _ in pairs)))
     by_scenario = f"(SELECT key_scenario_id, {sums} FROM {counted} GROUP BY key_scenario_id)"
     by_slot = f"(SELECT key_scenario_id, slot, {sums} FROM {counted} GROUP BY key_scenario_id, slot)"

@@ -4,7 +4,7 @@ A value is met when it was shown, or when a task's outcome became known. A day k
 list over many days is merged from days without losing one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import duckdb
@@ -75,15 +75,19 @@ def list_sql(contract: Contract, recent: Recent, rows: str, number: int) -> str:
         WHERE place <= {recent.length}"""
 
 
-def merged_sql(contract: Contract, history: str, rows: str, day: date) -> list[str]:
+def merged_sql(contract: Contract, lists: Sequence[Recent], history: str, rows: str, day: date) -> list[str]:
     """One common table per list over a view of `entity_recent`: the keys of the rows and their values, newest first.
 
-    They are called `l0`, `l1`, … in the order of the contract.
+    They are called `l0`, `l1`, … by their places in the contract.
     """
-    return [
-        f"l{index} AS ({one_merged_sql(contract, one, history, rows, day_number(day))})"
-        for index, one in enumerate(contract.features.recent)
-    ]
+    number = day_number(day)
+    return [f"{list_table(contract, one.name)} AS ({one_merged_sql(contract, one, history, rows, number)})"
+            for one in lists]  # fmt: skip
+
+
+def list_table(contract: Contract, name: str) -> str:
+    """`l` and the place of the list in the contract."""
+    return f"l{[one.name for one in contract.features.recent].index(name)}"
 
 
 def one_merged_sql(contract: Contract, recent: Recent, history: str, rows: str, number: int) -> str:
@@ -104,12 +108,10 @@ def one_merged_sql(contract: Contract, recent: Recent, history: str, rows: str, 
         WHERE place <= {recent.length} GROUP BY key"""
 
 
-def joins_sql(contract: Contract) -> list[str]:
+def joins_sql(contract: Contract, lists: Sequence[Recent]) -> list[str]:
     """Joins of the merged lists to the rows `r`."""
-    return [
-        f"LEFT JOIN l{index} ON l{index}.key = {key_sql(keys_of(contract, one))}"
-        for index, one in enumerate(contract.features.recent)
-    ]
+    tables = [(list_table(contract, one.name), key_sql(keys_of(contract, one))) for one in lists]
+    return [f"LEFT JOIN {table} ON {table}.key = {key}" for table, key in tables]
 
 
 def lineage(contract: Contract, lake: Lake, day: date) -> Lineage:

@@ -4,6 +4,7 @@ windows.py adds the whole history up for one day; in a run each day of it would 
 are whole numbers, so both ways end in the same sums.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,15 +12,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from hinet_core.contract import Contract
+from hinet_core.contract import Contract, Entity
 from hinet_core.contract.computed import IMPRESSIONS, LIFETIME
 from hinet_core.features import state
 from hinet_core.features.counters import ACTIVE_DAYS
 from hinet_core.features.daily import STEP as DAILY
+from hinet_core.features.day_sums import LAST_SHOWN, NEVER, nothing, placed
 from hinet_core.features.history import day_number, history_days, step_hashes
-from hinet_core.features.sql import as_view
+from hinet_core.features.sql import as_view, key_sql
 from hinet_core.features.windows import summed
-from hinet_core.lake import Lake, quote_identifier
+from hinet_core.lake import Lake, quote_identifier, quote_literal
 
 # A first day costs as much as several days alone, since every key is given a number.
 WORTH_IT_DAYS = 8
@@ -37,7 +39,7 @@ class Counted:
 
 
 class RunningSums:
-    """The table `sums` of windows.py for ascending days; there may be gaps between them."""
+    """What is known as of ascending days (`DaySums`); there may be gaps between them."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake) -> None:
         self.con, self.contract, self.lake = con, contract, lake
@@ -48,7 +50,6 @@ class RunningSums:
 
     def start_over(self) -> None:
         self.con.execute("CREATE OR REPLACE TEMP TABLE numbered_keys (entity VARCHAR, key VARCHAR, number INTEGER)")
-        self.names = self.con.table("numbered_keys").to_arrow_table()
         self.day = date.min
         self.held: dict[date, Counted] = {}
         self.sums = {pair: np.zeros(0, np.int64) for pair in summed(self.contract)}
@@ -57,10 +58,10 @@ class RunningSums:
         self.n_rows, self.last_shown = np.zeros(0, np.int32), np.zeros(0, np.int32)
         self.present = np.zeros(0, bool)
 
-    def as_of(self, day: date) -> list[str] | None:
-        """The common table `sums` as of a day; None where it would take too much memory."""
+    def move_to(self, day: date) -> bool:
+        """Go on to a day; False where its sums would take too much memory."""
         if self.too_many:
-            return None
+            return False
         committed = step_hashes(self.lake, DAILY, history_days(self.contract, day))
         contents = {date.fromisoformat(one): content for one, content in committed.items()}
         if self.is_stale(contents, day) or len(self.present) > 2 * np.count_nonzero(self.present):
@@ -68,13 +69,25 @@ class RunningSums:
         for one, content in contents.items():
             if one not in self.held:
                 self.held[one] = self.enter(one, content)
-        self.move_to(day)
+        self.move_windows(day)
         lived = self.put_lifetime(day)
         self.present = self.n_rows > 0
         self.present[lived] = True
         self.too_many = len(self.present) * len(self.sums) > MOST_SUMS
-        self.con.register("running_sums", self.table(day))
-        return ["sums AS (SELECT * FROM running_sums)"]
+        return not self.too_many
+
+    def of(self, entity: Entity, met: str, n_keys: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """What `DaySums` promises, as of the day."""
+        same = f"k.entity = {quote_literal(entity.name)} AND k.key = {key_sql(entity.keys, 'm')}"
+        found = self.con.sql(f"SELECT m.nth, k.number FROM {met} AS m JOIN numbered_keys AS k ON {same}").fetchnumpy()
+        nth, number = found["nth"], found["number"]
+        known = {f"{counter}_{window}": values for (counter, window), values in self.sums.items()}
+        shown = self.last_shown[number]
+        known_shown = np.where(shown < day_number(self.day) - self.longest, NEVER, shown)
+        return {
+            name: placed(nth, known_shown if name == LAST_SHOWN else known[name][number], n_keys, nothing(name))
+            for name in names
+        }
 
     def is_stale(self, contents: dict[date, str], day: date) -> bool:
         """Whether days that were added have changed, or days came that were not there."""
@@ -92,21 +105,20 @@ class RunningSums:
 
     def read(self, rows: duckdb.DuckDBPyRelation, content: str = "") -> Counted:
         """The counts of rows with `entity` and `key`; keys not met before get the next numbers."""
-        view, same = as_view(self.con, rows, "counted"), "k.entity = c.entity AND k.key = c.key"
-        self.con.execute(
-            f"""INSERT INTO numbered_keys
-            SELECT c.entity, c.key, {len(self.names)} - 1 + ROW_NUMBER() OVER () FROM {view} AS c
-            LEFT JOIN numbered_keys AS k ON {same} WHERE k.number IS NULL"""
-        )
-        new = self.con.sql(f"SELECT * FROM numbered_keys WHERE number >= {len(self.names)} ORDER BY number")
-        self.names = pa.concat_tables([self.names, new.to_arrow_table()]).combine_chunks()
-        names = map(quote_identifier, self.counters)
-        columns = ", ".join(f"COALESCE(c.{name}, 0) AS {name}" for name in names)
-        query = f"SELECT k.number, {columns} FROM {view} AS c JOIN numbered_keys AS k ON {same}"
-        found = {name: np.asarray(values) for name, values in self.con.execute(query).fetchnumpy().items()}
-        keys = found.pop("number")
-        self.grow(len(self.names))
-        return Counted(content, keys, {name: narrowed(values) for name, values in found.items()})
+        view, names = as_view(self.con, rows, "counted"), [quote_identifier(one) for one in self.counters]
+        found = self.con.sql(
+            f"""SELECT c.entity, c.key, k.number, {", ".join(f"COALESCE(c.{name}, 0) AS {name}" for name in names)}
+            FROM {view} AS c LEFT JOIN numbered_keys AS k ON k.entity = c.entity AND k.key = c.key"""
+        ).to_arrow_table()
+        is_new, n_keys = found["number"].is_null(), len(self.n_rows)
+        new = found.select(["entity", "key"]).filter(is_new)
+        new = new.append_column("number", pa.array(np.arange(n_keys, n_keys + len(new), dtype=np.int32)))
+        self.con.register("new_keys", new)
+        self.con.execute("INSERT INTO numbered_keys SELECT * FROM new_keys")
+        self.grow(n_keys + len(new))
+        keys = found["number"].fill_null(0).to_numpy().copy()
+        keys[is_new.to_numpy()] = new["number"]
+        return Counted(content, keys, {name: narrowed(found[name].to_numpy()) for name in self.counters})
 
     def grow(self, n_keys: int) -> None:
         def grown(values: np.ndarray) -> np.ndarray:
@@ -115,7 +127,7 @@ class RunningSums:
         self.sums = {pair: grown(values) for pair, values in self.sums.items()}
         self.n_rows, self.last_shown = grown(self.n_rows), grown(self.last_shown)
 
-    def move_to(self, day: date) -> None:
+    def move_windows(self, day: date) -> None:
         """Let days enter and leave the windows; what has left the longest is forgotten."""
         for one, counted in list(self.held.items()):
             for days in self.contract.features.windows_days:
@@ -145,15 +157,6 @@ class RunningSums:
                 sums[:] = 0
         self.add(counted, LIFETIME, 1)
         return counted.keys
-
-    def table(self, day: date) -> pa.Table:
-        """The sums of the keys that the history holds."""
-        numbers = np.flatnonzero(self.present)
-        sums = {f"{counter}_{window}": values[numbers] for (counter, window), values in self.sums.items()}
-        shown = self.last_shown[numbers]
-        last_shown = pa.array(shown, mask=shown < day_number(day) - self.longest)
-        names = self.names.take(pa.array(numbers))
-        return pa.table({"entity": names["entity"], "key": names["key"], **sums, "last_shown": last_shown})
 
 
 def narrowed(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import duckdb
 
 from hinet_core.contract import Contract
+from hinet_core.features.arithmetic import Sql, smoothed
 from hinet_core.lake import quote_identifier
 
 # A rate before anything is known, worth one impression: what the rate of all rows starts from.
@@ -43,16 +44,7 @@ def part_sql(contract: Contract, key: str) -> str:
     return f"CAST({part} AS STRING)" if key in floats else part
 
 
-def double(value: float) -> str:
-    """A number as a DOUBLE literal; a bare 0.5 is a DECIMAL on Spark."""
-    return f"CAST({value!r} AS DOUBLE)"
-
-
-def smoothed(known: str, impressions: str, prior: float, base: str) -> str:
-    """(known + prior·base) / (impressions + prior), at most 1: the two counts may belong to different days.
-
-    Without impressions it is the base: after a day without a log, outcomes alone would make every rate 1.
-    """
-    up = f"CAST(COALESCE({known}, 0) AS DOUBLE) + {double(prior)} * {base}"
-    down = f"CAST(COALESCE({impressions}, 0) AS DOUBLE) + {double(prior)}"
-    return f"CASE WHEN COALESCE({impressions}, 0) = 0 THEN {base} ELSE LEAST(({up}) / ({down}), {double(1.0)}) END"
+def smoothed_sql(known: str, impressions: str, prior: float, base: str) -> str:
+    """`smoothed` over two counts, which may be NULL, and a rate."""
+    n_known, n_shown = (Sql(f"CAST(COALESCE({one}, 0) AS DOUBLE)") for one in (known, impressions))
+    return smoothed(n_known, n_shown, prior, Sql(base)).text

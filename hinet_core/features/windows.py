@@ -3,14 +3,16 @@
 For day D and a window of W days the frame is [D-W, D-1]. The window 'lifetime' is the running state of the day before.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 from hinet_core.contract import Computed, Contract, Entity, computed_features
 from hinet_core.contract.computed import IMPRESSIONS, LIFETIME
+from hinet_core.features.arithmetic import double
 from hinet_core.features.counters import ACTIVE_DAYS, at_slot_column, counters, in_scenario_column, known_column
 from hinet_core.features.daily import ALL_ROWS, EACH_SCENARIO
 from hinet_core.features.history import day_number
-from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, double, key_sql, part_sql, smoothed
+from hinet_core.features.sql import START_IMPRESSIONS, START_RATE, key_sql, part_sql, smoothed_sql
 from hinet_core.lake import quote_identifier, quote_literal
 
 
@@ -22,16 +24,23 @@ def history_sums_sql(contract: Contract, daily: str, state: str | None, day: dat
     return [f"history AS ({history_sql(contract, daily, state, day)})", f"sums AS ({sums_sql(contract, day)})"]
 
 
-def rates_sql(contract: Contract, rows: str) -> list[str]:
-    """Common tables over `sums` and a view of rows.
+def base_rates_sql(contract: Contract) -> list[str]:
+    """Common tables over `sums`.
 
     `overall`: one row, each task's rate in each window. `by_scenario`: the same per scenario, smoothed towards
-    `overall`. `e0`, `e1`, …: each entity's row of `sums` for each of its keys among the rows.
+    `overall`.
     """
-    tables = [f"overall AS ({overall_sql(contract)})", f"by_scenario AS ({by_scenario_sql(contract)})"]
-    for index, entity in enumerate(contract.features.entities):
-        tables.append(f"e{index} AS ({met_sql(contract, entity, rows)})")
-    return tables
+    return [f"overall AS ({overall_sql(contract)})", f"by_scenario AS ({by_scenario_sql(contract)})"]
+
+
+def entities_sql(contract: Contract, entities: Sequence[Entity], rows: str) -> list[str]:
+    """Common tables `e0`, `e1`, … over `sums` and a view of rows: each entity's sums for its keys among the rows."""
+    return [f"{entity_table(contract, one)} AS ({met_sql(contract, one, rows)})" for one in entities]
+
+
+def entity_table(contract: Contract, entity: Entity) -> str:
+    """`e` and the place of the entity in the contract."""
+    return f"e{[one.name for one in contract.features.entities].index(entity.name)}"
 
 
 def counters_of(feature: Computed) -> list[str]:
@@ -99,7 +108,7 @@ def overall_sql(contract: Contract) -> str:
     for task, window in base_rates(contract):
         known = f"MAX({sum_column(known_column(task), window, 's')})"
         shown = f"MAX({sum_column(IMPRESSIONS, window, 's')})"
-        rate = smoothed(known, shown, START_IMPRESSIONS, double(START_RATE))
+        rate = smoothed_sql(known, shown, START_IMPRESSIONS, double(START_RATE))
         rates.append(f"{rate} AS {quote_identifier(f'base_{task}_{window}')}")
     return f"SELECT {', '.join(rates)} FROM sums AS s WHERE s.entity = {quote_literal(ALL_ROWS.name)}"
 
@@ -108,7 +117,7 @@ def by_scenario_sql(contract: Contract) -> str:
     rates = ["s.key AS key"]
     for task, window in base_rates(contract):
         known, shown = sum_column(known_column(task), window, "s"), sum_column(IMPRESSIONS, window, "s")
-        rate = smoothed(known, shown, contract.features.prior_impressions, base_column(task, window, "o"))
+        rate = smoothed_sql(known, shown, contract.features.prior_impressions, base_column(task, window, "o"))
         rates.append(f"{rate} AS {quote_identifier(f'base_{task}_{window}')}")
     where = f"s.entity = {quote_literal(EACH_SCENARIO.name)}"
     return f"SELECT {', '.join(rates)} FROM sums AS s CROSS JOIN overall AS o WHERE {where}"
@@ -123,10 +132,11 @@ def met_sql(contract: Contract, entity: Entity, rows: str) -> str:
     return f"SELECT k.*, s.* FROM ({keyed}) AS k JOIN {mine} AS s ON s.key = k.met_key"
 
 
-def joins_sql(contract: Contract) -> list[str]:
-    """Joins of the tables of `rates_sql` to the rows `r`: base rates as `o` and `b`, entities by their names."""
+def joins_sql(contract: Contract, entities: Sequence[Entity]) -> list[str]:
+    """Joins of these tables to the rows `r`: base rates as `o` and `b`, entities by their names."""
     joins = ["CROSS JOIN overall AS o", "LEFT JOIN by_scenario AS b ON b.key = CAST(r.scenario_id AS STRING)"]
-    for index, entity in enumerate(contract.features.entities):
-        same = (f"e{index}.{quote_identifier(f'key_{key}')} = {part_sql(contract, key)}" for key in entity.keys)
-        joins.append(f"LEFT JOIN e{index} ON {' AND '.join(same)}")
+    for entity in entities:
+        table = entity_table(contract, entity)
+        same = (f"{table}.{quote_identifier(f'key_{key}')} = {part_sql(contract, key)}" for key in entity.keys)
+        joins.append(f"LEFT JOIN {table} ON {' AND '.join(same)}")
     return joins

@@ -1,9 +1,11 @@
 """Files of a day on their way into the lake, and the commit that shows them."""
 
 import hashlib
+import itertools
 import json
 import shutil
 import uuid
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,9 @@ BLOCKED_INFO = "info.json"
 # Version 2 stores numbers, times and texts in few bytes before the lowest level of zstd, and columns with more than
 # 4096 values in a row group get no dictionary, which costs most of the writing (docs/log.md).
 PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 4096"
+
+# As many rows as in DuckDB's own: threads share a file's row groups.
+ROW_GROUP = 122_880
 
 
 class Draft:
@@ -58,6 +63,13 @@ class Draft:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._undo_on_failure(lambda: pq.write_table(content, path, compression="zstd"))
         return self._register(table, path)
+
+    def write_batches(self, table: str, batches: Iterator[pa.Table], con: duckdb.DuckDBPyConnection) -> TableFile:
+        """Write batches of rows, at least one, in their order to this draft's file of the table."""
+        path = self.path(table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._undo_on_failure(lambda: _write_parquet(path, batches))
+        return self._register(table, path, con)
 
     def _undo_on_failure(self, write: Any) -> None:
         try:
@@ -121,6 +133,18 @@ class Draft:
             self.path(table).unlink(missing_ok=True)
         if keep:
             replace_text(folder / BLOCKED_INFO, json.dumps(info or {}, indent=1, sort_keys=True, default=str))
+
+
+def _write_parquet(path: Path, batches: Iterator[pa.Table]) -> None:
+    first = next(batches)
+    try:
+        # Without the schema of Arrow: the content's hash leans on the types of Parquet alone.
+        with pq.ParquetWriter(path, first.schema, compression="zstd", compression_level=1, store_schema=False) as file:
+            for batch in itertools.chain([first], batches):
+                file.write_table(batch, ROW_GROUP)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def content_hash(path: Path, con: duckdb.DuckDBPyConnection | None = None) -> str:
