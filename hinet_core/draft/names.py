@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from hinet_core.contract.columns import RESERVED, RESERVED_STARTS
 
@@ -62,8 +62,13 @@ def plain(name: str) -> str:
 
 
 def names_a(name: str, vocabulary: Collection[str]) -> bool:
-    """Whether the name says nothing but this and perhaps that it is an id: user, user_id, userid, kunden_nr."""
-    found = words(name)
+    """Whether the name says nothing but this and perhaps that it is an id: user, user_id, userid, kunden_nr; of the
+    field of an object its own name, with or without those of the objects that it is in: ctx.user.id."""
+    parts = name.split(".")
+    return any(_says_only(words(".".join(parts[place:])), vocabulary) for place in range(len(parts)))
+
+
+def _says_only(found: Sequence[str], vocabulary: Collection[str]) -> bool:
     rest = [one for one in found if one not in ID_WORDS]
     if len(rest) == 1 and rest[0] not in vocabulary and rest[0].endswith("id"):
         rest = [rest[0].removesuffix("id")]

@@ -1,18 +1,19 @@
 """Bounded samples of files, as tables: each column of the file as `raw.<name>`, text as text, Parquet as its types."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hinet_core.draft import text
 from hinet_core.draft.dialect import Dialect, dialect_of, divided
 from hinet_core.ingest.readers import file_literal
-from hinet_core.lake import connect, first_line
+from hinet_core.lake import connect, first_line, quote_identifier
 
 BYTES_LOOKED_AT = 24_000_000  # of all files together
 FILES_LOOKED_AT = 100
@@ -100,14 +101,27 @@ def _parquet(path: Path, relative: str, budget: int) -> Sample:
         batches = file.iter_batches(batch_size=min(wanted, 65_536), row_groups=[group])
         parts.append(_first_rows(batches, wanted, file.schema_arrow))
     rows = pa.concat_tables(parts)
+    places = {".".join(place): place for field in rows.schema for place in _leaves((field.name,), field.type)}
+    places |= {name: (name,) for name in rows.column_names if name in places}  # a column that is called so comes first
+    listed = ", ".join(".".join(map(quote_identifier, place)) for place in places.values())
     con = connect()
     try:
-        described = con.execute(f"DESCRIBE FROM read_parquet({file_literal(path)})").fetchall()
-        kinds = {name: kind for name, kind, *_ in described}
+        described = con.execute(f"DESCRIBE SELECT {listed} FROM read_parquet({file_literal(path)})").fetchall()
+        kinds = dict(zip(places, (kind for _, kind, *_ in described), strict=True))
     finally:
         con.close()
-    renamed = rows.rename_columns([f"raw.{name}" for name in rows.column_names])
-    return Sample(path, relative, "parquet", "utf-8", None, kinds, renamed, len(rows) == n_rows, n_rows)
+    columns = [pc.struct_field(rows[name], fields) if fields else rows[name] for name, *fields in places.values()]
+    found = pa.Table.from_arrays(columns, names=[f"raw.{name}" for name in places])
+    return Sample(path, relative, "parquet", "utf-8", None, kinds, found, len(rows) == n_rows, n_rows)
+
+
+def _leaves(place: tuple[str, ...], kind: pa.DataType) -> Iterator[tuple[str, ...]]:
+    """A column, or the fields of a struct and of those in it, as ingest reads them: `a.b` is the field b of a."""
+    if not pa.types.is_struct(kind) or any("." in field.name for field in kind):
+        yield place
+        return
+    for field in kind:
+        yield from _leaves((*place, field.name), field.type)
 
 
 def _first_rows(batches: Iterable[pa.RecordBatch], wanted: int, schema: pa.Schema) -> pa.Table:
@@ -154,11 +168,26 @@ def _delimited_rows(lines: Sequence[str], dialect: Dialect) -> tuple[pa.Table, i
 
 
 def _json_rows(lines: Sequence[str]) -> tuple[pa.Table, int]:
-    """The text that ingest reads of each key of the outermost object, and how many lines are no object."""
-    records = [found for line in lines if isinstance(found := _parsed(line), dict)]
-    names = list(dict.fromkeys(key for record in records for key in record))
+    """The text that ingest reads of each key, and how many lines are no object; `a.b` is the key b of the object a."""
+    records = [dict(_flat(found)) for line in lines if isinstance(found := _parsed(line), dict)]
+    given = dict.fromkeys(key for record in records for key, value in record.items() if value is not None)
+    parents = {key[:end] for key in given for end, mark in enumerate(key) if mark == "."}
+    keys = dict.fromkeys(key for record in records for key in record)
+    names = [key for key in keys if key in given or key not in parents]  # null in an object's place is no column
     columns = [pa.array([_text_of(record.get(name)) for record in records], pa.string()) for name in names]
     return pa.Table.from_arrays(columns, names=[f"raw.{name}" for name in names]), len(lines) - len(records)
+
+
+def _flat(record: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The keys of an object and of those in it. A key that is called `a.b` itself counts, so it comes last; in an
+    object no contract can name it."""
+    for key, value in sorted(record.items(), key=lambda pair: "." in pair[0]):
+        if above and "." in key:
+            continue
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield above + key, value
 
 
 def _parsed(line: str) -> Any:

@@ -120,6 +120,21 @@ def parquet(folder: Path) -> None:
     pq.write_table(table, folder / "log.parquet")
 
 
+def nested(row: Row) -> Row:
+    return {"who": {"user": {"id": row["user"]}, "city": row["city"] or None},
+            "what": {"item_id": row["item"], "place": row["place"]}, "at": {"time": iso(row["shown"])},
+            "result": {"click": row["click"]}, "odd": {"a.b": 1},
+            "device": {"os": "ios"} if row["slot"] > 1 else None}  # fmt: skip
+
+
+def nested_ndjson(folder: Path) -> None:
+    (folder / "log.ndjson").write_text("".join(json.dumps(nested(row)) + "\n" for row in ROWS))
+
+
+def nested_parquet(folder: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([nested(row) for row in ROWS]), folder / "log.parquet")
+
+
 def two_columns(folder: Path) -> None:
     (folder / "log.csv").write_text(lines(
         ROWS, lambda r: [f"{r['shown']:%Y%m%d}", f"{r['shown']:%H:%M:%S}", r["user"], r["item"], r["place"],
@@ -186,6 +201,8 @@ def control_bytes(folder: Path) -> None:
 
 
 FUNNEL = ("click", "order")
+NESTED = {"user": ["who.user.id"], "item": ["what.item_id"], "time": ["at.time"], "scenario": ["what.place"],
+          "outcome": ["result.click"]}  # fmt: skip
 SHAPES = [
     Shape("plain_csv", plain_csv, {"user": ["user_id"], "item": ["item_id"], "time": ["shown_at"],
           "scenario": ["place"], "position": ["slot"], "known_at": ["ordered_at"],
@@ -202,6 +219,8 @@ SHAPES = [
           "outcome": ["clicked", "purchased"]}, ("clicked", "purchased")),
     Shape("parquet", parquet, {"user": ["user"], "item": ["item"], "time": ["shown_at"], "scenario": ["place"],
           "position": ["position"], "propensity": ["pscore"], "outcome": ["click"]}, ("click",)),
+    Shape("nested_ndjson", nested_ndjson, NESTED, ("result_click",)),
+    Shape("nested_parquet", nested_parquet, NESTED, ("result_click",)),
     Shape("two_columns", two_columns, {"user": ["user"], "item": ["item"], "time": ["date", "time"],
           "scenario": ["place"], "outcome": ["click"]}, ("click",)),
     Shape("by_folder", by_folder, {"user": ["user"], "item": ["item"], "time": ["shown_at"],

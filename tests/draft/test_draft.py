@@ -13,7 +13,8 @@ from hinet_core.draft import DraftError, draft
 from hinet_core.draft.groups import pattern_for
 from hinet_core.lake import connect
 
-SOONER = ("german", "two_colons", "quoted", "ndjson", "by_folder", "with_sides", "without_time")
+SOONER = ("nested_ndjson", "nested_parquet", "german", "two_colons", "quoted", "ndjson", "by_folder", "with_sides",
+          "without_time")  # fmt: skip
 
 
 @pytest.mark.parametrize(
