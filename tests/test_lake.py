@@ -11,7 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hinet_core.lake import Lake, LakeError, connect, content_hash, quote_identifier, quote_literal, replace_text
+from hinet_core.lake import (
+    Lake,
+    LakeError,
+    connect,
+    content_hash,
+    parquet_list,
+    quote_identifier,
+    quote_literal,
+    replace_text,
+)
 
 D1, D2 = date(2026, 3, 1), date(2026, 3, 2)
 
@@ -114,6 +123,24 @@ def test_content_hash_sees_order_nulls_lists_and_types(lake, con):
         with lake.begin("s", D1) as draft:
             hashes.add(draft.write("t", query, con).content_hash)
     assert len(hashes) == len(queries)
+
+
+@pytest.mark.parametrize("rows", [0, 5, 3000])
+def test_arrow_batches_are_the_rows_that_copy_writes(lake, con, rows):
+    query = (
+        "SELECT CAST(i AS TINYINT) AS t, i AS b, CAST(i / 3 AS FLOAT) AS f, i / 7 AS d, i % 2 = 0 AS yes, "
+        "nullif('ü' || i % 9, 'ü3') AS s, DATE '2026-03-01' + CAST(i AS INTEGER) AS on_day, "
+        "TIMESTAMP '2026-03-01 00:00:00.000001' + to_seconds(i) AS at, [i, NULL] AS n, ['a', '' || i] AS w, "
+        f"CAST(NULL AS VARCHAR) AS gone FROM (SELECT r % 100 AS i FROM range({rows}) AS t(r))"
+    )
+    with lake.begin("step", D1) as draft:
+        copied = draft.write("t", query, con)
+    rows_of = con.sql(query).to_arrow_table()
+    with lake.begin("step", D1) as draft:
+        written = draft.write_batches("t", iter([rows_of.slice(0, 700), rows_of.slice(700)]), con)
+        found = con.execute(f"SELECT * FROM {parquet_list([draft.path('t')])}").fetchall()
+        assert found == con.execute(query).fetchall()
+    assert (written.rows, written.content_hash) == (rows, copied.content_hash)
 
 
 def test_content_hash_is_the_same_however_many_threads_and_row_groups(tmp_path):

@@ -14,10 +14,11 @@ import pyarrow as pa
 from hinet_core.contract import Contract
 from hinet_core.ingest import forgotten, rules
 from hinet_core.ingest.attach import attach, matches_query
+from hinet_core.ingest.kept import kept_rows
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.readers import LandingError
 from hinet_core.ingest.stage import Stage, staged
-from hinet_core.ingest.staging import PLACE, impression_columns, matched_column
+from hinet_core.ingest.staging import PLACE, matched_column
 from hinet_core.ingest.touched import record_outcomes
 from hinet_core.ingest.verdicts import judge
 from hinet_core.lake import Draft, Lake, Manifest, parquet_list, quote_literal, spill_folder
@@ -190,10 +191,7 @@ def _duplicates(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _write(stage: Stage, draft: Draft, day: date, known: forgotten.Forgotten) -> dict[str, int]:
     """Write the tables of `judged`, each in the order of the files; returns what was counted."""
     con, contract = stage.con, stage.contract
-    joined = any(source.kind != "log" for source in contract.sources)  # a join loses the order, nothing else does
-    order = f" ORDER BY {PLACE}" if joined else ""
-    columns = ", ".join(impression_columns(contract))
-    draft.write("impressions", f"SELECT {columns} FROM judged WHERE verdict = 'kept'{order}", con)
+    draft.write_batches("impressions", kept_rows(stage, day), con)
     text = forgotten.kept_text(contract, known)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused AS "

@@ -31,7 +31,7 @@ from hinet_core.ingest.staging import PLACE_NAME, needs_number, typed_rows
 from hinet_core.lake import LakeError, connect, first_line, quote_literal, spill_folder
 from hinet_core.progress import meter, stoppable
 
-ROWS_A_BATCH = 65_536
+ROWS_A_BATCH = 61_440  # two are a row group of the lake
 
 
 @dataclass

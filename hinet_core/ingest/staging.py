@@ -1,7 +1,7 @@
 """A landed file's records as rows of the contract, in two queries.
 
-`typed_rows` reads a file once: the log's own columns, the day whose books a row is in, and every reason to refuse it
-(a row is accepted when it has none). `exposures` is over rows so typed: scenario, labels, times, side tables.
+`typed_rows` reads a file once: all that the log alone says of an exposure, the day whose books it is in, and every
+reason to refuse it (a row is accepted when it has none). `exposures` is over rows so typed, with their side tables.
 """
 
 from collections.abc import Collection, Iterable
@@ -39,10 +39,12 @@ def needs_number(contract: Contract) -> bool:
     return any("record:number" in column.found_in for column in contract.columns_of(contract.log))
 
 
-def typed_columns(contract: Contract) -> dict[str, str]:
-    """The columns of `typed_rows` with their types, without the number of the record."""
-    own = {quote_identifier(one.name): one.duckdb_type for one in contract.columns_of(contract.log)}
-    return own | {"placed_day": "DATE", "reasons": "VARCHAR[]", "raw": "VARCHAR"}
+def typed_columns(contract: Contract) -> list[str]:
+    """The columns of `typed_rows`, without the number of the record."""
+    sides = [source for source in contract.sources if source.kind == "side"]
+    joined = {quote_identifier(one.name) for source in sides for one in contract.columns_of(source)}
+    added = {PLACE, '"source_file"', '"record_number"', *map(matched_column, sides)}
+    return [name for name in staged_columns(contract) if name not in joined | added]
 
 
 def typed_rows(
@@ -53,22 +55,22 @@ def typed_rows(
     typed = ", ".join(f"{value(contract, one, reader)} AS {quote_identifier(one.name)}" for one in own)
     query = f"SELECT *, {typed} FROM ({reader.scan(numbered)})"
     query = _derived(contract, query)
+    if late := _late(contract):
+        query = f"SELECT *, {', '.join(late)} FROM ({query})"
     query = f"SELECT *, {_placed(contract, span)} AS placed_day FROM ({query})"
     if days is not None:
         wanted = ", ".join(f"DATE {quote_literal(day.isoformat())}" for day in sorted(days))
         query = f"SELECT * FROM ({query}) WHERE placed_day IN ({wanted})"
     query = f"SELECT *, {_reasons(contract, reader, own, span[1])} AS reasons FROM ({query})"
     query = f"SELECT *, CASE WHEN len(reasons) > 0 THEN {reader.record} END AS raw FROM ({query})"
+    query = with_labels(contract, query)
     number = ", record_number" if numbered or reader.stream else ""
     return f"SELECT {', '.join(typed_columns(contract))}{number} FROM ({query})"
 
 
 def exposures(contract: Contract, rows: str) -> str:
     """`staged_columns` of typed rows; these have source_file, record_number and their place as well."""
-    query = _derived(contract, rows)
-    if late := _late(contract):
-        query = f"SELECT *, {', '.join(late)} FROM ({query})"
-    query = with_labels(contract, query)
+    query = rows
     for source in contract.sources:
         if source.kind == "side":
             query = _join_side(contract, query, source)
@@ -76,12 +78,17 @@ def exposures(contract: Contract, rows: str) -> str:
 
 
 def impression_columns(contract: Contract) -> list[str]:
-    """The columns of `impressions`, in order."""
+    """The columns of `impressions` in order, quoted."""
+    return list(map(quote_identifier, impression_names(contract)))
+
+
+def impression_names(contract: Contract) -> list[str]:
+    """The columns of `impressions` in order."""
     names = [one.name for one in contract.columns]
     names += ["day", "day_number", "hour", "exposed_us", "scenario_id"]
     for task in contract.tasks:
         names += [label_column(task.name), known_us_column(task.name), known_day_column(task.name)]
-    return [quote_identifier(name) for name in [*names, "source_file", "record_number"]]
+    return [*names, "source_file", "record_number"]
 
 
 def staged_columns(contract: Contract) -> list[str]:

@@ -4,7 +4,7 @@ A day of a step becomes visible when its manifest is replaced, and in no other w
 never globs, so a file that no manifest names does not exist for anybody and can be swept.
 """
 
-from hinet_core.lake.draft import Draft, content_hash
+from hinet_core.lake.draft import ROW_GROUP, Draft, content_hash
 from hinet_core.lake.durable import crash_point, fsync_path, replace_text
 from hinet_core.lake.errors import LakeError, first_line, told
 from hinet_core.lake.manifest import Manifest, TableFile
@@ -13,6 +13,7 @@ from hinet_core.lake.sql import connect, file_literal, parquet_list, quote_ident
 from hinet_core.lake.tables import SWEEP_AFTER_S, Lake
 
 __all__ = [
+    "ROW_GROUP",
     "SWEEP_AFTER_S",
     "Draft",
     "Lake",

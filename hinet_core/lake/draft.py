@@ -27,6 +27,10 @@ BLOCKED_INFO = "info.json"
 # 4096 values in a row group get no dictionary, which costs most of the writing (docs/log.md).
 PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 4096"
 
+# The same for Arrow's writer. The content's hash leans on the types of Parquet alone, not on the schema of Arrow.
+ARROW_PARQUET: dict[str, Any] = {
+    "compression": "zstd", "compression_level": 1, "dictionary_pagesize_limit": 2**16, "store_schema": False,
+}  # fmt: skip
 # As many rows as in DuckDB's own: threads share a file's row groups.
 ROW_GROUP = 122_880
 
@@ -138,8 +142,7 @@ class Draft:
 def _write_parquet(path: Path, batches: Iterator[pa.Table]) -> None:
     first = next(batches)
     try:
-        # Without the schema of Arrow: the content's hash leans on the types of Parquet alone.
-        with pq.ParquetWriter(path, first.schema, compression="zstd", compression_level=1, store_schema=False) as file:
+        with pq.ParquetWriter(path, first.schema, **ARROW_PARQUET) as file:
             for batch in itertools.chain([first], batches):
                 file.write_table(batch, ROW_GROUP)
     except BaseException:
