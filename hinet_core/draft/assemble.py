@@ -15,9 +15,9 @@ from hinet_core.draft.groups import Group, groups_of
 from hinet_core.draft.late import late_outcomes
 from hinet_core.draft.leaks import exclude_leaks
 from hinet_core.draft.numbered import join_numbered
-from hinet_core.draft.plan import Drafted, Plan
+from hinet_core.draft.plan import UNSURE, Drafted, Plan
 from hinet_core.draft.sample import BYTES_LOOKED_AT, FILES_LOOKED_AT, DraftError, look_at, shares_of, size_of
-from hinet_core.draft.sides import join_side
+from hinet_core.draft.sides import Side, join_side
 from hinet_core.draft.write import written
 from hinet_core.ingest.casts import cast, present
 from hinet_core.lake import connect, quote_identifier, quote_literal
@@ -41,9 +41,10 @@ def draft(files: Sequence[Path], name: str | None = None) -> str:
         log = max(groups, key=_like_a_log)
         plan = planned(con, log)
         others = [one for one in groups if one is not log]
-        sides = []
-        for number, group in enumerate(others, 1):
-            source = side_name(group, number, len(others))
+        plan.notes += which_log(log, others)
+        sides: list[Side] = []
+        for group in others:
+            source = side_name(group, ["log", *(one.name for one in sides)])
             late = late_outcomes(plan, con, TYPED, group, source)
             sides.append(late or join_side(plan, con, TYPED, group, source))
         if len(looked_at) < len(paths):
@@ -74,10 +75,33 @@ def _spread(paths: list[Path]) -> list[Path]:
 
 
 def _like_a_log(group: Group) -> tuple[int, int]:
-    """A log has times and things of 0 and 1; among such tables it is the longest."""
-    has_time = any(one.type == "timestamp" or one.epoch for one in group.guesses)
-    has_outcome = any(one.is_binary or names.speaks_of(one.raw, names.EVENT + names.CODED) for one in group.guesses)
-    return int(has_time) + int(has_outcome), group.rows_in_files
+    """How many signs of a log the table has; among equals it is the longest."""
+    return len(signs_of_a_log(group)), group.rows_in_files
+
+
+def signs_of_a_log(group: Group) -> list[str]:
+    """Times, ids that come back (a side table has a row for each), outcomes, slots; in words."""
+    guesses = group.guesses
+    named = [one for one in guesses if names.names_a(one.raw, names.USER) or names.names_a(one.raw, names.ITEM)]
+    several = len([one for one in guesses if roles.comes_back(one)]) > 1
+    found = {
+        "times": any(one.type == "timestamp" or one.epoch for one in guesses),
+        "ids that come back": several and not any(roles.names_a_row(one) for one in named),
+        "outcomes": any(one.is_binary or names.speaks_of(one.raw, names.EVENT + names.CODED) for one in guesses),
+        "slots": any(names.names_a(one.raw, names.POSITION) and roles.is_slot(one) for one in guesses),
+    }
+    return [sign for sign, there in found.items() if there]
+
+
+def which_log(log: Group, others: Sequence[Group]) -> list[str]:
+    """Why this table is the log, where another has nearly as many signs of one."""
+    signs = signs_of_a_log(log)
+    rivals = [one for one in others if len(signs_of_a_log(one)) + 1 >= len(signs)]
+    if not rivals:
+        return []
+    told = [f"{one.paths[0]} ({', '.join(signs_of_a_log(one)) or 'no sign of one'}; about {one.rows_in_files:,} rows)"
+            for one in (log, *rivals[:3])]  # fmt: skip
+    return [f"{UNSURE}{told[0]} is taken for the log, not {', '.join(told[1:])}"]
 
 
 def planned(con: duckdb.DuckDBPyConnection, log: Group) -> Plan:
@@ -140,11 +164,8 @@ def default_name(folder: Path, log: Group) -> str:
     return names.contract_names([stem.lower()], prefix="log")[stem.lower()]
 
 
-def side_name(group: Group, number: int, of: int) -> str:
+def side_name(group: Group, taken: Sequence[str]) -> str:
     """The file's own name as the name of the source; of several files without their dates and numbers."""
     stem = group.paths[0].rsplit("/", 1)[-1].split(".")[0]
     stem = (re.sub(r"[-_]?\d[-_\d]*$", "", stem) or stem) if len(group.paths) > 1 else stem
-    apart = f"_{number}" if of > 1 and len(group.paths) > 1 else ""
-    return names.contract_names([stem], prefix="side")[stem] + apart
-
-
+    return names.contract_names([stem], taken, prefix="side")[stem]

@@ -13,6 +13,7 @@ from hinet_core.draft.groups import Group
 from hinet_core.draft.leaks import as_duration
 from hinet_core.draft.outcomes import held
 from hinet_core.draft.plan import UNSURE, Drafted, Plan, Task, share
+from hinet_core.draft.roles import names_a_row
 from hinet_core.draft.sides import Side, can_join, may_be_the_key, own_type
 from hinet_core.ingest.casts import cast, present
 from hinet_core.lake import quote_identifier
@@ -20,6 +21,7 @@ from hinet_core.lake import quote_identifier
 TELLS_APART = 0.5  # a key with fewer values per different row of the log is that of a side table
 BELONG = 0.5  # of a file's rows looked at, to an exposure looked at
 FOLLOWS = 0.95  # of the outcomes, to exposures with the earlier step
+CLOCKS_AGREE = 0.05  # of the outcomes may be dated before their exposure
 HAPPENED = names.CLICKED + names.ORDERED
 UNKNOWN_DELAY = "24h"
 
@@ -55,11 +57,11 @@ def late_outcomes(plan: Plan, con: duckdb.DuckDBPyConnection, table: str, group:
 
 
 def _key(plan: Plan, group: Group) -> dict[str, str]:
-    """Columns of the log that name somebody or something, each with the file's column of the same."""
+    """Columns of the log that name somebody, something or the row, each with the file's column of the same."""
     join: dict[str, str] = {}
     for own in plan.columns:
         of_ids = own.role in ("user", "item", "request") or names.ID_WORDS & set(names.words(own.name))
-        if can_join(own) and of_ids:
+        if can_join(own) and (of_ids or (own.guess is not None and names_a_row(own.guess))):
             found = [one.raw for one in group.guesses if one.raw not in join.values() and may_be_the_key(own, one)]
             join |= {own.name: found[0]} if found else {}
     return join
@@ -114,7 +116,8 @@ def _task(
     task = Task(name, told)
     own, shown = ", ".join(map(quote_identifier, side.join)), quote_identifier(plan.one("time").name)  # type: ignore[union-attr]
     joined = f"{table} JOIN late USING ({own})"
-    for earlier in (one for one in plan.tasks if one.live):
+    of_the_log = [one.name for one in plan.columns if one.source is None]
+    for earlier in (one for one in plan.tasks if one.live and one.label["column"] in of_the_log):
         both, rows = con.execute(
             f"SELECT count(*) FILTER ({held(plan, earlier) or 'false'}), count(*) FROM {joined}"
         ).fetchall()[0]
@@ -126,9 +129,16 @@ def _task(
         task.why.append(f"{UNSURE}no time tells how late these come: {UNKNOWN_DELAY} after the exposure is assumed")
         return task
     delay = f'epoch_us("late.known") - epoch_us({shown})'
-    longest = con.execute(
-        f"SELECT max(d) FROM (SELECT min({delay}) FILTER ({delay} >= 0) AS d FROM {joined} GROUP BY \"late.row\")"
-    ).fetchall()[0][0]
+    longest, before, early = con.execute(
+        "SELECT max(d), count(*) FILTER (d IS NULL) / count(*), median(e) FILTER (d IS NULL) FROM (SELECT "
+        f"min({delay}) FILTER ({delay} >= 0) AS d, min(-({delay})) AS e FROM {joined} GROUP BY \"late.row\")"
+    ).fetchall()[0]
+    if before > CLOCKS_AGREE:
+        apart = timedelta(seconds=round(early / 1e6))
+        task.why.append(
+            f"{UNSURE}{share(before, 1)} of these are dated before their exposure, half of them {apart} or more, and "
+            "so do not count: is one of the two times local, so that it needs `zone`?"
+        )
     task.known_at = mine[time.raw]
     task.window = as_duration(timedelta(microseconds=max(longest or 0, 0)))
     task.why.append(f"the longest delay seen is {timedelta(microseconds=longest or 0)}: later outcomes will not count")

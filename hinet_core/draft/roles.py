@@ -48,6 +48,12 @@ def comes_back(one: Guess) -> bool:
     return can_be_id(one) and LEAST_IDS <= one.distinct < 0.9 * one.rows and one.missing_share <= FEW_MISSING
 
 
+def names_a_row(one: Guess) -> bool:
+    """Whether (nearly) every row has a value of its own, which is no measurement."""
+    apart = one.distinct >= ALL_ROWS * (one.rows - one.missing)
+    return apart and one.rows > 100 and one.missing_share < 0.5 and not one.type.startswith(("float", "timestamp"))
+
+
 def is_slot(one: Guess) -> bool:
     return one.type.startswith("int") and one.low is not None and one.low >= 0 and one.high <= 10_000
 
@@ -258,7 +264,7 @@ def encoding_of(one: Guess) -> tuple[str | None, list[str]]:
         return "list", []
     if one.type in ("timestamp", "date") or one.epoch or is_day(one):
         return None, ["a time: not an input; hour and weekday of the exposure are inputs anyway"]
-    if one.distinct >= ALL_ROWS * (one.rows - one.missing) and one.rows > 100 and not one.type.startswith("float"):
+    if names_a_row(one):
         return None, [f"different in {share(one.distinct, one.rows)} of the rows: names a row, not an input"]
     if one.type in ("string", "bool"):
         return "id", []

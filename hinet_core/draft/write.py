@@ -17,6 +17,8 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # TOML has no such sign in a comment
 PARTLY_READ = timedelta(days=31)  # a file that was not looked at whole may begin earlier than its sample
 WINDOWS = (1, 7, 30)
 VALUES_SHOWN = 8
+HOW = {"outcome": ": give a column the role 'outcome', or add the files that say what happened, and a [[tasks]] with "
+                  "its name as `label`"}  # fmt: skip
 
 
 def written(
@@ -81,7 +83,8 @@ def _head(name: str, folder: Path, plan: Plan, log: Group, days: tuple[date, dat
         f"{log.rows:,} rows looked at ({seen}).",
         f"Lines marked {UNSURE.strip()} are guesses: read them, then run `hinet contract check` on this file.",
         *plan.notes,
-        *(f"MISSING: no column can be the {role}; without one this is no contract yet" for role in plan.missing),
+        *(f"MISSING: no column can be the {role}; without one this is no contract yet{HOW.get(role, '')}"
+          for role in plan.missing),
     ]
     keys: dict[str, Any] = {"name": name, "title": name}
     text = [*comments(lines), "", *(f"{key} = {toml(value)}" for key, value in keys.items())]

@@ -164,42 +164,6 @@ def test_files_of_different_zones_are_one_log(folder, tmp_path):
     assert counts == (N_ROWS, N_ROWS, 0, 0)
 
 
-def write_late(folder, flag, time):
-    """The plain log without its orders, and a file a day of orders under other names."""
-    header = "page,user,item,place,shown_at,slot,click"
-    cells = ("page", "user", "item", "place", "shown", "slot", "click")
-    kept = [{**row, "shown": iso(row["shown"])} for row in ROWS[:N_ROWS]]
-    (folder / "log.csv").write_text(lines(kept, lambda row: [row[one] for one in cells], ",", header))
-    ordered = [row for row in ROWS[:N_ROWS] if row["order"]]
-    for day in sorted({row["ordered"].date() for row in ordered}):
-        here = [row for row in ordered if row["ordered"].date() == day]
-        names = ["page_id", "user_id", "sku", *["ordered"] * flag, *["ordered_at"] * time, "amount"]
-        text = lines(here, lambda row: [row["page"], row["user"], row["item"], *[1] * flag,
-                     *[iso(row["ordered"])] * time, row["price"]], ";", ";".join(names))  # fmt: skip
-        (folder / f"orders_{day}.csv").write_text(text)
-    return len(ordered)
-
-
-@pytest.mark.parametrize(("flag", "time"), [(True, True), (False, True), (True, False)])
-def test_files_of_later_orders_are_drafted_as_outcomes_and_every_order_arrives(flag, time, folder, tmp_path):
-    n_ordered = write_late(folder, flag, time)
-    _, contract = drafted(folder, tmp_path)
-    (source,) = contract.outcome_sources
-    assert (source.name, source.files) == ("orders", "orders_*.csv")
-    assert source.join == {"page": "page_id", "user": "user_id", "item": "sku"}
-    click, order = contract.tasks
-    assert (click.name, order.name, order.after) == ("click", "ordered" if flag else "order", "click")
-    assert order.known_at == ("ordered_at" if time else None) and order.matures_after.total_seconds() > 0
-    roles = {"ordered": "outcome"} if flag else {}
-    roles |= {"ordered_at": "known_at"} if time else {}
-    assert {one.name: one.role for one in contract.late_columns} == roles | {"amount": "plain"}
-    counts, lake = ingested(contract, folder, tmp_path / "home")
-    assert counts == (N_ROWS, N_ROWS, 0, 0)
-    con = connect()
-    assert lake.scan(con, "impressions").aggregate(f"sum(label_{order.name})").fetchall() == [(n_ordered,)]
-    con.close()
-
-
 def test_numbered_columns_of_a_history_are_one_list_and_numbered_features_are_not(folder, tmp_path):
     header = "user,item,place,shown_at,click,cat_1,cat_2,cat_3,hist_1,hist_2,hist_3"
     cells = lambda r: [r["user"], r["item"], r["place"], iso(r["shown"]), r["click"], r["slot"], r["page"] % 3, 1,  # noqa: E731
