@@ -166,7 +166,7 @@ class Stream:
             if self.source.format == "ndjson":
                 found = records.batches(records.json_records(lines), 1, skip=0)
             else:
-                record = records.csv_records(lines, self.source, self.width)
+                record = self._csv_records(lines)
                 found = records.batches(record, self.width, skip=header_lines(self.source))
             rows = 0
             with meter(f"reading rows of {self.path.name} line by line") as show:
@@ -174,6 +174,13 @@ class Stream:
                     yield batch
                     rows += batch.num_rows
                     show(rows)
+
+    def _csv_records(self, lines: Iterator[records.Line]) -> Iterator[records.Record]:
+        with open_text(self.path, self.source.encoding) as file:
+            longer = records.end_in_delimiters(records.lines_of(file), self.source, self.width)
+        if not longer:
+            return records.csv_records(lines, self.source, self.width)
+        return records.without_ends(records.csv_records(lines, self.source, self.width + 1), self.source.delimiter)
 
 
 # Threads of pyarrow read ahead, and go on when a query is stopped; Python must not end under them.

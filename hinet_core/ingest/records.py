@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, NamedTuple
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from hinet_core.contract import Source
 LINE_LIMIT = 16 * 2**20  # characters of a line
 TOO_LONG = "line: longer than 16 million characters"
 JOINED_LINES, JOINED_LIMIT = 1000, 2**20  # lines and characters of a value with line breaks
+LOOKED_AT, HABIT = 100, 2  # records that show a file's habit, and how many make one
 BATCH = 8192
 BLANKS = " \t\r\v\f"  # a line of these alone is no record
 FAULT, TEXT, NUMBER = "the fault", "the line", "record_number"  # no column of a file is called so in a query
@@ -118,6 +120,25 @@ def header_of(file: IO[str], source: Source) -> list[str]:
     """The names in a CSV's first line; empty when there is none or it cannot be read."""
     records = csv_records(lines_of(file), source, None)
     return (next(records, Record(0, None, None, "")).values or []) if source.header else []
+
+
+def end_in_delimiters(lines: Iterable[Line], source: Source, width: int) -> bool:
+    """Whether the records of a CSV end in one delimiter too many by habit: most of the first hundred, two at least."""
+    header = int(source.header)
+    first = islice(csv_records(lines, source, None), header, header + LOOKED_AT)
+    ending = [one.values is not None and len(one.values) == width + 1 and not one.values[-1] for one in first]
+    return sum(ending) >= HABIT and 2 * sum(ending) > len(ending)
+
+
+def without_ends(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
+    """The records without the empty value at their end; another value there is one too many."""
+    for one in records:
+        if one.values is None:
+            yield one
+        elif one.values[-1]:
+            yield Record(one.number, None, "line: too many columns", one.text or delimiter.join(one.values))
+        else:
+            yield one._replace(values=one.values[:-1])
 
 
 def csv_records(lines: Iterable[Line], source: Source, width: int | None) -> Iterator[Record]:

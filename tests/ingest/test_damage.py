@@ -140,9 +140,29 @@ def test_delimiters_in_quotes_and_empty_last_cells_are_no_damage(read, monkeypat
     assert not LandedFile(**json.loads((paths.lake / INDEX).read_text())["files"][0]).careful  # DuckDB reads it
 
 
-def test_a_file_whose_records_all_have_a_field_too_many_says_so(read):
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("item", ["d", '"d,d"'])
+def test_a_file_whose_records_all_end_in_a_delimiter_is_read_without_these(read, item, encoding):
+    rows = [*ROWS, line(4, item)]
+    value = item.strip('"')
+    assert read(csv(*(row + "," for row in rows)), encoding=encoding) == (CLEAN | {4: value}, {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_where_most_records_end_in_a_delimiter_the_others_are_refused(read, encoding):
+    clean = [line(n, "x") for n in range(10, 16)]
+    other = [line(5), line(6)[:-1], line(7) + ",x", line(8, '"open') + ",", line(9, "") + ","]
+    kept, refused = read(csv(*(row + "," for row in clean), *other), encoding=encoding)
+    assert kept == dict.fromkeys(range(1, 7), "x")
+    assert refused == {
+        7: ["line: missing columns"], 8: ["line: missing columns"], 9: ["line: too many columns"],
+        10: ["line: unterminated quote"], 11: ["item: missing"],
+    }  # fmt: skip
+
+
+def test_a_file_in_which_no_record_can_be_read_says_why_of_the_first(read):
     with pytest.raises(LandingError, match=r"none of its 3 rows .* the first is refused \(line: too many columns\)"):
-        read(csv(*(row + "," for row in ROWS)))
+        read(csv(*(row + ",," for row in ROWS)))
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\0"])

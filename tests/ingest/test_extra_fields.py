@@ -35,6 +35,8 @@ def test_what_duckdb_reads_has_no_field_too_many_by_the_line_readers_count(tmp_p
             continue
         found = [Cells(delimiter, '"').split(one)[0] for one in lines]
         wrong = any(values is None or len(values) != WIDTH for values in found)
+        if all(values is not None and len(values) == WIDTH + 1 and not values[-1] for values in found):
+            wrong = False  # the file's own habit
         careful = has_extra_fields(reader, looked)
         assert careful or not wrong, lines
         seen["extra" if wrong else "careful" if careful else "clean"] += 1
