@@ -11,7 +11,7 @@ from hinet_core.contract.values import BLANKS, THOUSANDS, is_number
 from hinet_core.ingest.clock import to_utc
 from hinet_core.lake import quote_literal
 
-WHOLE = r"[+-]?[0-9]+(\.0+)?"
+WHOLE = r"[+-]?([0-9]+|[0-9]{1,15}\.0+)"  # a longer one with a point was a float, which has not so many digits
 # A time of day with a zone behind it, and one that there is: offsets from UTC are less than 16 hours (tz database).
 ZONED = r".*:.*([zZ]|[+-][0-9:]+|UTC|GMT)"
 OFFSET = r".*:.*[0-9] ?([zZ]|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?|UTC|GMT)"
@@ -45,13 +45,15 @@ def cast(column: Column, values: list[str], kinds: list[str]) -> str:
     """The column's value; `values` are present() expressions of its file columns, `kinds` their DuckDB types."""
     if len(values) > 1 and column.type.startswith("list"):
         return _numbered_list(column, values, kinds)
-    value, kind = (values[0], kinds[0]) if len(values) == 1 else (f"concat_ws(' ', {', '.join(values)})", "VARCHAR")
+    value, kind = values[0], kinds[0]
+    if len(values) > 1:
+        value, kind = f"concat_ws(' ', {', '.join(map(as_text, values, kinds))})", "VARCHAR"
     if column.type in INTEGER_TYPES:
         return _integer(column, value, kind)
     if column.type in ("float32", "float64"):
         return _float(column, value, kind)
     if column.type == "bool":
-        text = f"lower(CAST({value} AS VARCHAR))"
+        text = f"lower({as_text(value, kind)})"
         return f"CASE WHEN {text} IN {_tuple(TRUE)} THEN true WHEN {text} IN {_tuple(FALSE)} THEN false END"
     if column.type == "timestamp":
         return _in_calendar(_timestamp(column, value, kind))
@@ -59,7 +61,18 @@ def cast(column: Column, values: list[str], kinds: list[str]) -> str:
         return _in_calendar(_date(column, value, kind))
     if column.type.startswith("list"):
         return _list(column, value, kind)
-    return f"CAST({value} AS VARCHAR)"
+    return as_text(value, kind)
+
+
+def as_text(value: str, kind: str) -> str:
+    """A value of the file as text: a whole number as one, since a missing id makes floats of all ids in pandas."""
+    text = f"CAST({value} AS VARCHAR)"
+    if not kind.startswith(FLOAT_SOURCES) or kind.endswith("[]"):
+        return text
+    # From 2^53 on a float stands for several whole numbers.
+    exact = "true" if kind.startswith("DECIMAL") else f"abs({value}) < {2**53}"
+    whole = f"CASE WHEN {exact} THEN CAST(CAST({value} AS HUGEINT) AS VARCHAR) END"
+    return f"CASE WHEN {value} = floor({value}) THEN {whole} ELSE {text} END"
 
 
 def _tuple(words: tuple[str, ...]) -> str:
@@ -162,12 +175,15 @@ def _epoch(column: Column, value: str, kind: str, factor: int) -> str:
 
 
 def _list(column: Column, value: str, kind: str) -> str:
-    """The items of one cell; null spellings are no items, and one bad item spoils the list."""
+    """The items of one cell; null spellings are no items, and one bad item or an object spoils the list."""
+    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[][]"):
+        return f"CAST(NULL AS {column.duckdb_type})"
     inner = column.model_copy(update={"type": column.type[5:-1]})
     if kind.endswith("[]"):
-        parts, kind = value, kind.removesuffix("[]")
+        parts, kind = f"list_filter({value}, lambda part: part IS NOT NULL)", kind.removesuffix("[]")
     else:
-        text = f"CAST({value} AS VARCHAR)"
+        text = as_text(value, kind)
+        text = f"CASE WHEN NOT ({text} LIKE '{{%' AND json_valid({text})) THEN {text} END"
         is_json = f"{text} LIKE '[%' AND json_valid({text})"
         split = f"string_split({text}, {quote_literal(column.separator)})"
         raw = f"CASE WHEN {is_json} THEN {text} ->> '$[*]' ELSE {split} END"
@@ -175,8 +191,8 @@ def _list(column: Column, value: str, kind: str) -> str:
         kind = "VARCHAR"
     if column.null_values:
         parts = f"list_filter({parts}, lambda part: {present('part', kind, column.null_values)} IS NOT NULL)"
-    if column.type == "list<string>":
-        return f"TRY_CAST({parts} AS VARCHAR[])"
+    if column.type == "list<string>" and kind == "VARCHAR":
+        return parts
     items = f"list_transform({parts}, lambda part: {cast(inner, ['part'], [kind])})"
     return f"CASE WHEN list_count({items}) = list_count({parts}) THEN {items} END"
 

@@ -6,7 +6,7 @@ Between the file and the cast stand, in this order: null spellings, `extract`, s
 import re
 
 from hinet_core.contract import Column, Contract, Spread
-from hinet_core.ingest.casts import cast, present
+from hinet_core.ingest.casts import as_text, cast, present
 from hinet_core.ingest.readers import FileReader, names_in
 from hinet_core.ingest.shortcuts import Shortcut, shortcut
 from hinet_core.lake import quote_literal
@@ -61,7 +61,7 @@ def cells(column: Column, reader: FileReader) -> Cells:
     values, kinds = [one for one, _ in found], [kind for _, kind in found]
     if not column.map:
         return values, kinds
-    return [_mapped(column, values)], ["VARCHAR"]
+    return [_mapped(column, list(map(as_text, values, kinds)))], ["VARCHAR"]
 
 
 def _cell(column: Column, name: str, reader: FileReader) -> tuple[str, str]:
@@ -76,7 +76,7 @@ def _cell(column: Column, name: str, reader: FileReader) -> tuple[str, str]:
     shown = present(raw, kind, reader.source.null_values + column.null_values)
     if column.extract is None:
         return shown, kind
-    text, pattern = f"CAST({shown} AS VARCHAR)", quote_literal(column.extract)
+    text, pattern = as_text(shown, kind), quote_literal(column.extract)
     if column.type.startswith("list"):
         return f"nullif(regexp_extract_all({text}, {pattern}, 1), [])", "VARCHAR[]"
     return f"nullif(regexp_extract({text}, {pattern}, 1), '')", "VARCHAR"
@@ -89,9 +89,8 @@ def _path_group(reader: FileReader, group: str) -> str:
     return f"regexp_extract({quote_literal(reader.relative)}, {unnamed}, [{names}])[{quote_literal(group)}]"
 
 
-def _mapped(column: Column, values: list[str]) -> str:
+def _mapped(column: Column, texts: list[str]) -> str:
     """The text after renaming; '' stands for a missing value on both sides, and what is not named stays."""
-    texts = [f"CAST({one} AS VARCHAR)" for one in values]
     joined = texts[0] if len(texts) == 1 else " || ' ' || ".join(texts)  # NULL where one of them is
     pairs = " ".join(f"WHEN {quote_literal(old)} THEN {quote_literal(new)}" for old, new in column.map.items())
     return f"nullif(CASE coalesce({joined}, '') {pairs} ELSE {joined} END, '')"

@@ -34,7 +34,7 @@ class FileReader:
     """How to read one file: `columns` maps the file's column names to DuckDB types, `relative` is its landing path.
 
     `stream` names the Arrow stream of a file that is read line by line; None where DuckDB reads it. `nested` are the
-    columns that are fields of Parquet's own structs.
+    columns that are fields of Parquet's own structs, `binary` those that it has as bytes without a mark of text.
     """
 
     source: Source
@@ -43,6 +43,7 @@ class FileReader:
     relative: str
     stream: str | None = None
     nested: frozenset[str] = frozenset()
+    binary: frozenset[str] = frozenset()
 
     def raw(self, name: str) -> str:
         """The expression of a file's column inside `query`."""
@@ -51,7 +52,7 @@ class FileReader:
     @property
     def fault(self) -> str | None:
         """Why a record could not be read, as an expression over `query`; None where every record could."""
-        return FAULT if self.stream or self.source.format == "ndjson" else None
+        return FAULT if self.stream or self.binary or self.source.format == "ndjson" else None
 
     @property
     def record(self) -> str:
@@ -77,7 +78,11 @@ class FileReader:
     def _parquet(self) -> str:
         path = file_literal(self.path)
         found = {name: nested_field(name) if name in self.nested else quote_identifier(name) for name in self.columns}
+        texts = {name: f"TRY(decode({found[name]}))" for name in self.binary}
+        broken = " OR ".join(f"({found[name]} IS NOT NULL AND {text} IS NULL)" for name, text in texts.items())
+        found |= {name: f"coalesce({text}, CAST({found[name]} AS VARCHAR))" for name, text in texts.items()}
         names = ", ".join(f"{field} AS {self.raw(name)}" for name, field in found.items())
+        names += f", CASE WHEN {broken} THEN {quote_literal(records.NO_TEXT)} END AS {FAULT}" if broken else ""
         if any(name.lower() == "file_row_number" for name in self.columns):  # DuckDB's name for it is taken
             scan, number = f"read_parquet({path}, {ONLY_THE_FILE})", "row_number() OVER ()"
         else:
@@ -255,7 +260,9 @@ def open_file(
     if source.format != "parquet" and (careful or not is_utf8(source.encoding)):
         stream = f"stream_{next(_streams)}"
         con.register(stream, Stream(source, path, 1 if source.format == "ndjson" else len(columns)))
-    reader = FileReader(source, path, columns, relative, stream, frozenset(nested))
+    binary = {name for name in read_names(contract, source, columns, optional=True) if columns.get(name) == "BLOB"}
+    columns |= dict.fromkeys(binary, "VARCHAR")
+    reader = FileReader(source, path, columns, relative, stream, frozenset(nested), frozenset(binary))
     if source.format == "ndjson":
         _require_json(con, reader)
     return reader

@@ -18,6 +18,7 @@ from hinet_core.contract import Source
 
 LINE_LIMIT = 16 * 2**20  # characters of a line
 TOO_LONG = "line: longer than 16 million characters"
+NO_TEXT = "line: invalid encoding"
 JOINED_LINES, JOINED_LIMIT = 1000, 2**20  # lines and characters of a value with line breaks
 LOOKED_AT, HABIT = 100, 2  # records that show a file's habit, and how many make one
 BATCH = 8192
@@ -70,7 +71,7 @@ def lines_of(file: IO[str]) -> Iterator[Line]:
         elif "\0" in text:
             fault = "line: null byte"
         elif not text.isascii() and SURROGATE.search(text):
-            fault = "line: invalid encoding"
+            fault = NO_TEXT
         yield Line(text.removeprefix("\ufeff"), whole[len(whole.rstrip("\r\n")) :], fault)
 
 

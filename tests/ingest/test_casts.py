@@ -14,6 +14,8 @@ CASES = [
     ("int64", {}, "-7.0", -7),
     ("int64", {}, "3.7", None),
     ("int64", {}, "1e3", None),
+    ("int64", {}, "9007199254740993", 9007199254740993),
+    ("int64", {}, "9007199254740993.0", None),
     ("int64", {}, "9223372036854775808", None),
     ("int8", {}, "128", None),
     ("int64", {"thousands": ","}, "1,234,567", 1234567),
@@ -110,6 +112,7 @@ CASES = [
     ("list<float64>", {}, "1,nan", None),
     ("list<int64>", {"null_values": [0, "-"]}, "1,0,-,2", [1, 2]),
     ("list<string>", {"separator": "|"}, "a|b||c", ["a", "b", "c"]),
+    ("list<string>", {}, '{"0": "a"}', None),
 ]  # fmt: skip
 
 
@@ -131,17 +134,28 @@ NATIVE = [
     ("int64", {}, "DOUBLE", "7.5::DOUBLE", None),
     ("int8", {}, "BIGINT", "300", None),
     ("string", {}, "BIGINT", "300", "300"),
+    ("string", {}, "DOUBLE", "2001.0::DOUBLE", "2001"),
+    ("string", {}, "DOUBLE", "-0.5::DOUBLE", "-0.5"),
+    ("string", {}, "DOUBLE", "1e17::DOUBLE", None),
+    ("string", {}, "DECIMAL(20,2)", "90071992547409931.00::DECIMAL(20,2)", "90071992547409931"),
+    ("bool", {}, "DOUBLE", "1.0::DOUBLE", True),
+    ("bool", {}, "DOUBLE", "0.5::DOUBLE", None),
     ("timestamp", {}, "TIMESTAMP", "TIMESTAMP '2026-03-01'", MIDNIGHT),
     ("timestamp", {"zone": "Asia/Shanghai"}, "TIMESTAMP", "TIMESTAMP '2026-03-01 08:00:00'", MIDNIGHT),
     ("timestamp", {}, "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ '2026-03-01 08:00:00+08'", MIDNIGHT),
     ("timestamp", {"parse": "epoch_s"}, "DOUBLE", "1772323200.5::DOUBLE", MIDNIGHT.replace(microsecond=500_000)),
     ("timestamp", {"parse": "epoch_s"}, "DOUBLE", "'nan'::DOUBLE", None),
     ("list<string>", {}, "BIGINT[]", "[1, 2]", ["1", "2"]),
-    ("list<int64>", {}, "DOUBLE[]", "[1.0::DOUBLE, NULL]", [1, None]),
+    ("list<int64>", {}, "DOUBLE[]", "[1.0::DOUBLE, NULL]", [1]),
     ("list<int64>", {}, "DOUBLE[]", "[1.5::DOUBLE]", None),
     ("list<int64>", {}, "VARCHAR[]", "['1', '2.5']", None),
     ("list<float64>", {}, "FLOAT[]", "[0.5::FLOAT]", [0.5]),
     ("list<int64>", {"null_values": [0]}, "BIGINT[]", "[0, 2, 0]", [2]),
+    ("list<string>", {}, "VARCHAR[]", "['a', NULL]", ["a"]),
+    ("list<string>", {}, "DOUBLE[]", "[7.0::DOUBLE]", ["7"]),
+    ("list<string>", {}, "STRUCT(id VARCHAR)[]", "[{'id': 'a'}]", None),
+    ("list<string>", {}, "MAP(VARCHAR, VARCHAR)", "MAP {'id': 'a'}", None),
+    ("list<string>", {}, "BIGINT[][]", "[[1]]", None),
 ]  # fmt: skip
 
 

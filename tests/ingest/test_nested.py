@@ -51,3 +51,18 @@ def test_a_struct_without_the_field_refuses_the_file(paths):
     write(paths, "parquet")
     with pytest.raises(LandingError, match="lacks the column 'ctx.user.name' .* the file has ctx, item, deep.action"):
         index(contract("parquet", user_from="ctx.user.name"), paths)
+
+
+def test_bytes_of_parquet_are_text_in_utf8_or_refuse_their_record(paths, con):
+    """Impala and old Sparks write text without the mark of text."""
+    items = (b"\xc3\xa9", b"\xff\xfe", None)
+    rows = [one | {"item": item, "other": b"\xff"} for one, item in zip(RECORDS, items, strict=True)]
+    rows[2]["ctx"] = RECORDS[0]["ctx"]
+    pq.write_table(pa.Table.from_pylist(rows), paths.landing / "log_1.parquet")
+    read, lake = contract("parquet"), Lake(paths.lake)
+    landed = index(read, paths)
+    list(ingest_days(read, lake, landed, landed.days))
+    assert lake.scan(con, "impressions").project("item").fetchall() == [("é",)]
+    ((reasons, raw), missing) = lake.scan(con, "quarantine").project("reasons, raw").fetchall()
+    assert reasons == ["line: invalid encoding"] and json.loads(raw)["item"] == "\\xFF\\xFE"
+    assert missing[0] == ["item: missing"]
