@@ -3,6 +3,8 @@
 import logging
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,14 +16,14 @@ import pyarrow as pa
 from hinet_core.contract import Contract
 from hinet_core.ingest import forgotten, rules
 from hinet_core.ingest.attach import attach, matches_query
-from hinet_core.ingest.kept import kept_rows
+from hinet_core.ingest.kept import is_joined, kept_rows
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.readers import LandingError
 from hinet_core.ingest.stage import Stage, staged
 from hinet_core.ingest.staging import PLACE, matched_column
 from hinet_core.ingest.touched import record_outcomes
 from hinet_core.ingest.verdicts import judge
-from hinet_core.lake import Draft, Lake, Manifest, parquet_list, quote_literal, spill_folder
+from hinet_core.lake import Draft, Lake, Manifest, TableFile, quote_literal, spill_folder
 from hinet_core.progress import stoppable
 
 log = logging.getLogger("hinet")
@@ -100,8 +102,7 @@ def ingest_days(
     for group in day_groups(landed, sorted(set(days))):
         _require_landed(landed, group)
         with staged(contract, landed, group) as stage:
-            for day in group:
-                yield _ingest_staged(lake, landed, stage, day, auditor)
+            yield from _ingest_staged(lake, landed, stage, group, auditor)
 
 
 def day_groups(landed: LandingIndex, days: list[date]) -> Iterator[list[date]]:
@@ -139,36 +140,87 @@ def _require_landed(landed: LandingIndex, days: list[date]) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A day of which everything is written, but for the impressions, which are being written in another thread."""
+
+    day: date
+    draft: Draft
+    impressions: Future[TableFile]
+    counts: dict[str, int]
+    duplicates: dict[str, int]
+    outcomes: dict[str, Any]
+
+
 def _ingest_staged(
-    lake: Lake, landed: LandingIndex, stage: Stage, day: date, auditor: Auditor | None
+    lake: Lake, landed: LandingIndex, stage: Stage, days: list[date], auditor: Auditor | None
+) -> Iterator[IngestResult]:
+    """The days one after the other: the impressions of one are written while the next is judged."""
+    with ExitStack() as drafts, _in_background(stage) as writer:
+        before: _Written | None = None
+        for day in [*days, None]:
+            written, failed = None, None
+            try:
+                written = _written(drafts.enter_context(lake.begin(STEP, day)), landed, stage, writer) if day else None
+            except Exception as error:  # the day before is whole, and comes first
+                failed = error
+            if before is not None:
+                yield _committed(lake, landed, stage, before, auditor)
+            if failed is not None:
+                raise failed
+            before = written
+
+
+@contextmanager
+def _in_background(stage: Stage) -> Iterator[Executor]:
+    """One more thread, which ends where this one is stopped."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool
+        except BaseException:
+            stage.cursors.interrupt()
+            raise
+
+
+def _written(draft: Draft, landed: LandingIndex, stage: Stage, writer: Executor) -> _Written:
+    con, contract, day = stage.con, stage.contract, draft.day
+    stoppable(stage.cursors, lambda: _judge(stage, day), f"judging rows of {day}")
+    rows = kept_rows(stage, day)
+    impressions = writer.submit(draft.write_batches, "impressions", rows, con.cursor())
+    if is_joined(contract):  # they come through the connection
+        wait([impressions])
+    known = forgotten.load(landed.root.parent)
+    counts = stoppable(stage.cursors, lambda: _write(stage, draft, day, known), f"writing {day}")
+    outcomes = record_outcomes(con, contract, landed, day)
+    return _Written(day, draft, impressions, counts, _duplicates(con), outcomes)
+
+
+def _committed(
+    lake: Lake, landed: LandingIndex, stage: Stage, written: _Written, auditor: Auditor | None
 ) -> IngestResult:
-    con, contract = stage.con, stage.contract
-    stoppable(con, lambda: _judge(stage, day), f"judging rows of {day}")
-    with lake.begin(STEP, day) as draft:
-        known = forgotten.load(landed.root.parent)
-        counts = stoppable(con, lambda: _write(stage, draft, day, known), f"writing {day}")
-        info = {
-            "inputs": landed.fingerprint(day),
-            "counts": counts,
-            "data_fingerprint": contract.data_fingerprint,
-            "full_fingerprint": contract.full_fingerprint,
-            **record_outcomes(con, contract, landed, day),
-        }
-        findings = []
-        if auditor is not None:
-            impressions, duplicates = draft.path("impressions"), _duplicates(con)
-            sound, newest = without_forgotten(counts), landed.days[-1]
-            audit = auditor.audit(con, contract, impressions, day, sound, lake, duplicates, newest)
-            for table, rows in audit.tables.items():
-                draft.write_rows(table, rows, rows.schema)
-            findings, info["history"] = audit.findings, audit.history
-            if audit.judge_again is not None:
-                info[JUDGE_AGAIN] = audit.judge_again.isoformat()
-        result = IngestResult(day, None, counts, findings)
-        if result.blocking:
-            draft.abandon(keep=True, info=info)
-            return result
-        return IngestResult(day, draft.commit(info), counts, findings)
+    contract, day, draft, counts = stage.contract, written.day, written.draft, written.counts
+    written.impressions.result()
+    info = {
+        "inputs": landed.fingerprint(day),
+        "counts": counts,
+        "data_fingerprint": contract.data_fingerprint,
+        "full_fingerprint": contract.full_fingerprint,
+        **written.outcomes,
+    }
+    findings = []
+    if auditor is not None:
+        impressions, newest, sound = draft.path("impressions"), landed.days[-1], without_forgotten(counts)
+        audit = auditor.audit(stage.con, contract, impressions, day, sound, lake, written.duplicates, newest)
+        for table, rows in audit.tables.items():
+            draft.write_rows(table, rows, rows.schema)
+        findings, info["history"] = audit.findings, audit.history
+        if audit.judge_again is not None:
+            info[JUDGE_AGAIN] = audit.judge_again.isoformat()
+    result = IngestResult(day, None, counts, findings)
+    if result.blocking:
+        draft.abandon(keep=True, info=info)
+        return result
+    return IngestResult(day, draft.commit(info), counts, findings)
 
 
 def _judge(stage: Stage, day: date) -> None:
@@ -189,9 +241,8 @@ def _duplicates(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _write(stage: Stage, draft: Draft, day: date, known: forgotten.Forgotten) -> dict[str, int]:
-    """Write the tables of `judged`, each in the order of the files; returns what was counted."""
+    """Write what else is in `judged`, each table in the order of the files; returns what was counted."""
     con, contract = stage.con, stage.contract
-    draft.write_batches("impressions", kept_rows(stage, day), con)
     text = forgotten.kept_text(contract, known)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused AS "
@@ -205,7 +256,7 @@ def _write(stage: Stage, draft: Draft, day: date, known: forgotten.Forgotten) ->
         f"source_file, count(*) AS rows_read, {', '.join(counted)} FROM day_verdicts GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     draft.write("ingest_files", "SELECT * FROM books", con)
-    draft.write("ingest_counters", _counters(contract, day, draft.path("impressions")), con)
+    draft.write("ingest_counters", _counters(contract, day), con)
     if any(source.kind == "side" for source in contract.sources):
         counts = f"SELECT DATE {quote_literal(day.isoformat())} AS day, * FROM side_counts ORDER BY ALL"
         draft.write("side_counters", counts, con)
@@ -225,11 +276,11 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _counters(contract: Contract, day: date, impressions: Path) -> str:
+def _counters(contract: Contract, day: date) -> str:
     """Tidy counts of what happened to rows on their way: violations, keys of side tables, scenarios, reasons."""
     parts = [
         "SELECT 'scenario_rows' AS counter, scenario_id AS detail, count(*) AS rows "
-        f"FROM {parquet_list([impressions])} GROUP BY ALL",
+        "FROM judged WHERE verdict = 'kept' GROUP BY ALL",
         "SELECT 'unknown_scenario', scenario_value, count(*) FROM refused "
         f"WHERE list_contains(reasons, {quote_literal(rules.UNKNOWN)}) GROUP BY ALL",
         "SELECT 'reason', reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM refused) GROUP BY ALL",

@@ -53,7 +53,7 @@ class Draft:
         text = query if isinstance(query, str) else query.sql_query()
         path = self.path(table)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._undo_on_failure(
+        self._said_of_failure(
             lambda: con.execute(
                 f"COPY ({text}) TO {quote_literal(str(path))} ({PARQUET})"
             ).fetchall()
@@ -65,21 +65,20 @@ class Draft:
         content = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=schema)
         path = self.path(table)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._undo_on_failure(lambda: pq.write_table(content, path, compression="zstd"))
+        self._said_of_failure(lambda: pq.write_table(content, path, compression="zstd"))
         return self._register(table, path)
 
     def write_batches(self, table: str, batches: Iterator[pa.Table], con: duckdb.DuckDBPyConnection) -> TableFile:
         """Write batches of rows, at least one, in their order to this draft's file of the table."""
         path = self.path(table)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._undo_on_failure(lambda: _write_parquet(path, batches))
+        self._said_of_failure(lambda: _write_parquet(path, batches))
         return self._register(table, path, con)
 
-    def _undo_on_failure(self, write: Any) -> None:
+    def _said_of_failure(self, write: Any) -> None:
         try:
             write()
         except (OSError, duckdb.Error) as error:
-            self.abandon()
             if isinstance(error, OSError) or "No space left" in str(error) or "IO Error" in str(error):
                 raise LakeError(
                     f"could not write {self.step} of {self.day} under {self.lake.root}: {first_line(error)}. "
