@@ -134,9 +134,12 @@ def day_groups(landed: LandingIndex, days: list[date]) -> Iterator[list[date]]:
 def _require_landed(landed: LandingIndex, days: list[date]) -> None:
     for day in days:
         if not landed.files_of(day):
+            said = f"{day}: no landed file has a row of this day"
+            if landed.refused:
+                raise LandingError(f"{said}, but some cannot be read: {'; '.join(landed.refused.values())}")
             raise LandingError(
-                f"{day}: no landed file has a row of this day; landed days are {landed.days[0]} to {landed.days[-1]}. "
-                f"Put the day's file under {landed.root} and run again"
+                f"{said}; landed days are {landed.days[0]} to {landed.days[-1]}. Put the day's file under "
+                f"{landed.root} and run again"
             )
 
 

@@ -21,20 +21,15 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
         wrong = "is a file, not a folder" if data.exists() else "no such folder"
         raise LandingError(f"{data}: {wrong}; give the folder that holds the log files")
     found = files_of_sources(contract, data, but_not=paths.root)
-    sources = [source for source, _ in found]
-    if all(source.kind == "outcomes" for source in sources):  # they may come alone, also first
-        missing = [] if found else [contract.log]
-    else:
-        wanted = [source for source in contract.sources if source.kind != "outcomes" and source not in sources]
-        missing = [source for source in wanted if not any(paths.landing.glob(source.files))]
-    if missing:
-        raise LandingError(_no_file(contract, missing[0], data))
+    if not found:
+        raise LandingError(_no_file(contract, data))
     _say_what_stays(contract, data, {one for _, one in found}, but_not=paths.root)
     sweep_drafts(paths.landing)
     pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
     fresh = [pair for pair in pairs if not is_landed(*pair)]
     for origin, target in track(fresh, "landing files"):
         copy_whole(origin, target)
+    _say_what_is_missing(contract, paths.landing)
     return [target for _, target in fresh]
 
 
@@ -52,6 +47,13 @@ def _say_what_stays(contract: Contract, folder: Path, found: set[Path], but_not:
         log.warning("%s: %d files match no source (%s) and do not land: %s", folder, len(others), patterns, named)
 
 
+def _say_what_is_missing(contract: Contract, landing: Path) -> None:
+    """A log and its side tables may come from several folders, in any order; outcomes may come later, or never."""
+    for source in contract.sources:
+        if source.kind != "outcomes" and not any(landing.glob(source.files)):
+            log.warning("no file of source %r has landed yet (%s); ingest needs it", source.name, source.files)
+
+
 def files_of_sources(contract: Contract, folder: Path, but_not: Path | None = None) -> list[tuple[Source, Path]]:
     """The files of a folder that the contract's sources name; what has landed is no file to land (`but_not`)."""
     return [
@@ -66,7 +68,8 @@ def is_inside(path: Path, folder: Path | None) -> bool:
     return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
 
-def _no_file(contract: Contract, source: Source, data: Path) -> str:
+def _no_file(contract: Contract, data: Path) -> str:
+    source = contract.log
     names = ", ".join(sorted(one.name for one in data.iterdir())[:10]) or "nothing"
     return (
         f"{data}: no file matches {source.files!r} (source {source.name!r} of contract {contract.name!r}); the "

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ def members(path: Path) -> list[str]:
             names = [one.filename for one in archive.infolist() if not one.is_dir()]
     except zipfile.BadZipFile as error:
         raise OSError(f"damaged or cut off ({error})") from error
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:  # a name opens the last of them
+        raise OSError(f"it holds {twice[0]!r} more than once")
     return sorted(name for name in names if PurePosixPath(name).name[0] != "." and not name.startswith("__MACOSX/"))
 
 

@@ -245,7 +245,9 @@ def open_file(
     columns |= nested
     missing = lacking(contract, source, columns)
     if missing:
-        said = mistaken(path) if source.format == "csv" and is_utf8(source.encoding) else None
+        said = None
+        if source.format == "csv":
+            said = mistaken(path) if is_utf8(source.encoding) else no_names(columns, source)
         raise LandingError(
             f"{relative}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
             + (said or f"the file has {shown(columns)}. Correct `from` of that column in the contract, or the file")
@@ -266,6 +268,13 @@ def open_file(
     if source.format == "ndjson":
         _require_json(con, reader)
     return reader
+
+
+def no_names(columns: Collection[str], source: Source) -> str | None:
+    """What is said of a header without a name that can be printed, as bytes in another encoding give one."""
+    if any(name and name.isprintable() for name in columns):
+        return None
+    return f"its first line is no text in {source.encoding}: correct `encoding`, or deliver the file again"
 
 
 def shown(columns: Collection[str]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hinet_core.contract import parse_contract
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
+from hinet_core.ingest.readers import LandingError
 from hinet_core.lake import Lake
 
 TIME = "2026-03-01T10:00:00Z"
@@ -94,3 +95,12 @@ def test_a_file_in_another_encoding_than_declared_loses_no_other(read):
     kept, refused = read(text.encode("cp1251"), "utf-8")
     assert kept == [(2, "tea")]
     assert refused[0][:2] == (1, ["line: invalid encoding"])
+
+
+HEADED = f"user,item,shown_at,clicked\n1,i1,{TIME},1\n"
+
+
+@pytest.mark.parametrize("data", [HEADED.encode(), bytes([0, 255, 254, 0]) * 99])
+def test_a_file_without_names_in_the_declared_encoding_says_so(read, data):
+    with pytest.raises(LandingError, match=r"lacks the column .*; its first line is no text in utf-16: correct `enc"):
+        read(data, "utf-16")

@@ -69,6 +69,15 @@ def test_each_file_in_a_zip_archive_is_a_file(tiny_raw, paths, con, tmp_path, mo
     assert list(spill_folder().glob("*-*-*")) == []
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_files_of_one_name_is_refused(tiny, paths):
+    write_log(paths, GOOD)
+    with zipfile.ZipFile(paths.landing / "log_2.csv", "w") as archive:
+        archive.writestr("a.csv", HEADER)
+        archive.writestr("a.csv", GOOD[0])
+    assert "not readable: it holds 'a.csv' more than once" in index(tiny, paths).refused["log_2.csv"]
+
+
 def zipped(data: bytes) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -133,6 +142,15 @@ def test_a_missing_folder_or_file_is_one_sentence(tiny, paths, tmp_path):
     (tmp_path / "data" / "other.txt").write_text("x")
     with pytest.raises(LandingError, match=r"no file matches 'log_\*.csv' .* the folder holds other.txt"):
         land(tiny, paths, tmp_path / "data")
+
+
+def test_a_log_and_its_side_table_land_from_two_folders_in_any_order(tiny, paths, tmp_path, caplog):
+    for folder, name in (("a", "items.csv"), ("b", "log_1.csv")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text("x")
+        assert [one.name for one in land(tiny, paths, tmp_path / folder)] == [name]
+        assert ("no file of source 'log' has landed yet (log_*.csv)" in caplog.text) == (folder == "a")
+        caplog.clear()
 
 
 def test_files_that_no_source_names_are_named(tiny, paths, tmp_path, caplog):
