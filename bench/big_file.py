@@ -76,7 +76,7 @@ def main() -> None:
                 os.environ["HINET_HOME"] = folder
                 home = Path(folder) / "bench"
                 (home / "landing").mkdir(parents=True)
-                con = connect(memory_limit="2GB")
+                con = connect(memory_limit="8GB")
                 log = f"SELECT * FROM ({log_query(int(rows * share), DAYS, DUPLICATES)}) ORDER BY {order}"
                 target = home / "landing" / f"log_0.{file_format}"
                 con.execute(f"COPY ({log}) TO '{target}' ({options})")
