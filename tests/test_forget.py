@@ -224,12 +224,19 @@ def test_rows_that_findings_sampled_go_from_tables_and_pages(tiny_raw, tmp_path)
 
     assert len(standing(mine)) == 3  # a page, a committed day and one that is kept out
     assert len(standing(other)) == 3
+    counts = lake.blocked_info("ingest", DAYS[1])["counts"]
+    assert (counts["rows_read"], counts["rows_kept"], counts["rows_quarantined"]) == (4, 4, 0)
     page = page_of(paths.docs, DAYS[1])
     samples = page.read_text().count("&quot;source_file&quot;")
     done = forget(contract, paths, lake, WHO, delete_models=False)
     assert standing(mine) == [] and len(standing(other)) == 3
     assert page.read_text().count("&quot;source_file&quot;") == samples - 2 and "(forgotten)" in page.read_text()
-    assert done.rewritten["pages about data quality"] == [DAYS[1]]
+    assert done.rewritten["pages about data quality"] == done.rewritten["ingest, kept out"] == [DAYS[1]]
+    counts = lake.blocked_info("ingest", DAYS[1])["counts"]
+    names = ("rows_read", "rows_kept", "rows_quarantined", "rows_forgotten")
+    assert [counts[name] for name in names] == [4, 2, 2, 2]
+    (book,) = pq.read_table(lake.blocked_folder("ingest", DAYS[1]) / "ingest_files.parquet").to_pylist()
+    assert (book["rows_read"], book["rows_kept"], book["rows_quarantined"]) == (4, 2, 2)
     assert {(one.table, one.kept_out) for one in done.held} >= {("dq_results", False), ("dq_results", True)}
     assert holdings(contract, lake, WHO) == []
 

@@ -7,8 +7,10 @@ again ends where an undisturbed one does.
 import shutil
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from hinet_core import registry
 from hinet_core.contract import Contract
@@ -20,7 +22,7 @@ from hinet_core.ingest.days import STEP
 from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import STEP as BOOKS
 from hinet_core.ingest.outcome_books import write_books
-from hinet_core.lake import Draft, Lake, Manifest, connect, parquet_list, quote_literal
+from hinet_core.lake import Draft, Lake, connect, parquet_list, quote_literal
 from hinet_core.lock import exclusive
 from hinet_core.progress import track
 from hinet_core.quality.docs import forget_rows
@@ -69,6 +71,7 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
                 done.setdefault(STEP, []).append(day)
             for day in _days_of(held, kept_out=True):
                 _rewrite_kept_out(con, contract, lake, day, user)
+                done.setdefault(f"{STEP}, kept out", []).append(day)
             for table in day_tables(contract):
                 # A running state makes the next day stale only once its own day is written.
                 while stale := [day for day in table.pending(contract, lake) if lake.manifest(table.name, day)]:
@@ -97,14 +100,31 @@ def _rewrite(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day
     before = lake.manifest(STEP, day)
     if before is None:
         return
+    tables = {name: [lake.root / one.path for one in files] for name, files in before.tables.items()}
     with lake.begin(STEP, day) as draft:
-        sources = {
-            table: parquet_list([lake.root / one.path for one in files]) for table, files in before.tables.items()
-        }
-        for table, source in sources.items():
-            query = _without(contract, lake, user, day, sources, table)
-            draft.write(table, query or f"SELECT * FROM {source}", con)
-        draft.commit(before.info | {"counts": _counts(con, before, draft)})
+        _write_without(con, contract, lake, draft, user, tables)
+        draft.commit(before.info | {"counts": _counts(con, before.info["counts"], tables["impressions"], draft)})
+
+
+def _rewrite_kept_out(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date, user: str) -> None:
+    """The same for a day that a check keeps out, which stays kept out."""
+    info = lake.blocked_info(STEP, day)
+    tables = {path.stem: [path] for path in lake.blocked_folder(STEP, day).glob("*.parquet")}
+    with lake.begin(STEP, day) as draft:
+        _write_without(con, contract, lake, draft, user, tables)
+        if "counts" in info:
+            info |= {"counts": _counts(con, info["counts"], tables["impressions"], draft)}
+        draft.abandon(keep=True, info=info)
+
+
+def _write_without(
+    con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, draft: Draft, user: str,
+    tables: dict[str, list[Path]],
+) -> None:  # fmt: skip
+    sources = {table: parquet_list(files) for table, files in tables.items()}
+    for table, source in sources.items():
+        query = _without(contract, lake, user, draft.day, sources, table)
+        draft.write(table, query or f"SELECT * FROM {source}", con)
 
 
 def _without(
@@ -148,10 +168,12 @@ def _without(
     return None
 
 
-def _counts(con: duckdb.DuckDBPyConnection, before: Manifest, draft: Draft) -> dict[str, int]:
+def _counts(
+    con: duckdb.DuckDBPyConnection, counts: dict[str, int], impressions: list[Path], draft: Draft
+) -> dict[str, int]:
     """The day's counts after its rows went from kept to quarantined."""
-    counts = dict(before.info["counts"])
-    moved = before.rows["impressions"] - sum(one.rows for one in draft.files["impressions"])
+    before = sum(pq.read_metadata(path).num_rows for path in impressions)
+    moved = before - sum(one.rows for one in draft.files["impressions"])
     hit = f"list_contains(reasons, {quote_literal(forgotten.REASON)})"
     query = f"SELECT count(*) FROM {parquet_list([draft.path('quarantine')])} WHERE {hit}"
     return counts | {
@@ -159,24 +181,6 @@ def _counts(con: duckdb.DuckDBPyConnection, before: Manifest, draft: Draft) -> d
         "rows_quarantined": counts["rows_quarantined"] + moved,
         "rows_forgotten": con.execute(query).fetchall()[0][0],
     }
-
-
-def _rewrite_kept_out(
-    con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, day: date, user: str
-) -> None:
-    """A day that a check keeps out is only looked at: each of its files is replaced in one step."""
-    others = {
-        "impressions": ("", f"WHERE NOT ({is_user(contract, user)})"),
-        "quarantine": ("", f"WHERE NOT ({is_raw_of(contract, user)})"),
-        "dq_results": (f"REPLACE ({other_samples(lake.root.parent, user)})", ""),
-    }
-    for name, (changed, kept) in others.items():
-        path = lake.blocked_folder(STEP, day) / f"{name}.parquet"
-        if path.exists():
-            draft = path.with_suffix(".draft")
-            query = f"SELECT * {changed} FROM {parquet_list([path])} {kept}"
-            con.execute(f"COPY ({query}) TO {quote_literal(str(draft))} (FORMAT parquet, COMPRESSION zstd)").fetchall()
-            draft.replace(path)
 
 
 def _delete_models(paths: Paths, versions: list[str]) -> list[str]:
