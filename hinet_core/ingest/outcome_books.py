@@ -141,15 +141,18 @@ def _booked_of(landed: LandingIndex, source: Source) -> str:
 
 
 def _kept_text(landed: LandingIndex, source: Source) -> str:
-    """A record's text, unless it is of a forgotten user: by its key, else by an id that stands in it as a word."""
+    """A record's text, unless it is of a forgotten user: by its key, else by an id that stands in it as a word.
+
+    A record that names an exposure alone may be about a forgotten one: once there is any, it keeps no text.
+    """
     known, user = forgotten.load(landed.root.parent), landed.contract.name_of("user")
     if not known.hashes:
         return "late.raw"
-    gone = known.is_in("late.raw")
-    if user in source.join:
-        key = f"late.{key_column(user)}"
-        gone = f"CASE WHEN {key} IS NULL THEN {gone} ELSE {known.is_one(f'CAST({key} AS VARCHAR)')} END"
-    return f"CASE WHEN {gone} THEN NULL ELSE late.raw END"
+    if user not in source.join:
+        return "CAST(NULL AS VARCHAR)"
+    key = f"late.{key_column(user)}"
+    is_one, is_in = known.is_one(f"CAST({key} AS VARCHAR)"), known.is_in("late.raw")
+    return f"CASE WHEN CASE WHEN {key} IS NULL THEN {is_in} ELSE {is_one} END THEN NULL ELSE late.raw END"
 
 
 def _write_day(con: duckdb.DuckDBPyConnection, lake: Lake, day: date, inputs: dict[str, Any]) -> Manifest:
