@@ -167,11 +167,11 @@ def zip_cut(rng: Random, log: Log) -> None:
 
 @damage(format="csv", compression=".zip")
 def zip_flipped(rng: Random, log: Log) -> None:
-    """A byte of the packed data is another; the directory at the end holds the checksum."""
+    """A byte of the packed data is another, but for the mark of its end; the directory behind holds the checksum."""
     share = rng.random()
 
     def changed(data: bytes) -> bytes:
-        first, last = data.index(b".csv") + 4, data.rindex(b"PK\x01\x02")
+        first, last = data.index(b".csv") + 4, data.rindex(b"PK\x01\x02") - 4
         return flipped(data, first + int((last - first) * share))
 
     log.files[0].tamper = changed
