@@ -64,6 +64,7 @@ class Auditor(Protocol):
         lake: Lake,
         duplicates: dict[str, int],
         newest: date,
+        quarantine: Path,
         /,
     ) -> Audit: ...
 
@@ -213,7 +214,9 @@ def _committed(
     findings = []
     if auditor is not None:
         impressions, newest, sound = draft.path("impressions"), landed.days[-1], without_forgotten(counts)
-        audit = auditor.audit(stage.con, contract, impressions, day, sound, lake, written.duplicates, newest)
+        audit = auditor.audit(
+            stage.con, contract, impressions, day, sound, lake, written.duplicates, newest, draft.path("quarantine")
+        )
         for table, rows in audit.tables.items():
             draft.write_rows(table, rows, rows.schema)
         findings, info["history"] = audit.findings, audit.history

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from hinet_core.contract import Contract
-from hinet_core.lake import quote_identifier
+from hinet_core.ingest.forgotten import REASON as FORGOTTEN
+from hinet_core.ingest.rules import UNKNOWN
+from hinet_core.lake import parquet_list, quote_identifier, quote_literal
 from hinet_core.quality.facts import Fact
 from hinet_core.quality.hashed_ids import hash_of, key_of
 from hinet_core.quality.kinds import BY_NAME
@@ -19,6 +21,8 @@ from hinet_core.quality.pushdown import Outcome
 from hinet_core.quality.rule import Rule
 
 SAMPLE_ROWS = 5
+# Kinds whose offending rows stand in quarantine, and with which reason ('' for any).
+REFUSED = {"quarantined_share": "", "unknown_scenario_share": UNKNOWN}
 HASHED_ROLES = ("user", "request")
 WHERE_FROM = ("source_file", "record_number", "scenario_id")
 DQ_SCHEMA = pa.schema(
@@ -151,3 +155,19 @@ def with_sample(
         for row in rows
     ]
     return Finding(**{**asdict(finding), "sample": json.dumps(samples, default=str)})
+
+
+def with_refused(finding: Finding, con: duckdb.DuckDBPyConnection, quarantine: Path | None) -> Finding:
+    """A finding that too many rows are refused, with the places of a few of them and why; they have no typed ids."""
+    if quarantine is None or finding.status == "pass" or finding.kind not in REFUSED:
+        return finding
+    conditions = [f"NOT list_contains(reasons, {quote_literal(FORGOTTEN)})"]
+    conditions += [f"list_contains(reasons, {quote_literal(REFUSED[finding.kind])})"] if REFUSED[finding.kind] else []
+    rows = con.execute(
+        f"SELECT source_file, record_number, reasons FROM {parquet_list([quarantine])} "
+        f"WHERE {' AND '.join(conditions)} ORDER BY ALL LIMIT {SAMPLE_ROWS}"
+    ).fetchall()
+    places = "; ".join(f"{file} record {number} ({', '.join(reasons)})" for file, number, reasons in rows)
+    samples = [dict(zip(("source_file", "record_number", "reasons"), row, strict=True)) for row in rows]
+    sentence = f"{finding.sentence}; such as {places}" if rows else finding.sentence
+    return replace(finding, sample=json.dumps(samples), sentence=sentence)

@@ -13,7 +13,7 @@ from hinet_core.contract import Contract
 from hinet_core.lake import Lake, parquet_list, quote_identifier
 from hinet_core.quality import pushdown
 from hinet_core.quality.facts import Fact, Measured, check_counts, measure
-from hinet_core.quality.findings import DQ_SCHEMA, Finding, found, with_sample
+from hinet_core.quality.findings import DQ_SCHEMA, Finding, found, with_refused, with_sample
 from hinet_core.quality.history import History, read_history
 from hinet_core.quality.maturity import settled_on
 from hinet_core.quality.profile import column_types, profile
@@ -43,14 +43,15 @@ def audit(
     lake: Lake | None = None,
     duplicates: Mapping[str, int] | None = None,
     newest: date | None = None,
+    quarantine: Path | None = None,
 ) -> Audit:
     """Judge a day of `impressions` before it is committed.
 
     `relation`: name of a table or view of `con`, a relation of `con`, or Parquet files. `counts`: what ingest counted
     for this day: rows_read, rows_kept, rows_duplicate, rows_quarantined and, if any, unknown_scenario; `duplicates`:
     per scenario. `lake` holds the days before. `newest` is the newest landed day, by which late outcomes are in or not
-    yet; without it all are in. Rules over a column that is missing or of the wrong type are left out:
-    column_type reports it.
+    yet; without it all are in. `quarantine`: Parquet of the day's refused rows, for examples. Rules over a column that
+    is missing or of the wrong type are left out: column_type reports it.
     """
     check_counts(counts)
     root = lake.root.parent if lake is not None else None
@@ -69,7 +70,8 @@ def audit(
         for rule in suite:
             fact = facts.get(rule.fact) if rule.on == "facts" else None
             finding = found(rule, outcomes[rule], fact, day, measured.n_rows)
-            findings.append(with_sample(finding, con, view, contract, rule, types, root))
+            finding = with_sample(finding, con, view, contract, rule, types, root)
+            findings.append(with_refused(finding, con, quarantine))
     results = pa.Table.from_pylist([one.row() for one in findings], schema=DQ_SCHEMA)
     tables = {"dq_results": results, **measured.tables(day)}
     return Audit(findings, tables, dict(history.hashes), max(unsettled.values(), default=None))

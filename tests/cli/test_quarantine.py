@@ -3,9 +3,11 @@
 import csv
 import gzip
 import io
+import json
 import shutil
 from datetime import date
 
+import pyarrow.parquet as pq
 import pytest
 from tiny_shop import CONTRACT, HEADER, line
 
@@ -67,6 +69,15 @@ def test_books_balance_per_file_and_day_with_a_total_per_state(call, shop):
     ]
     by_day = table(call, "books", "--contract", contract, "--by", "day")
     assert by_day[1] == ["2026-03-01", "committed", "5", "2", "1", "2"]
+
+
+def test_a_share_of_refused_rows_that_is_too_high_names_some_of_them(call, shop):
+    (path,) = Lake(shop[2].lake).blocked_files("ingest", "dq_results")
+    (found,) = [one for one in pq.read_table(path).to_pylist() if one["status"] == "fail"]
+    assert found["kind"] == "unknown_scenario_share"
+    row = {"source_file": "log_3.csv", "record_number": 2, "reasons": ["scenario: unknown to the contract"]}
+    assert json.loads(found["sample"]) == [row]
+    assert "; such as log_3.csv record 2 (scenario: unknown to the contract)" in call("ingest", "--contract", shop[0])[1]
 
 
 def test_books_before_anything_is_read(call, tmp_path):
