@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -146,6 +146,13 @@ def mistaken(path: Path) -> str | None:
     if packing_of(start) != "none":
         return f"it is a {packing_of(start)} inside another archive, which is not unpacked: deliver it unpacked"
     return "it holds null bytes, as no text does: is it another kind of file?" if b"\0" in start[:512] else None
+
+
+def no_names(names: Iterable[str], encoding: str) -> str | None:
+    """What is said of a header without a name that can be printed, as bytes in another encoding give one."""
+    if any(name and name.isprintable() for name in names):
+        return None
+    return f"its first line is no text in {encoding}: correct `encoding`, or deliver the file again"
 
 
 def is_utf8(encoding: str) -> bool:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import records
-from hinet_core.ingest.plain import is_utf8, mistaken, open_text, packing
+from hinet_core.ingest.plain import is_utf8, mistaken, no_names, open_text, packing
 from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
 from hinet_core.progress import meter
 
@@ -247,7 +247,7 @@ def open_file(
     if missing:
         said = None
         if source.format == "csv":
-            said = mistaken(path) if is_utf8(source.encoding) else no_names(columns, source)
+            said = mistaken(path) if is_utf8(source.encoding) else no_names(columns, source.encoding)
         raise LandingError(
             f"{relative}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
             + (said or f"the file has {shown(columns)}. Correct `from` of that column in the contract, or the file")
@@ -268,13 +268,6 @@ def open_file(
     if source.format == "ndjson":
         _require_json(con, reader)
     return reader
-
-
-def no_names(columns: Collection[str], source: Source) -> str | None:
-    """What is said of a header without a name that can be printed, as bytes in another encoding give one."""
-    if any(name and name.isprintable() for name in columns):
-        return None
-    return f"its first line is no text in {source.encoding}: correct `encoding`, or deliver the file again"
 
 
 def shown(columns: Collection[str]) -> str:
