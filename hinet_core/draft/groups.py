@@ -51,9 +51,6 @@ class Group:
         """Whether every row was looked at."""
         return all(one.whole for one in self.samples)
 
-    def guess_of(self, raw: str) -> Guess | None:
-        return next((one for one in self.guesses if one.raw == raw), None)
-
 
 def groups_of(con: duckdb.DuckDBPyConnection, samples: Sequence[Sample]) -> list[Group]:
     """Samples put together, each group as a table with every column guessed."""

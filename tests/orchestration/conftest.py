@@ -10,6 +10,8 @@ from small_log import small_contract_file
 from hinet_core.contract import Contract, load_contract
 from hinet_core.settings import Paths
 from hinet_core.world.log import write_log
+from orchestration.graph import assets_of
+from orchestration.reporting import key_of
 from orchestration.resources import Home
 
 
@@ -49,3 +51,27 @@ def small_paths(small: Contract, small_log: Path, home: Home) -> Paths:
 def instance():
     with dg.DagsterInstance.ephemeral() as found:
         yield found
+
+
+@pytest.fixture
+def materialize(home: Home, instance: dg.DagsterInstance):
+    """One run of tables of a contract, of a day (`partition_key`) or a range (`tags`); what fails is in the result."""
+
+    def run(contract: Contract, tables: list[str], **asked) -> dg.ExecuteInProcessResult:
+        keys, resources = [key_of(contract, table) for table in tables], {"home": home}
+        return dg.materialize(
+            assets_of(contract), selection=keys, instance=instance, resources=resources, raise_on_error=False, **asked
+        )
+
+    return run
+
+
+@pytest.fixture
+def failed_with():
+    """What the only failed step of a run says."""
+
+    def said(result: dg.ExecuteInProcessResult) -> str:
+        (failure,) = [event for event in result.all_events if event.is_step_failure]
+        return failure.step_failure_data.user_failure_data.description
+
+    return said

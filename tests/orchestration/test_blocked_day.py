@@ -122,30 +122,15 @@ def test_every_day_of_a_range_has_its_own_row_count(small, small_paths, home, in
         assert counts == {day.isoformat(): lake.manifest(step, day).rows[table] for day in days}
 
 
-def test_days_without_a_landed_file_are_named(small, small_paths, home, instance):
+def test_days_without_a_landed_file_are_named(small, small_paths, materialize, failed_with):
     (small_paths.landing / "impressions" / "day=2025-03-05.parquet").unlink()
-    result = dg.materialize(
-        assets_of(small),
-        selection=[key_of(small, "impressions")],
-        instance=instance,
-        resources={"home": home},
-        partition_key="2025-03-05",
-        raise_on_error=False,
-    )
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    said = failure.step_failure_data.user_failure_data.description
+    said = failed_with(materialize(small, ["impressions"], partition_key="2025-03-05"))
     assert said.startswith("2025-03-05: no landed file has a row of this day")
 
 
-def test_a_gap_in_a_range_is_left_out(small, small_paths, home, instance):
+def test_a_gap_in_a_range_is_left_out(small, small_paths, home, materialize):
     (small_paths.landing / "impressions" / "day=2025-03-05.parquet").unlink()
-    result = dg.materialize(
-        assets_of(small),
-        selection=[key_of(small, "impressions")],
-        instance=instance,
-        resources={"home": home},
-        tags={RANGE_START: "2025-03-04", RANGE_END: "2025-03-06"},
-    )
+    result = materialize(small, ["impressions"], tags={RANGE_START: "2025-03-04", RANGE_END: "2025-03-06"})
     assert result.success
     assert home.lake(small).days("ingest") == [date(2025, 3, 4), date(2025, 3, 6)]
     made = result.asset_materializations_for_node("small__impressions")

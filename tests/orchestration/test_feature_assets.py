@@ -1,5 +1,6 @@
 """Tables that only some contracts need: Dagster shows them where they are asked for, a range of them is one run."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from orchestration.schedules import later_tables
 # See orchestration/definitions.py: no backfill is ever asked of the job itself.
 pytestmark = pytest.mark.filterwarnings("ignore:Asset job")
 
+Run = Callable[..., dg.ExecuteInProcessResult]
 FIRST = date(2024, 3, 6)
 FEATURES: dict[str, Any] = {
     "windows_days": [1, 7],
@@ -71,18 +73,13 @@ def test_a_day_after_a_gap_is_computed_again_once_the_outcomes_known_on_the_gap_
     assert found == [days[4:6], [*days[4:6], days[6]], [days[6]]]
 
 
-def test_a_range_of_running_counters_is_one_run(contract: Contract, home: Home, instance: dg.DagsterInstance) -> None:
+def test_a_range_of_running_counters_is_one_run(
+    contract: Contract, home: Home, instance: dg.DagsterInstance, materialize: Run
+) -> None:
     lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=4))
     tables = [table.name for table in day_tables(contract)]
     assert tables == ["entity_daily", "entity_recent", "entity_state", "examples"]
-    result = dg.materialize(
-        assets_of(contract),
-        selection=[key_of(contract, table) for table in tables],
-        instance=instance,
-        resources={"home": home},
-        tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"},
-    )
-    assert result.success
+    assert materialize(contract, tables, tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"}).success
     for table in day_tables(contract):
         assert table.pending(contract, lake) == []
         days = instance.get_materialized_partitions(key_of(contract, table.name))
@@ -90,19 +87,12 @@ def test_a_range_of_running_counters_is_one_run(contract: Contract, home: Home, 
 
 
 def test_days_of_a_range_that_cannot_be_made_are_left_out_with_a_word(
-    contract: Contract, home: Home, instance: dg.DagsterInstance
+    contract: Contract, home: Home, instance: dg.DagsterInstance, materialize: Run
 ) -> None:
     """A backfill of all days asks for days after the last one too: Dagster carries days through every window."""
     lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=2))
     tables = [*(table.name for table in day_tables(contract)), "drift"]
-    result = dg.materialize(
-        assets_of(contract),
-        selection=[key_of(contract, table) for table in tables],
-        instance=instance,
-        resources={"home": home},
-        tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"},
-    )
-    assert result.success
+    assert materialize(contract, tables, tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"}).success
     for table in tables:
         assert lake.days(table) == lake.days("ingest") == [FIRST, FIRST + timedelta(days=1)]
         records = instance.fetch_materializations(key_of(contract, table), limit=9).records
@@ -111,17 +101,8 @@ def test_days_of_a_range_that_cannot_be_made_are_left_out_with_a_word(
 
 
 def test_a_day_that_cannot_be_made_fails_where_it_is_all_that_was_asked_for(
-    contract: Contract, home: Home, instance: dg.DagsterInstance
+    contract: Contract, home: Home, materialize: Run, failed_with: Callable[..., str]
 ) -> None:
     write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=2))
-    result = dg.materialize(
-        assets_of(contract),
-        selection=[key_of(contract, "entity_daily")],
-        instance=instance,
-        resources={"home": home},
-        partition_key="2024-03-20",
-        raise_on_error=False,
-    )
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    said = failure.step_failure_data.user_failure_data.description
+    said = failed_with(materialize(contract, ["entity_daily"], partition_key="2024-03-20"))
     assert said.startswith("entity_daily of 2024-03-20: the day has no committed impressions")
