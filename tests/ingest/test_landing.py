@@ -185,6 +185,7 @@ def test_landing_copies_once(tiny, paths, tmp_path):
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it holds null bytes, as no text does"),
         (b"us\x1b[2Jer," + b"x" * 1000 + b",y" * 60 + b"\n1\n", f"the file has us?[2Jer, {'x' * 60}, y"),
     ],
+    ids=["parquet", "utf-16", "empty-gzip", "blank-lines", "gzip-in-gzip", "image", "foreign-header"],
 )
 def test_a_file_of_another_kind_is_told_as_what_it_is(tiny, paths, data, said):
     write_log(paths, GOOD)
