@@ -9,17 +9,23 @@ import dagster as dg
 from hinet_core.contract import Contract
 from hinet_core.features.tables import day_tables
 from hinet_core.lake import Lake
+from hinet_core.quality import drift
 from hinet_core.settings import Settings, SettingsError
 from orchestration.assets.training import model_names
-from orchestration.reporting import key_of
+from orchestration.graph import assets_of
+from orchestration.records import (
+    before_any_record,
+    day_event,
+    newest_records,
+    recorded_versions,
+    tags_of,
+    upstream_of,
+    version_of,
+)
+from orchestration.reporting import day_metadata, key_of
 
 LAUNCHED = "hinet/make_run"
-# Asset -> the step whose manifests are its commits; the tables of features bear the names of their steps.
-STEPS = {
-    "impressions": "ingest",
-    "eval_metrics": "evaluation",
-    "lift": "lift",
-}
+ADOPTED = "found committed in the lake"
 UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -61,23 +67,35 @@ def end_orphans(instance: dg.DagsterInstance, contract: Contract) -> int:
     return len(orphans)
 
 
+def steps_of(contract: Contract) -> dict[str, str]:
+    """Asset -> the step whose manifests are its commits, in the order in which one is made from the other."""
+    days = {table.name: table.name for table in day_tables(contract)}
+    models = {name: f"train/{name}" for name in model_names()}
+    judged = {"eval_metrics": "evaluation", "lift": "lift"}
+    return {"impressions": "ingest"} | days | {drift.STEP: drift.STEP} | models | judged
+
+
 def adopt_commits(instance: dg.DagsterInstance, contract: Contract, lake: Lake) -> int:
-    """Tell Dagster of days that are committed but that it has no record of (a killed run, a new Dagster home)."""
+    """Tell Dagster of days of whose present rows it has no record (a killed run, a new Dagster home, the command line).
+
+    A day that was made from other rows than its inputs have now is recorded as stale.
+    """
+    specs = {spec.key: spec for asset in assets_of(contract) for spec in asset.specs}
+    tables = {table.name: table for table in day_tables(contract)}
     adopted = 0
-    steps = STEPS | {table.name: table.name for table in day_tables(contract)}
-    steps |= {name: f"train/{name}" for name in model_names()}
-    for table, step in steps.items():
-        known = instance.get_materialized_partitions(key_of(contract, table))
-        for day in lake.days(step):
-            if day.isoformat() not in known:
-                instance.report_runless_asset_event(
-                    dg.AssetMaterialization(
-                        key_of(contract, table),
-                        partition=day.isoformat(),
-                        metadata={"origin": "found committed in the lake"},
-                    )
-                )
-                adopted += 1
+    for table, step in steps_of(contract).items():
+        spec, shown = specs[key_of(contract, table)], "runs" if step.startswith("train/") else table
+        known = recorded_versions(instance, spec.key)
+        for manifest in filter(None, (lake.manifest(step, day) for day in lake.days(step))):
+            version = version_of(table, manifest)
+            if known.get(manifest.day.isoformat()) == version:
+                continue
+            current = table not in tables or tables[table].is_current(contract, lake, manifest.day)
+            read = newest_records(instance, upstream_of(spec)) if current else before_any_record(upstream_of(spec))
+            metadata = {"origin": ADOPTED} | day_metadata(contract, lake, shown, manifest)
+            tags = tags_of(version, spec.code_version or step, read)
+            instance.report_runless_asset_event(day_event(spec.key, manifest, metadata, tags))
+            adopted += 1
     return adopted
 
 

@@ -51,32 +51,7 @@ def days_possible(context: dg.AssetExecutionContext, possible: Collection[date],
         return asked
     for day in sorted({*asked}.difference(found)):
         context.log.warning(f"{day}: {why}; left out")
-        left_out = {"dagster/partition_row_count": 0, "left_out": why}
-        context.add_asset_metadata(left_out, partition_key=day.isoformat())
     return found
-
-
-def report_days(
-    context: dg.AssetExecutionContext, contract: Contract, lake: Lake, table: str, manifests: Sequence[Manifest]
-) -> dg.MaterializeResult:
-    """The result of a run whose days are all committed; each day's record carries its own figures."""
-    for manifest in manifests:
-        metadata = day_metadata(contract, lake, table, manifest)
-        context.add_asset_metadata(metadata, partition_key=manifest.day.isoformat())
-    return dg.MaterializeResult()
-
-
-def report_day(
-    context: dg.AssetExecutionContext, contract: Contract, lake: Lake, table: str, manifest: Manifest
-) -> None:
-    """Record one committed day of a range at once, so that it stays recorded if a later day fails."""
-    context.log_event(
-        dg.AssetMaterialization(
-            asset_key=context.asset_key,
-            partition=manifest.day.isoformat(),
-            metadata=day_metadata(contract, lake, table, manifest),
-        )
-    )
 
 
 def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> Metadata:

@@ -35,6 +35,12 @@ def identity(source: Source, one: LandedFile) -> str:
     return f"{one.sha256} {one.path}" if source.path_pattern else one.sha256
 
 
+def rules_of(contract: Contract) -> str:
+    """A fingerprint of all that the contract says of rows."""
+    parts = {"sources", "columns", "scenarios", "tasks", "dedupe", "quality", "time_zone", "first_day", "last_day"}
+    return fingerprint(contract.model_dump(mode="json", include=parts))
+
+
 @dataclass(frozen=True)
 class LandingIndex:
     """Which landed file holds rows of which day."""
@@ -87,11 +93,7 @@ class LandingIndex:
 
     @cached_property
     def rules(self) -> str:
-        """A fingerprint of all that the contract says of rows."""
-        parts = {
-            "sources", "columns", "scenarios", "tasks", "dedupe", "quality", "time_zone", "first_day", "last_day",
-        }  # fmt: skip
-        return fingerprint(self.contract.model_dump(mode="json", include=parts))
+        return rules_of(self.contract)
 
     def open(self, con: duckdb.DuckDBPyConnection, source: Source, path: str) -> FileReader:
         """A reader of one of the files, as the index found it."""

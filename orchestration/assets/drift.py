@@ -10,7 +10,8 @@ from hinet_core.lake import connect
 from hinet_core.quality.drift import DRIFT_KINDS, STEP, write_drift_range
 from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of, reads
-from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures, report_days
+from orchestration.records import DayRecords
+from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures
 from orchestration.resources import Home
 
 
@@ -24,6 +25,7 @@ def drift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=check_specs(contract, STEP, DRIFT_KINDS),
         group_name="quality",
+        code_version=contract.data_fingerprint,
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
         retry_policy=RETRY,
@@ -34,6 +36,7 @@ def drift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, home: Home
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         lake, paths = home.lake(contract), home.paths(contract)
+        records = DayRecords(context, contract, lake, STEP)
         con = connect()
         try:
             with plain_failures():
@@ -44,6 +47,6 @@ def drift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
             con.close()
         failed = sorted((row for _, rows in written for row in rows if row.status == "fail"), key=lambda row: row.order)
         yield from check_results(DRIFT_KINDS, [row.finding() for row in failed], days)
-        yield report_days(context, contract, lake, STEP, [manifest for manifest, _ in written])
+        yield records.result(manifest for manifest, _ in written)
 
     return [drift]

@@ -7,7 +7,8 @@ import dagster as dg
 from hinet_core.contract import Contract
 from orchestration.assets.training import model_names
 from orchestration.partitions import days_of, reads, same_day
-from orchestration.reporting import OWNERS, RETRY, day_metadata, key_of, plain_failures
+from orchestration.records import as_of_result
+from orchestration.reporting import OWNERS, RETRY, key_of, plain_failures
 from orchestration.resources import Home
 
 
@@ -32,7 +33,6 @@ def evaluation_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         with plain_failures():
             evaluate(contract, lake, paths.models, as_of)
             lake.rebuild_catalog(paths.catalog)
-        manifest = lake.manifest(STEP, as_of)
-        return dg.MaterializeResult(metadata=day_metadata(contract, lake, "eval_metrics", manifest) if manifest else {})
+        return as_of_result(contract, lake, "eval_metrics", STEP, as_of)
 
     return [eval_metrics]

@@ -12,7 +12,8 @@ from hinet_core.lake import connect
 from hinet_core.quality.leaks import LEAK_KINDS, write_leaks
 from orchestration.checks import check_results, check_specs
 from orchestration.partitions import days_of, reads, same_day
-from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures, report_days
+from orchestration.records import DayRecords
+from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures
 from orchestration.resources import Home
 
 DESCRIPTIONS = {
@@ -64,6 +65,7 @@ def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
         partitions_def=days_of(contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="features",
+        code_version=contract.data_fingerprint,
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
         retry_policy=RETRY,
@@ -74,6 +76,7 @@ def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: Home
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         lake = home.lake(contract)
+        records = DayRecords(context, contract, lake, table.name)
         con = connect()
         try:
             with plain_failures():
@@ -84,6 +87,6 @@ def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
         finally:
             con.close()
         yield from check_results(kinds, findings, sorted({one.day for one in findings}))
-        yield report_days(context, contract, lake, table.name, manifests)
+        yield records.result(manifests)
 
     return compute

@@ -8,7 +8,7 @@ import dagster as dg
 from hinet_core import quality
 from hinet_core.contract import Contract
 from hinet_core.ingest.days import IngestResult, ingest_days
-from hinet_core.ingest.landing import LandingIndex, index
+from hinet_core.ingest.landing import LandingIndex, index, rules_of
 from hinet_core.ingest.outcome_books import STEP as BOOKS
 from hinet_core.ingest.outcome_books import total_counts, write_books
 from hinet_core.progress import track
@@ -16,17 +16,8 @@ from hinet_core.quality.docs import write_docs
 from hinet_core.quality.verdict import kept_out
 from orchestration.checks import check_results, check_specs, refused_files_result, refused_files_spec
 from orchestration.partitions import days_of
-from orchestration.reporting import (
-    OWNERS,
-    RETRY,
-    days_possible,
-    key_of,
-    plain_failures,
-    report_day,
-    report_days,
-    rows_of,
-    table_of,
-)
+from orchestration.records import DayRecords
+from orchestration.reporting import OWNERS, RETRY, days_possible, key_of, plain_failures, rows_of, table_of
 from orchestration.resources import Home
 
 TABLE, OUTCOME_BOOKS = "impressions", "outcome_files"
@@ -44,6 +35,7 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
             refused_files_spec(contract, TABLE),
         ],
         group_name="ingest",
+        code_version=rules_of(contract),
         kinds={"duckdb", "parquet"},
         owners=OWNERS,
         retry_policy=RETRY,
@@ -52,10 +44,11 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     def impressions(
         context: dg.AssetExecutionContext, home: Home
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        records = DayRecords(context, contract, home.lake(contract), TABLE)
         with plain_failures():
             landed = index(contract, home.paths(contract))
             days = days_possible(context, landed.days, "no landed file has a row of this day")
-            results = list(ingested(context, contract, home, landed, days))
+            results = list(ingested(contract, home, landed, days, records))
             home.lake(contract).rebuild_catalog(home.paths(contract).catalog)
             pages = write_docs(contract, home.lake(contract), home.paths(contract).docs, results)
         findings = [finding for result in results for finding in result.findings]
@@ -63,8 +56,7 @@ def ingest_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         yield refused_files_result(landed)
         if problem := kept_out(results):
             raise dg.Failure(description=problem, allow_retries=False)
-        manifests = [result.manifest for result in results if result.manifest]
-        yield report_days(context, contract, home.lake(contract), TABLE, manifests)
+        yield records.result()
 
     return [impressions, *([outcome_books(contract)] if contract.outcome_sources else [])]
 
@@ -96,12 +88,12 @@ def outcome_books(contract: Contract) -> dg.AssetsDefinition:
 
 
 def ingested(
-    context: dg.AssetExecutionContext, contract: Contract, home: Home, landed: LandingIndex, days: Sequence[date]
+    contract: Contract, home: Home, landed: LandingIndex, days: Sequence[date], records: DayRecords
 ) -> Iterator[IngestResult]:
-    """Ingest days; of a range each that passes is recorded as soon as it is committed."""
+    """Ingest days; each that passes is recorded as soon as it is committed."""
     lake = home.lake(contract)
     found = ingest_days(contract, lake, landed, days, auditor=quality)  # type: ignore[arg-type]
     for result in track(found, f"{contract.name}: ingesting days", total=len(days)):
-        if result.manifest is not None and len(context.partition_keys) > 1:
-            report_day(context, contract, lake, TABLE, result.manifest)
+        if result.manifest is not None:
+            records.write(result.manifest)
         yield result

@@ -8,7 +8,8 @@ from hinet_core.contract import Contract
 from orchestration.assets.features import history_deps
 from orchestration.assets.training import model_names
 from orchestration.partitions import days_of, same_day
-from orchestration.reporting import OWNERS, RETRY, day_metadata, key_of, plain_failures
+from orchestration.records import as_of_result
+from orchestration.reporting import OWNERS, RETRY, key_of, plain_failures
 from orchestration.resources import Home
 
 
@@ -37,7 +38,6 @@ def lift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         with plain_failures():
             estimate(contract, lake, paths.models, as_of)
             lake.rebuild_catalog(paths.catalog)
-        manifest = lake.manifest(STEP, as_of)
-        return dg.MaterializeResult(metadata=day_metadata(contract, lake, "lift", manifest) if manifest else {})
+        return as_of_result(contract, lake, "lift", STEP, as_of)
 
     return [lift]

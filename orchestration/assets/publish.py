@@ -25,7 +25,8 @@ def publish_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         with plain_failures():
             found = registry.set_champion(home.paths(contract).models, contract, home.lake(contract))
         shown = {name: str(found[name]) for name in ("model", "version", "as_of", "reason")}
-        return dg.MaterializeResult(metadata={"dagster/row_count": 1, **shown})
+        version = dg.DataVersion(shown["version"])
+        return dg.MaterializeResult(metadata={"dagster/row_count": 1, **shown}, data_version=version)
 
     @dg.asset(
         key=key_of(contract, "snapshot"),

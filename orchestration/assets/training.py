@@ -69,6 +69,6 @@ def training_asset(contract: Contract, name: str) -> dg.AssetsDefinition:
         }
         if manifest is not None:
             metadata["dagster/column_schema"] = column_schema(contract, lake, "runs", manifest)
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(trained.version))
 
     return model

@@ -89,15 +89,14 @@ def test_a_range_of_running_counters_is_one_run(
 def test_days_of_a_range_that_cannot_be_made_are_left_out_with_a_word(
     contract: Contract, home: Home, instance: dg.DagsterInstance, materialize: Run
 ) -> None:
-    """A backfill of all days asks for days after the last one too: Dagster carries days through every window."""
+    """Dagster carries days through every window, to days after the last one: they are made by nobody and missing."""
     lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=2))
     tables = [*(table.name for table in day_tables(contract)), "drift"]
     assert materialize(contract, tables, tags={RANGE_START: "2024-03-06", RANGE_END: "2024-03-09"}).success
     for table in tables:
         assert lake.days(table) == lake.days("ingest") == [FIRST, FIRST + timedelta(days=1)]
         records = instance.fetch_materializations(key_of(contract, table), limit=9).records
-        left_out = {record.partition_key: record.asset_materialization.metadata.get("left_out") for record in records}
-        assert [day for day, why in sorted(left_out.items()) if why] == ["2024-03-08", "2024-03-09"]
+        assert sorted(record.partition_key for record in records) == ["2024-03-06", "2024-03-07"]
 
 
 def test_a_day_that_cannot_be_made_fails_where_it_is_all_that_was_asked_for(
