@@ -57,10 +57,11 @@ def _iso(column: Column, raw: str) -> Shortcut:
     bare = f"NOT contains({raw}, '+') AND NOT contains({raw}, 'U') AND NOT {raw} LIKE '%:%-%'"
     year = f"{raw} LIKE '____-%' AND {raw} BETWEEN '1' AND '3'"
     moment = f"TRY_CAST({raw} AS TIMESTAMP)"
-    found = f"{year} AND {bare} AND {moment} IS NOT NULL"
+    # DuckDB computes a value once where it is the first that a condition asks for, else twice.
+    found = f"{moment} IS NOT NULL AND {year} AND {bare}"
     if column.zone == "UTC":
         return found, moment
-    return f"NOT suffix({raw}, 'Z') AND {found}", to_utc(column.zone, moment)
+    return f"{found} AND NOT suffix({raw}, 'Z')", to_utc(column.zone, moment)
 
 
 def _in_calendar(moment: str) -> str:
