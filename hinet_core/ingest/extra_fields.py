@@ -11,7 +11,8 @@ from itertools import islice
 
 from hinet_core.ingest import records
 from hinet_core.ingest.plain import CHUNK, Survey, count, open_bytes
-from hinet_core.ingest.readers import FileReader, header_lines
+from hinet_core.ingest.readers import FileReader
+from hinet_core.ingest.streams import header_lines
 
 
 def has_extra_fields(reader: FileReader, looked: Survey) -> bool:

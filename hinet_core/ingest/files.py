@@ -6,7 +6,7 @@ from datetime import date
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file: rows per day (ISO), or why it is refused. `careful`: it is read line by line (see `records`).
+    """One file: rows per day (ISO), or why it is refused. `careful`: it is read with care (see `streams`).
     `member`: its name in the zip archive that it came in, whose path and `/` begin its own path.
 
     Days of a log are those of the exposures; days of outcomes those on which they became known, of rows that can be

@@ -19,9 +19,10 @@ from hinet_core.ingest.extra_fields import has_extra_fields
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.outcomes import count_known_days, known_days
 from hinet_core.ingest.plain import Survey, members, packing, survey, unpack
-from hinet_core.ingest.readers import FileReader, LandingError, header_lines, open_file
+from hinet_core.ingest.readers import FileReader, LandingError, open_file
 from hinet_core.ingest.staging import placed_days
 from hinet_core.ingest.stray_days import without_strays
+from hinet_core.ingest.streams import header_lines
 from hinet_core.lake import Lake, connect, first_line, replace_text, sweep_spill
 from hinet_core.progress import stoppable, track
 from hinet_core.settings import Paths

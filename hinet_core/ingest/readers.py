@@ -1,28 +1,23 @@
 """One landed file as an SQL query: its own columns as `raw.<place>`, and the number of each record in the file.
 
 CSV and NDJSON arrive as text and Parquet with its own types; what the text means is decided by `casts`. DuckDB reads
-text in which every line is a record, which the index has checked; `records` reads the rest, line by line.
+text in which every line is a record, which the index has checked; `streams` reads the rest.
 """
 
-import atexit
 import itertools
-import threading
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import records
 from hinet_core.ingest.plain import is_utf8, mistaken, no_names, open_text, packing
+from hinet_core.ingest.streams import Stream
 from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
-from hinet_core.progress import meter
 
 
 class LandingError(ValueError):
@@ -140,68 +135,12 @@ NAMES_SHOWN, NAME_SHOWN = 40, 60
 LINES = "header = false, delim = '\x01', quote = '', escape = ''"
 
 
-def header_lines(source: Source) -> int:
-    """Lines of a text that are no record."""
-    return int(source.format == "csv" and source.header)
-
-
 def csv_options(source: Source) -> str:
     return (
         f"delim = {quote_literal(source.delimiter)}, quote = {quote_literal(source.quote)}, "
         f"escape = {quote_literal(source.quote)}, header = {str(source.header).lower()}, "
         "nullstr = '', strict_mode = true"
     )
-
-
-class Stream:
-    """A text file as an Arrow stream that can be read any number of times, each time from its beginning."""
-
-    def __init__(self, source: Source, path: Path, width: int) -> None:
-        self.source, self.path, self.width = source, path, width
-        atexit.unregister(_end_streams)  # once is enough
-        atexit.register(_end_streams)
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        schema = records.schema_of(self.width)
-        return pa.RecordBatchReader.from_batches(schema, self._batches()).__arrow_c_stream__(requested_schema)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        with open_text(self.path, self.source.encoding) as file:
-            lines = records.lines_of(file)
-            if self.source.format == "ndjson":
-                found = records.batches(records.json_records(lines), 1, skip=0)
-            else:
-                record = self._csv_records(lines)
-                found = records.batches(record, self.width, skip=header_lines(self.source))
-            rows = 0
-            with meter(f"reading rows of {self.path.name} line by line") as show:
-                while (batch := _next(found)) is not None:
-                    yield batch
-                    rows += batch.num_rows
-                    show(rows)
-
-    def _csv_records(self, lines: Iterator[records.Line]) -> Iterator[records.Record]:
-        with open_text(self.path, self.source.encoding) as file:
-            longer = records.end_in_delimiters(records.lines_of(file), self.source, self.width)
-        if not longer:
-            return records.csv_records(lines, self.source, self.width)
-        return records.without_ends(records.csv_records(lines, self.source, self.width + 1), self.source.delimiter)
-
-
-# Threads of pyarrow read ahead, and go on when a query is stopped; Python must not end under them.
-_reading, _leaving = threading.Lock(), threading.Event()
-
-
-def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
-    with _reading:
-        return None if _leaving.is_set() else next(batches, None)
-
-
-def _end_streams() -> None:
-    _leaving.set()
-    with _reading:
-        pass
-    time.sleep(0.1)  # for a thread to see it and to leave Python
 
 
 _streams = itertools.count()

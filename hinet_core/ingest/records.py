@@ -142,13 +142,14 @@ def without_ends(records: Iterable[Record], delimiter: str) -> Iterator[Record]:
             yield one._replace(values=one.values[:-1])
 
 
-def csv_records(lines: Iterable[Line], source: Source, width: int | None) -> Iterator[Record]:
-    """The records of a CSV, its header among them; blank lines are none. `width`: values that a record has."""
+def csv_records(lines: Iterable[Line], source: Source, width: int | None, before: int = 0) -> Iterator[Record]:
+    """The records of a CSV, its header among them; blank lines are none. `width`: values that a record has, `before`:
+    how many records came before these lines."""
     cells = Cells(source.delimiter, source.quote)
     blanks = "".join(set(BLANKS) - set(source.delimiter))  # a line of delimiters is a record of empty values
     waiting = deque[Line]()
     rest = iter(lines)
-    number = 0
+    number = before
     while line := waiting.popleft() if waiting else next(rest, None):
         if not line.text.strip(blanks) and width != 1:
             continue
