@@ -15,6 +15,7 @@ from hinet_core.ingest.refused_files import STEP as REFUSED_FILES
 from hinet_core.quality import CheckKind, Finding
 from hinet_core.quality.docs import page_of
 from hinet_core.quality.verdict import sentence_of
+from orchestration.pending import spans
 from orchestration.reporting import key_of
 
 # Sentences shown per check; a range of many bad days would flood the page.
@@ -40,20 +41,38 @@ def check_results(
             check_name=kind.name,
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR if kind.blocking else dg.AssetCheckSeverity.WARN,
+            description=first_of([line_of(one) for one in failed]),
             metadata=check_metadata(kind, failed, days, pages),
         )
+
+
+def line_of(finding: Finding) -> str:
+    return f"{finding.day}: {sentence_of(finding)}"
+
+
+def first_of(lines: Sequence[str]) -> str | None:
+    """What stands beside the result: the rest is one click away, among its metadata."""
+    more = f" (and {len(lines) - 1} more: see findings)" if len(lines) > 1 else ""
+    return lines[0] + more if lines else None
+
+
+def said_days(days: Sequence[date]) -> str:
+    """Stretches of consecutive days in words: a list of days would be hidden behind a click."""
+    found = [str(first) if first == last else f"{first} to {last}" for first, last in spans(days)]
+    shown = found if len(found) <= SHOWN else [*found[:SHOWN], f"and {len(found) - SHOWN} more stretches"]
+    return ", ".join(shown) or "none"
 
 
 def check_metadata(
     kind: CheckKind, failed: Sequence[Finding], days: Sequence[date], pages: Path | None
 ) -> dict[str, dg.MetadataValue]:
     metadata: dict[str, dg.MetadataValue] = {
-        "days_judged": dg.MetadataValue.json([day.isoformat() for day in days]),
+        "days_judged": dg.MetadataValue.text(said_days(sorted(set(days)))),
         "severity": dg.MetadataValue.text(kind.severity),
     }
     if failed:
-        lines = [f"- **{one.day}** {sentence_of(one)}" for one in failed[:SHOWN]]
-        metadata["days_failed"] = dg.MetadataValue.json(sorted({one.day.isoformat() for one in failed}))
+        lines = [f"- {line_of(one)}" for one in failed[:SHOWN]]
+        metadata["days_failed"] = dg.MetadataValue.text(said_days(sorted({one.day for one in failed})))
         metadata["findings"] = dg.MetadataValue.md("\n".join(lines))
     if pages is not None:
         page = page_of(pages, failed[0].day) if failed else pages / "index.html"
@@ -77,5 +96,9 @@ def refused_files_result(landed: LandingIndex) -> dg.AssetCheckResult:
     if refused:
         metadata["findings"] = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in refused[:SHOWN]))
     return dg.AssetCheckResult(
-        check_name=REFUSED_FILES, passed=not refused, severity=dg.AssetCheckSeverity.WARN, metadata=metadata
+        check_name=REFUSED_FILES,
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=first_of(refused),
+        metadata=metadata,
     )

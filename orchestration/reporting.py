@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 
 from hinet_core.contract import Contract
 from hinet_core.ingest.refused_files import recorded
-from hinet_core.lake import Lake, LakeError, Manifest, told
+from hinet_core.lake import Lake, LakeError, Manifest, connect, parquet_list, told
 from hinet_core.publish.run import PublishError
 
 Metadata = dict[str, Any]
 # What people can repair; anything else is a defect and keeps its traceback.
 EXPECTED = (ValueError, LakeError, PublishError, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
 OWNERS = ["team:ranking"]
+REASONS_SHOWN = 10
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 
@@ -59,7 +60,7 @@ def day_metadata(contract: Contract, lake: Lake, table: str, manifest: Manifest)
     metadata: Metadata = {
         "dagster/partition_row_count": manifest.rows.get(table, 0),
         "dagster/column_schema": column_schema(contract, lake, table, manifest),
-        "content_hash": manifest.content_hash,
+        "content_hash": manifest.hash_of(table),
     }
     return metadata | books_metadata(lake, manifest)
 
@@ -74,8 +75,27 @@ def books_metadata(lake: Lake, manifest: Manifest) -> Metadata:
     if "outcome_matches" in manifest.tables:
         sums["late_outcomes"] = manifest.rows["outcome_matches"]
     refused = [{"file": one.file, "reason": one.reason} for one in recorded(lake)]
-    tables = {"books": rows, "side_tables": rows_of(lake, manifest, "side_counters"), "refused_files": refused}
+    reasons, sides = quarantine_reasons(lake, manifest), rows_of(lake, manifest, "side_counters")
+    tables = {"books": rows, "quarantine": reasons, "side_tables": sides, "refused_files": refused}
     return sums | {name: table_of(records) for name, records in tables.items() if records}
+
+
+def quarantine_reasons(lake: Lake, manifest: Manifest) -> list[dict[str, Any]]:
+    """Why rows were refused, most frequent first, each with the place of one: the first thing that is asked of a day
+    with refused rows. A row may have several reasons."""
+    paths = [lake.root / one.path for one in manifest.tables.get("quarantine", []) if one.rows]
+    if not paths:
+        return []
+    place = "arg_min(source_file || ' record ' || record_number, record_number)"
+    query = (
+        f"SELECT reason, count(*) AS rows, {place} AS example FROM (SELECT *, unnest(reasons) AS reason "
+        f"FROM {parquet_list(paths)}) GROUP BY reason ORDER BY rows DESC, reason LIMIT {REASONS_SHOWN}"
+    )
+    con = connect()
+    try:
+        return con.execute(query).to_arrow_table().to_pylist()
+    finally:
+        con.close()
 
 
 def rows_of(lake: Lake, manifest: Manifest, table: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,9 +49,11 @@ def test_a_bad_day_in_a_range_is_kept_out_and_the_good_days_stay(small, small_pa
     # Small scenarios have no row at all among the 40 that arrived: a warning, which keeps nothing out.
     assert {one.check_name: one.blocking for one in failed} == {"min_rows": True, "scenario_volume": False}
     for one in failed:
-        assert one.metadata["days_failed"].value == ["2025-03-04"]
+        assert one.metadata["days_judged"].value == "2025-03-03 to 2025-03-05"
+        assert one.metadata["days_failed"].value == "2025-03-04"
         assert "kept out" in Path(one.metadata["data_docs"].path).read_text()
     assert "at least 500" in failed[0].metadata["findings"].value
+    assert failed[0].description.startswith("2025-03-04: expected at least 500 rows, found 40")
 
     assert instance.get_materialized_partitions(daily) == set()
     (failure,) = [event for event in result.all_events if event.is_step_failure]
@@ -84,7 +87,12 @@ def test_other_days_go_on_and_the_repaired_day_comes_in(small, small_paths, home
     assert len(instance.get_runs()) == runs
 
 
-def test_one_day_alone_has_its_row_count_and_columns(small, small_paths, home, instance):
+def test_one_day_alone_has_its_row_count_columns_and_reasons(small, small_paths, home, instance):
+    path = small_paths.landing / "impressions" / "day=2025-03-03.parquet"
+    rows = pq.read_table(path)
+    users = [None if place in (4, 9) else user for place, user in enumerate(rows["user_id"].to_pylist(), 1)]
+    place = rows.schema.get_field_index("user_id")
+    pq.write_table(rows.set_column(place, "user_id", pa.array(users, rows.schema.field(place).type)), path)
     result = dg.materialize(
         assets_of(small),
         selection=[key_of(small, "impressions"), key_of(small, "entity_daily"), key_of(small, "examples")],
@@ -106,6 +114,8 @@ def test_one_day_alone_has_its_row_count_and_columns(small, small_paths, home, i
     assert record.data["source_file"] == "impressions/day=2025-03-03.parquet"
     for name in ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined"):
         assert record.data[name] == ingested.metadata[name].value == counts[name]
+    (refused,) = ingested.metadata["quarantine"].records
+    assert refused.data == {"reason": "user_id: missing", "rows": 2, "example": f"{path.parent.name}/{path.name} record 4"}
     assert result.success
 
 

@@ -12,7 +12,6 @@ from hinet_core.contract import Contract, parse_contract
 from hinet_core.features.tables import day_tables
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
-from hinet_core.quality import drift
 from orchestration.instance import adopt_commits
 from orchestration.materialize import RANGE_END, RANGE_START, Materializer
 from orchestration.reporting import key_of
