@@ -26,6 +26,8 @@ from hinet_core.quality.docs import page_of, write_docs
 from hinet_core.quality.hashed_ids import hash_of, key_of
 from hinet_core.settings import Paths
 
+pytestmark = pytest.mark.slow
+
 WHO = "4711001"
 HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
 ITEMS = "item_id,brand\na,x\nb,y\n"

@@ -5,6 +5,8 @@ from tiny_shop import CONTRACT, HEADER, line
 
 from hinet_core.lake import Lake, connect
 
+pytestmark = pytest.mark.slow
+
 DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 

@@ -7,6 +7,8 @@ import json
 import pytest
 from late_log import late_raw, write_csv
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shop(tmp_path):

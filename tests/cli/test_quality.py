@@ -1,5 +1,9 @@
 """`hinet leaks` and `hinet drift` on a tiny log."""
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 TELLS = """
   { name = "stay_time", type = "int64", role = "feature", encode = "number" },
   { name = "clicked","""

@@ -21,6 +21,8 @@ from hinet_core.ingest.replay import replay_days
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths
 
+pytestmark = pytest.mark.slow
+
 LOOSE = CONTRACT + "\n[quality]\nmax_quarantined_share = 1\nmax_unknown_scenario_share = 0.3\n"
 FIRST = [line(1, "2026-03-01T09:00:00Z"), line(1, "2026-03-01T09:00:00Z"), line(2, "2026-03-01T10:00:00Z"),
          line(3, "2026-03-01T11:00:00Z", clicked="maybe"), line(4, "02.03.2026 09:30")]  # fmt: skip

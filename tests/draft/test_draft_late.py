@@ -11,6 +11,8 @@ from shaped_logs import N_ROWS, ROWS, iso, lines
 from hinet_core.draft import draft
 from hinet_core.lake import connect
 
+pytestmark = pytest.mark.slow
+
 
 def write_late(folder, flag, time):
     """The plain log without its orders, and a file a day of orders under other names."""

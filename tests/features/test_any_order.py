@@ -16,6 +16,8 @@ from hinet_core.features.state import write_state
 from hinet_core.features.tables import day_tables
 from hinet_core.lake import Lake
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2024, 3, 6)
 DAYS = [FIRST + timedelta(days=n) for n in range(6)]
 

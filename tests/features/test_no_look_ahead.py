@@ -16,6 +16,8 @@ from tiny_log import HOUR_US, Row, midnight_us, number, random_rows, row, tiny_c
 from hinet_core.contract import Contract, computed_features
 from hinet_core.lake import connect
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2024, 3, 6)
 DAYS = [FIRST + timedelta(days=n) for n in range(6)]
 CUT = number(DAYS[3])

@@ -18,6 +18,8 @@ from hinet_core.features.examples import examples, write_examples
 from hinet_core.features.history import HistoryError, step_hashes
 from hinet_core.lake import Lake
 
+pytestmark = pytest.mark.slow
+
 # The clocks of New York jump inside both spans.
 ZONES = [("UTC", date(2024, 3, 6)), ("America/New_York", date(2024, 3, 8)), ("America/New_York", date(2024, 11, 1))]
 

@@ -23,6 +23,8 @@ from hinet_core.features.tables import day_tables
 from hinet_core.features.windows import summed
 from hinet_core.lake import Lake
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2024, 3, 6)
 DAYS = [FIRST + timedelta(days=n) for n in range(14)]
 GAPS = (DAYS[3], DAYS[7], DAYS[8], DAYS[9], DAYS[10])

@@ -16,6 +16,8 @@ from hinet_core.ingest.landing import index
 from hinet_core.ingest.pending import pending_days
 from hinet_core.lake import Lake
 
+pytestmark = pytest.mark.slow
+
 LOG = PLAIN | {
     "name": "counted",
     "time_zone": "Asia/Tokyo",

@@ -15,6 +15,8 @@ from hinet_core.ingest.days import IngestResult
 from hinet_core.lake import Lake
 from hinet_core.quality.docs import page_of, suite_page_of, write_docs
 
+pytestmark = pytest.mark.slow
+
 USER = 987_654_321
 # What a browser fetches by itself: sources, styles, imports and addresses in styles.
 LOADED = re.compile(r"""(?:\bsrc\s*=|<link\b[^>]*\bhref\s*=|@import|url\()\s*['"]?\s*([^'">)\s]+)""", re.IGNORECASE)

@@ -12,6 +12,8 @@ from hinet_core.dataset import Dataset, FeatureSpec, FieldSpec
 from hinet_core.models.layers import without_sampling
 from hinet_core.training.loop import TrainConfig, fit, predict
 
+pytestmark = pytest.mark.slow
+
 SPEC = FeatureSpec((), (FieldSpec("taste", "number"),), (), ("home", "map"), ("click", "order"))
 RATES = (0.1, 1.0)
 

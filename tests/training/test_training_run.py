@@ -16,6 +16,8 @@ from hinet_core.lake import Lake
 from hinet_core.training import checkpoint
 from hinet_core.training.run import train
 
+pytestmark = pytest.mark.slow
+
 AS_OF = date(2024, 3, 13)
 RATES = {"home": 0.2}
 
