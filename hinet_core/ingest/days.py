@@ -242,8 +242,7 @@ def without_forgotten(counts: dict[str, int]) -> dict[str, int]:
 
 def _duplicates(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows that repeat a key, per scenario."""
-    found = con.execute("SELECT scenario_id, count(*) FROM judged WHERE verdict = 'duplicate' GROUP BY 1")
-    return dict(found.fetchall())
+    return dict(con.execute("SELECT scenario_id, rows FROM counted WHERE verdict = 'duplicate'").fetchall())
 
 
 def _write(stage: Stage, draft: Draft, day: date, known: forgotten.Forgotten) -> dict[str, int]:
@@ -253,16 +252,22 @@ def _write(stage: Stage, draft: Draft, day: date, known: forgotten.Forgotten) ->
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused AS "
         f"SELECT placed_day AS day, source_file, record_number, reasons, {text}, scenario_value "
-        f"FROM judged WHERE verdict = 'quarantined' ORDER BY {PLACE}"
+        f"FROM judged WHERE len(reasons) > 0 ORDER BY {PLACE}"
     ).fetchall()
     draft.write("quarantine", "SELECT * EXCLUDE (scenario_value) FROM refused", con)
-    counted = [f"count(*) FILTER (verdict = '{name.removeprefix('rows_')}') AS {name}" for name in COUNTS[1:]]
+    rows_of = [f"coalesce(sum(rows) FILTER (verdict = '{name.removeprefix('rows_')}'), 0)" for name in COUNTS[1:]]
+    numbers = ", ".join(
+        f"CAST({found} AS BIGINT) AS {name}" for name, found in zip(COUNTS, ["sum(rows)", *rows_of], strict=True)
+    )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE books AS SELECT placed_day AS day, {stage.file_name('file_number')} AS "
-        f"source_file, count(*) AS rows_read, {', '.join(counted)} FROM day_verdicts GROUP BY ALL ORDER BY ALL"
+        f"source_file, {numbers} FROM (SELECT placed_day, file_number, verdict, count(*) AS rows FROM day_verdicts "
+        "GROUP BY ALL) GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     draft.write("ingest_files", "SELECT * FROM books", con)
-    draft.write("ingest_counters", _counters(contract, day), con)
+    sums = _sums(contract)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE counted AS {_counted(sums)}").fetchall()
+    draft.write("ingest_counters", _counters(day, list(sums)), con)
     if any(source.kind == "side" for source in contract.sources):
         counts = f"SELECT DATE {quote_literal(day.isoformat())} AS day, * FROM side_counts ORDER BY ALL"
         draft.write("side_counters", counts, con)
@@ -282,15 +287,11 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _counters(contract: Contract, day: date) -> str:
-    """Tidy counts of what happened to rows on their way: violations, keys of side tables, scenarios, reasons."""
-    parts = [
-        "SELECT 'scenario_rows' AS counter, scenario_id AS detail, count(*) AS rows "
-        "FROM judged WHERE verdict = 'kept' GROUP BY ALL",
-        "SELECT 'unknown_scenario', scenario_value, count(*) FROM refused "
-        f"WHERE list_contains(reasons, {quote_literal(rules.UNKNOWN)}) GROUP BY ALL",
-        "SELECT 'reason', reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM refused) GROUP BY ALL",
-    ]
+Counter = tuple[str, str]  # what is counted, and of which side table or task
+
+
+def _sums(contract: Contract) -> dict[Counter, str]:
+    """Conditions on rows of `judged`: keys that a side table lacks or has twice, violations of the funnel."""
     sums = {
         (counter, source.name): f"verdict = 'kept' AND {matched_column(source)} {hit}"
         for source in contract.sources
@@ -301,13 +302,28 @@ def _counters(contract: Contract, day: date) -> str:
         if task.after:
             sums["funnel_violation", task.name] = rules.violation(task)
             sums["funnel_violation_kept", task.name] = f"verdict = 'kept' AND {rules.violation(task)}"
-    if sums:
-        listed = ", ".join(
-            f"{{'counter': {quote_literal(counter)}, 'detail': {quote_literal(detail)}, "
-            f"'rows': count(*) FILTER ({hit})}}"
-            for (counter, detail), hit in sums.items()
-        )
-        parts.append(f"SELECT unnest([{listed}], recursive := true) FROM judged")
+    return sums
+
+
+def _counted(sums: dict[Counter, str]) -> str:
+    """Everything that is counted of `judged`, in one scan: rows by verdict and scenario, and where each sum holds."""
+    held = "".join(f", count(*) FILTER ({hit}) AS sum_{nth}" for nth, hit in enumerate(sums.values()))
+    return f"SELECT verdict, scenario_id, count(*) AS rows{held} FROM judged GROUP BY verdict, scenario_id"
+
+
+def _counters(day: date, sums: list[Counter]) -> str:
+    """Tidy counts of what happened to rows on their way: violations, keys of side tables, scenarios, reasons."""
+    parts = [
+        "SELECT 'scenario_rows' AS counter, scenario_id AS detail, rows FROM counted WHERE verdict = 'kept'",
+        "SELECT 'unknown_scenario', scenario_value, count(*) FROM refused "
+        f"WHERE list_contains(reasons, {quote_literal(rules.UNKNOWN)}) GROUP BY ALL",
+        "SELECT 'reason', reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM refused) GROUP BY ALL",
+    ]
+    parts += [
+        f"SELECT {quote_literal(counter)}, {quote_literal(detail)}, CAST(coalesce(sum(sum_{nth}), 0) AS BIGINT) "
+        "FROM counted"
+        for nth, (counter, detail) in enumerate(sums)
+    ]
     query = " UNION ALL ".join(f"({part})" for part in parts)
     return (
         f"SELECT DATE {quote_literal(day.isoformat())} AS day, counter, detail, rows FROM ({query}) "

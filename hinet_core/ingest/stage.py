@@ -67,6 +67,17 @@ class Stage:
         self.con.register(name, pa.Table.from_batches(held, self.schema))
         return f'SELECT *, {self.file_name("file_number")} AS source_file FROM "{name}"'
 
+    def rows_at(self, days: Iterable[date], places: np.ndarray, columns: Iterable[str]) -> pa.RecordBatchReader:
+        """The rows of the days at some places, with these columns, place and placed_day; they can be read once."""
+        names = list(dict.fromkeys([*columns, PLACE_NAME, "placed_day"]))
+        batches = (
+            batch.select(names).filter(pa.array(np.isin(batch[PLACE_NAME].to_numpy(), places)))
+            for day in sorted(set(days))
+            for batch in self.batches.get(day, [])
+        )
+        schema = pa.schema([self.schema.field(name) for name in names]) if self.schema else None
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
     def file_name(self, number: str) -> str:
         names = ", ".join(quote_literal(one.path) for one in self.files)
         return f"list_extract([{names}], {number} + 1)"

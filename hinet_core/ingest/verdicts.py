@@ -20,15 +20,17 @@ def judge(stage: Stage, day: date) -> None:
     con, contract = stage.con, stage.contract
     span = [day - timedelta(days=back) for back in range(contract.dedupe.horizon_days + 1)]
     rows_of_day = [_rows_of(stage, one) for one in span]
-    con.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {_repeated(rows_of_day)}").fetchall()
+    repeated = con.execute(_repeated(rows_of_day)).fetchnumpy()["place"]
+    time = contract.name_of("time")
     # Only rows whose hash is there twice are compared by their key.
+    con.register("repeated", stage.rows_at(span, repeated, [*contract.dedupe.key, time]))
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE duplicates AS
         SELECT place FROM (
             SELECT {PLACE} AS place, placed_day, row_number() OVER (
-                PARTITION BY {_key(contract)} ORDER BY {quote_identifier(contract.name_of("time"))}, {PLACE}
-            ) AS nth FROM ({stage.rows(span)}) WHERE {PLACE} IN (SELECT place FROM repeated)
+                PARTITION BY {_key(contract)} ORDER BY {quote_identifier(time)}, {PLACE}
+            ) AS nth FROM repeated
         ) WHERE nth > 1 AND placed_day = {_date(day)}
         """
     ).fetchall()
