@@ -4,7 +4,8 @@ the upstream assets it was made after. Dagster calls a day stale once a day upst
 Left to itself Dagster gives all days of a range one version and records those that were left out as well.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,7 @@ import dagster as dg
 
 from hinet_core.contract import Contract
 from hinet_core.lake import Lake, Manifest
-from orchestration.reporting import Metadata, day_metadata
+from orchestration.reporting import Metadata, day_metadata, days_asked
 
 # Dagster's own names of what it compares; see its documentation on asset versioning.
 DATA_VERSION, GIVEN = "dagster/data_version", "dagster/data_version_is_user_provided"
@@ -88,10 +89,20 @@ class DayRecords:
                       tags_of(version_of(self.table, manifest), code, self.upstream))
         )  # fmt: skip
 
-    def result(self, manifests: Iterable[Manifest] = ()) -> dg.MaterializeResult:
-        """Record the days that are left; what a step yields at its end when all its days are committed."""
-        for manifest in manifests:
-            self.write(manifest)
+    @contextmanager
+    def of_commits(self, step: str) -> Iterator[None]:
+        """Record every day that is committed meanwhile, also those before the day on which the step fails."""
+        asked = days_asked(self.context)
+        before = {day: one.run for day in asked if (one := self.lake.manifest(step, day)) is not None}
+        try:
+            yield
+        finally:
+            for manifest in filter(None, (self.lake.manifest(step, day) for day in asked)):
+                if manifest.run != before.get(manifest.day):
+                    self.write(manifest)
+
+    def result(self) -> dg.MaterializeResult:
+        """What a step yields at its end, when all its days are committed and recorded."""
         return dg.MaterializeResult(metadata=WRITTEN)
 
 

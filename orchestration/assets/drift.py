@@ -39,7 +39,7 @@ def drift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
         records = DayRecords(context, contract, lake, STEP)
         con = connect()
         try:
-            with plain_failures():
+            with plain_failures(), records.of_commits(STEP):
                 days = days_possible(context, lake.days("ingest"), "the day has no committed impressions")
                 written = write_drift_range(con, contract, lake, days, registry.champion_reference(paths.models))
                 lake.rebuild_catalog(paths.catalog)
@@ -47,6 +47,6 @@ def drift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
             con.close()
         failed = sorted((row for _, rows in written for row in rows if row.status == "fail"), key=lambda row: row.order)
         yield from check_results(DRIFT_KINDS, [row.finding() for row in failed], days)
-        yield records.result(manifest for manifest, _ in written)
+        yield records.result()
 
     return [drift]

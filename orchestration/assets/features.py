@@ -79,14 +79,14 @@ def day_asset(contract: Contract, table: DayTable) -> dg.AssetsDefinition:
         records = DayRecords(context, contract, lake, table.name)
         con = connect()
         try:
-            with plain_failures():
+            with plain_failures(), records.of_commits(table.name):
                 days = days_possible(context, table.days(contract, lake), "the day has no committed impressions")
-                manifests = table.write(con, contract, lake, days)
+                table.write(con, contract, lake, days)
                 findings = write_leaks(con, contract, lake) if kinds else []
                 lake.rebuild_catalog(home.paths(contract).catalog)
         finally:
             con.close()
         yield from check_results(kinds, findings, sorted({one.day for one in findings}))
-        yield records.result(manifests)
+        yield records.result()
 
     return compute

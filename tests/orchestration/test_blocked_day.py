@@ -115,7 +115,8 @@ def test_one_day_alone_has_its_row_count_columns_and_reasons(small, small_paths,
     for name in ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined"):
         assert record.data[name] == ingested.metadata[name].value == counts[name]
     (refused,) = ingested.metadata["quarantine"].records
-    assert refused.data == {"reason": "user_id: missing", "rows": 2, "example": f"{path.parent.name}/{path.name} record 4"}
+    first = "impressions/day=2025-03-03.parquet record 4"
+    assert refused.data == {"reason": "user_id: missing", "rows": 2, "example": first}
     assert result.success
 
 

@@ -99,6 +99,19 @@ def test_days_of_a_range_that_cannot_be_made_are_left_out_with_a_word(
         assert sorted(record.partition_key for record in records) == ["2024-03-06", "2024-03-07"]
 
 
+def test_days_before_the_one_that_fails_are_committed_and_recorded(
+    contract: Contract, home: Home, instance: dg.DagsterInstance, materialize: Run, failed_with: Callable[..., str]
+) -> None:
+    lake = write_ingest(home.paths(contract).lake, random_rows(0, "UTC", FIRST, n_days=3))
+    (file,) = lake.files("impressions", [FIRST + timedelta(days=2)])
+    file.unlink()
+    span = {RANGE_START: "2024-03-06", RANGE_END: "2024-03-08"}
+    said = failed_with(materialize(contract, ["entity_daily"], tags=span))
+    assert file.name in said
+    assert lake.days("entity_daily") == [FIRST, FIRST + timedelta(days=1)]
+    assert instance.get_materialized_partitions(key_of(contract, "entity_daily")) == {"2024-03-06", "2024-03-07"}
+
+
 def test_a_day_that_cannot_be_made_fails_where_it_is_all_that_was_asked_for(
     contract: Contract, home: Home, materialize: Run, failed_with: Callable[..., str]
 ) -> None:
