@@ -21,6 +21,7 @@ from orchestration.records import (
     tags_of,
     upstream_of,
     version_of,
+    with_day_before,
 )
 from orchestration.reporting import day_metadata, key_of
 
@@ -85,13 +86,13 @@ def adopt_commits(instance: dg.DagsterInstance, contract: Contract, lake: Lake) 
     adopted = 0
     for table, step in steps_of(contract).items():
         spec, shown = specs[key_of(contract, table)], "runs" if step.startswith("train/") else table
-        known = recorded_versions(instance, spec.key)
+        known, newest = recorded_versions(instance, spec.key), newest_records(instance, upstream_of(spec))
         for manifest in filter(None, (lake.manifest(step, day) for day in lake.days(step))):
             version = version_of(table, manifest)
             if known.get(manifest.day.isoformat()) == version:
                 continue
             current = table not in tables or tables[table].is_current(contract, lake, manifest.day)
-            read = newest_records(instance, upstream_of(spec)) if current else before_any_record(upstream_of(spec))
+            read = with_day_before(instance, spec.key, newest) if current else before_any_record(newest)
             metadata = {"origin": ADOPTED} | day_metadata(contract, lake, shown, manifest)
             tags = tags_of(version, spec.code_version or step, read)
             instance.report_runless_asset_event(day_event(spec.key, manifest, metadata, tags))

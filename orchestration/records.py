@@ -53,6 +53,11 @@ def recorded_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[st
     return {day: tags[DATA_VERSION] for day, tags in found.items() if DATA_VERSION in tags}
 
 
+def with_day_before(instance: dg.DagsterInstance, key: dg.AssetKey, upstream: Upstream) -> Upstream:
+    """Of an asset that goes on from its own day before, the record of that day: it may have been made just now."""
+    return {**upstream, **newest_records(instance, [key])} if key in upstream else upstream
+
+
 def before_any_record(upstream: Iterable[dg.AssetKey]) -> Upstream:
     """What makes a day stale: it was made from other rows than those that upstream assets have now."""
     return dict.fromkeys(upstream, ("INITIAL", BEFORE_ANY))
@@ -76,17 +81,16 @@ class DayRecords:
     def __init__(self, context: dg.AssetExecutionContext, contract: Contract, lake: Lake, table: str) -> None:
         self.context, self.contract, self.lake, self.table = context, contract, lake, table
         self.spec = context.assets_def.get_asset_spec(context.asset_key)
-        self.upstream = dict(newest_records(context.instance, upstream_of(self.spec)))
+        self.upstream = newest_records(context.instance, upstream_of(self.spec))
 
     def write(self, manifest: Manifest) -> None:
         """Record one committed day at once, so that it stays recorded if a later day fails."""
         key = self.context.asset_key
-        if key in self.upstream:  # it goes on from the day before, which this very run may have made
-            self.upstream |= newest_records(self.context.instance, [key])
+        upstream = with_day_before(self.context.instance, key, self.upstream)
         code = self.spec.code_version or self.context.run_id
         self.context.log_event(
             day_event(key, manifest, day_metadata(self.contract, self.lake, self.table, manifest),
-                      tags_of(version_of(self.table, manifest), code, self.upstream))
+                      tags_of(version_of(self.table, manifest), code, upstream))
         )  # fmt: skip
 
     @contextmanager
