@@ -1,14 +1,16 @@
 """Dagster's own home: its settings, and what it believes about days that were committed without it looking."""
 
 import os
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
 import dagster as dg
 
 from hinet_core.contract import Contract
+from hinet_core.features.history import step_hashes
 from hinet_core.features.tables import day_tables
-from hinet_core.lake import Lake
+from hinet_core.lake import Lake, Manifest
 from hinet_core.quality import drift
 from hinet_core.settings import Settings, SettingsError
 from orchestration.assets.training import model_names
@@ -82,7 +84,6 @@ def adopt_commits(instance: dg.DagsterInstance, contract: Contract, lake: Lake) 
     A day that was made from other rows than its inputs have now is recorded as stale.
     """
     specs = {spec.key: spec for asset in assets_of(contract) for spec in asset.specs}
-    tables = {table.name: table for table in day_tables(contract)}
     adopted = 0
     for table, step in steps_of(contract).items():
         spec, shown = specs[key_of(contract, table)], "runs" if step.startswith("train/") else table
@@ -91,13 +92,22 @@ def adopt_commits(instance: dg.DagsterInstance, contract: Contract, lake: Lake) 
             version = version_of(table, manifest)
             if known.get(manifest.day.isoformat()) == version:
                 continue
-            current = table not in tables or tables[table].is_current(contract, lake, manifest.day)
+            current = is_current(contract, lake, table, manifest)
             read = with_day_before(instance, spec.key, newest) if current else before_any_record(newest)
             metadata = {"origin": ADOPTED} | day_metadata(contract, lake, shown, manifest)
             tags = tags_of(version, spec.code_version or step, read)
             instance.report_runless_asset_event(day_event(spec.key, manifest, metadata, tags))
             adopted += 1
     return adopted
+
+
+def is_current(contract: Contract, lake: Lake, table: str, manifest: Manifest) -> bool:
+    """Whether a day was made from the rows that its inputs have now, as far as its commit names them."""
+    for one in day_tables(contract):
+        if one.name == table:
+            return one.is_current(contract, lake, manifest.day)
+    read = manifest.info.get("examples")  # of a model and of its metrics
+    return read is None or read == step_hashes(lake, "examples", [date.fromisoformat(day) for day in read])
 
 
 def forget(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> None:

@@ -4,11 +4,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 from late_log import late_raw, part_of, write_csv
 from stale import Pages
 
 from hinet_core.contract import Contract, parse_contract
+from hinet_core.features.history import step_hashes
 from hinet_core.features.tables import day_tables
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
@@ -130,3 +132,17 @@ def test_days_committed_without_dagster_are_told_with_what_they_were_made_from(
         assert adopt_commits(anew, late, lake) == 4 * len(DAYS)
         pages.instance = anew
         assert pages.stale(TABLES, NAMES) == {"entity_daily": NAMES[1:4], "examples": [NAMES[1]]}
+
+
+def test_a_model_that_learned_from_other_examples_is_told_as_stale(late, home, landed, instance, pages, con):
+    lake = home.lake(late)
+    list(ingest_days(late, lake, index(late, home.paths(late)), DAYS))
+    for table in day_tables(late):
+        table.write(con, late, lake, DAYS)
+    now = step_hashes(lake, "examples", DAYS[1:4])
+    for as_of, learned_from in ((DAYS[5], now), (DAYS[6], now | {NAMES[2]: "other rows"})):
+        with lake.begin("train/hinet", as_of) as draft:
+            draft.write_rows("runs", [{"model": "hinet"}], pa.schema([("model", pa.string())]))
+            draft.commit({"examples": learned_from, "version": f"hinet-{as_of}"})
+    adopt_commits(instance, late, lake)
+    assert pages.stale(["hinet", *TABLES], NAMES) == {"hinet": [NAMES[6]]}
