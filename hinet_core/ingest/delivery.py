@@ -1,5 +1,6 @@
 """Files into the landing folder: copied in whole or not at all, and never changed there."""
 
+import filecmp
 import logging
 import os
 import shutil
@@ -27,6 +28,7 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     sweep_drafts(paths.landing)
     pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
     fresh = [pair for pair in pairs if not is_landed(*pair)]
+    _say_what_is_replaced(paths.landing, fresh)
     for origin, target in track(fresh, "landing files"):
         copy_whole(origin, target)
     _say_what_is_missing(contract, paths.landing)
@@ -45,6 +47,21 @@ def _say_what_stays(contract: Contract, folder: Path, found: set[Path], but_not:
         named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
         patterns = ", ".join(source.files for source in contract.sources)
         log.warning("%s: %d files match no source (%s) and do not land: %s", folder, len(others), patterns, named)
+
+
+def _say_what_is_replaced(landing: Path, fresh: list[tuple[Path, Path]]) -> None:
+    """A correction keeps its file's name; a daily export that keeps it too would lose its last day without a word."""
+    other = [
+        target.relative_to(landing).as_posix()
+        for origin, target in fresh
+        if target.exists() and not filecmp.cmp(origin, target, shallow=False)
+    ]
+    if other:
+        named = ", ".join(other[:5]) + (", …" if len(other) > 5 else "")
+        log.warning(
+            "%d landed files are replaced by other content, and rows that only the old ones had leave landing: %s; "
+            "if these are no corrections, land them under names of their own", len(other), named
+        )  # fmt: skip
 
 
 def _say_what_is_missing(contract: Contract, landing: Path) -> None:

@@ -174,6 +174,19 @@ def test_landing_copies_once(tiny, paths, tmp_path):
     assert "log_1.csv" in [one.name for one in land(tiny, paths, data.landing)]
 
 
+def test_a_file_of_other_content_under_a_landed_name_is_named(tiny, paths, tmp_path, caplog):
+    data = Paths(tmp_path / "data")
+    data.landing.mkdir(parents=True)
+    write_log(data, GOOD)
+    land(tiny, paths, data.landing)
+    (data.landing / "log_1.csv").touch()
+    land(tiny, paths, data.landing)
+    assert "replaced" not in caplog.text
+    write_log(data, GOOD[:1])
+    land(tiny, paths, data.landing)
+    assert "1 landed files are replaced by other content" in caplog.text and ": log_1.csv; if these" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
