@@ -6,6 +6,7 @@ Between the file and the cast stand, in this order: null spellings, `extract`, s
 import re
 
 from hinet_core.contract import Column, Contract, Spread
+from hinet_core.ingest import json_values
 from hinet_core.ingest.casts import as_text, cast, present
 from hinet_core.ingest.readers import FileReader, names_in
 from hinet_core.ingest.shortcuts import Shortcut, shortcut
@@ -16,19 +17,33 @@ Cells = tuple[list[str], list[str]]  # expressions, NULL where the file says not
 
 def value(contract: Contract, column: Column, reader: FileReader) -> str:
     """The typed value of a column in a record of the file."""
-    values, kinds = cells(column, reader)
-    typed = cast(column, values, kinds) if values else ""
+    typed = typed_cells(column, reader)
     if column.spread is not None:
         return _dealt(contract, column.spread, typed, reader)
     quick = _shortcut(column, reader)
     return typed if quick is None else f"CASE WHEN {quick[0]} THEN {quick[1]} ELSE {typed} END"
 
 
+def typed_cells(column: Column, reader: FileReader) -> str:
+    """The typed value of what a column reads; '' where it reads nothing."""
+    values, kinds = cells(column, reader)
+    if not values:
+        return ""
+    typed = cast(column, values, kinds)
+    name = _one_cell(column, reader)
+    if name is None or column.extract or not json_values.is_judged(column, reader):
+        return typed
+    return f"CASE WHEN NOT ({json_values.no_text(name, reader)}) THEN {typed} END"
+
+
 def _shortcut(column: Column, reader: FileReader) -> Shortcut | None:
     name = _one_cell(column, reader)
     if name is None or reader.columns[name] != "VARCHAR":
         return None
-    return shortcut(column, reader.source, reader.raw(name))
+    quick = shortcut(column, reader.source, reader.raw(name))
+    if quick is None or not json_values.is_judged(column, reader):
+        return quick
+    return f"{quick[0]} AND NOT {json_values.may_be_other(reader.raw(name))}", quick[1]
 
 
 def is_given(column: Column, reader: FileReader) -> str:
@@ -73,6 +88,8 @@ def _cell(column: Column, name: str, reader: FileReader) -> tuple[str, str]:
         raw, kind = "CAST(NULL AS VARCHAR)", "VARCHAR"
     else:
         raw, kind = reader.raw(name), reader.columns[name]
+    if json_values.is_judged(column, reader) and name in reader.columns:
+        raw = json_values.plain_text(name, reader)
     shown = present(raw, kind, reader.source.null_values + column.null_values)
     if column.extract is None:
         return shown, kind

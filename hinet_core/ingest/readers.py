@@ -44,6 +44,11 @@ class FileReader:
         """The expression of a file's column inside `query`."""
         return quote_identifier(f"raw.{list(self.columns).index(name)}")
 
+    def json_type(self, name: str) -> str:
+        """What the value of a key is in its line, as an expression over `query`; an error where the line is none."""
+        kinds = [f"nullif(json_type({WHOLE_LINE}, {quote_literal(place)}), 'NULL')" for place in json_places(name)]
+        return f"coalesce({', '.join(kinds)})"
+
     @property
     def fault(self) -> str | None:
         """Why a record could not be read, as an expression over `query`; None where every record could."""

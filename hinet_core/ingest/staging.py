@@ -9,8 +9,7 @@ from datetime import date, timedelta
 
 from hinet_core.contract import Column, Contract, Source, Task, known_day_column, known_us_column, label_column
 from hinet_core.ingest import rules
-from hinet_core.ingest.casts import cast
-from hinet_core.ingest.cells import cells, is_given, may_be_given, value
+from hinet_core.ingest.cells import is_given, may_be_given, typed_cells, value
 from hinet_core.ingest.clock import DAY, to_local
 from hinet_core.ingest.readers import FileReader
 from hinet_core.lake import quote_identifier, quote_literal
@@ -233,8 +232,7 @@ def matched_key(name: str) -> str:
 
 def key_value(column: Column, reader: FileReader, name: str) -> str:
     """A joined file's key in the type of the log's column, so that '007' and 7 meet only where both are numbers."""
-    plain = key_cell(column, name)
-    return cast(plain, *cells(plain, reader))
+    return typed_cells(key_cell(column, name), reader)
 
 
 def key_cell(column: Column, name: str) -> Column:
