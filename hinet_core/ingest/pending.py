@@ -9,6 +9,7 @@ from hinet_core.ingest.touched import touched_days
 from hinet_core.lake import Lake
 
 DAY = timedelta(days=1)
+LONG = 7  # days; a pipeline that stood still missed fewer
 
 
 def pending_days(lake: Lake, landed: LandingIndex) -> list[date]:
@@ -28,8 +29,16 @@ def gaps(landed: Sequence[date], committed: Sequence[date] = ()) -> list[str]:
         return []
     return [
         f"{_named(missing)}: no landed file has a row of {'this day' if len(missing) == 1 else 'these days'}, so "
-        "readers see a gap; deliver the file and run again"
+        "readers see a gap; deliver the file and run again" + _if_wrong(missing)
     ]
+
+
+def _if_wrong(missing: Sequence[date]) -> str:
+    """A single wrong time far from all others makes a day of its own, and a gap before it."""
+    if len(missing) <= LONG:
+        return ""
+    after = missing[-1] + DAY
+    return f", or, if times from {after} on are wrong (`hinet books` names their file), set `last_day` in the contract"
 
 
 def without_files(landed: Sequence[date], committed: Sequence[date]) -> list[str]:

@@ -75,3 +75,6 @@ def test_gaps_between_landed_days_are_one_sentence():
     (many,) = gaps([date(2026, 3, 1), date(2026, 3, 20)])
     assert gaps(days, committed=[date(2026, 3, 3)]) == []
     assert many.startswith("18 days, 2026-03-02 to 2026-03-19: no landed file has a row of these days")
+    assert many.endswith(
+        "or, if times from 2026-03-20 on are wrong (`hinet books` names their file), set `last_day` in the contract"
+    )
