@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_core.draft.nested import never_parts
 from hinet_core.draft.outcomes import held
 from hinet_core.draft.plan import UNSURE, Drafted, Plan
 from hinet_core.lake import quote_identifier
@@ -56,6 +57,14 @@ def _judge(con: duckdb.DuckDBPyConnection, table: str, column: Drafted, tasks: d
             column.why.append(
                 f"never an input: it alone predicts {task} with AUC {found:.2f} (above {TELLS_TOO_MUCH:g}); if it is "
                 "known before the exposure, make it a feature"
+            )
+            return
+        same = never_parts(con, table, column, task, condition)
+        if same is not None:
+            column.role = "outcome"
+            column.why.append(
+                f"{UNSURE}never an input: {same[1]}; {same[0]}? then make it a task, or leave it so; if it is known "
+                "before the exposure, make it a feature"
             )
             return
 

@@ -6,6 +6,7 @@ import duckdb
 
 from hinet_core.contract.suspicious import suspicious
 from hinet_core.draft import names
+from hinet_core.draft.nested import EARLIER, LATER, never_parts
 from hinet_core.draft.plan import UNSURE, Drafted, Plan, Task, share
 from hinet_core.lake import quote_identifier, quote_literal
 
@@ -177,12 +178,23 @@ def _any_binary_task(plan: Plan, con: duckdb.DuckDBPyConnection, table: str) -> 
              and one.guess.distinct == 2]  # fmt: skip
     if not found:
         return _coded_tasks(plan, named=False)
-    chosen = found[-1]
-    chosen.role = "outcome"
-    others = [repr(one.reads[0]) for one in found[:-1]]
-    tasks = _funnel([chosen], con, table)
-    more = f"; also of 0 and 1: {', '.join(others)}" if others else ""
-    tasks[0].why.insert(0, f"{UNSURE}no name tells of an outcome; this is the last column of 0 and 1{more}")
+    chosen, others = found[-1], found[:-1]
+    related = {one.name: never_parts(con, table, one, chosen.name, _is_one(chosen)) for one in others}
+    steps = [one for one in others if (same := related[one.name]) is not None and same[0] in (EARLIER, LATER)]
+    for one in others:
+        if one in steps:
+            one.why.append(
+                f"{UNSURE}never an input: {related[one.name][1]}, as of a step of a funnel; if it is known before the "  # type: ignore[index]
+                "exposure, make it a feature and take out its task"
+            )
+        else:
+            one.why.append(f"{UNSURE}0 or 1, and no name tells whether it is an outcome; if so, never an input")
+    for one in (*steps, chosen):
+        one.role = "outcome"
+    tasks = _funnel([*steps, chosen], con, table)
+    mine = next(task for task in tasks if task.label["column"] == chosen.name)
+    more = f"; also of 0 and 1: {', '.join(repr(one.reads[0]) for one in others)}" if others else ""
+    mine.why.insert(0, f"{UNSURE}no name tells of an outcome; this is the last column of 0 and 1{more}")
     return tasks
 
 
