@@ -162,6 +162,8 @@ def _require(contract: Contract, paths: Paths, built: LandingIndex) -> None:
     broken = [one for one in built.side_files if one.refused]
     if broken:
         raise LandingError(f"side table {broken[0].refused}")
+    if not built.days and not built.refused:
+        raise LandingError(f"no landed file of source {contract.log.name!r} has a row; land one that does")
     if not built.days:
         raise LandingError("no landed file can be used: " + "; ".join(built.refused.values()))
 
@@ -297,6 +299,9 @@ def usable_days(contract: Contract, source: Source, relative: str, counted: Coun
     """Rows per day of one log file; rows without a usable day are counted on its first day."""
     days = without_strays(counted.days) if contract.last_day is None else counted.days
     rows = dated(days)
+    if not days and (source.header or source.format == "parquet"):
+        log.info("%s: the file has no rows", relative)  # an hour without traffic
+        return {}
     if not days:
         raise LandingError(f"{relative}: the file has no rows; deliver it again or remove it from landing")
     if not rows:

@@ -5,9 +5,11 @@ import gzip
 import json
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hinet_core.contract import parse_contract
+from hinet_core.ingest import refused_files
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.files import LandedFile
 from hinet_core.ingest.landing import INDEX, index
@@ -254,8 +256,31 @@ def test_a_mark_of_byte_order_between_files_put_together_is_no_part_of_a_value(r
     assert list(refused) == ([2] if header else [])
 
 
-def test_a_header_alone_is_a_file_without_rows(paths):
-    assert "the file has no rows" in refused_beside_a_good_one(paths, "log_2.csv", f"{HEADER}\n".encode())
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "\r"])
+def test_a_header_alone_is_an_hour_without_traffic(read, paths, end):
+    (paths.landing / "log_2.csv").write_bytes((HEADER + end).encode())
+    assert read(csv(*ROWS)) == (CLEAN, {})
+    assert refused_files.recorded(Lake(paths.lake)) == []
+
+
+def test_a_parquet_file_without_rows_is_an_hour_without_traffic(paths):
+    columns = {"user": [1], "item": ["a"], "place": ["home"], "shown_at": ["2026-03-01T10:00:00Z"], "clicked": [1]}
+    pq.write_table(pa.table(columns), paths.landing / "log_1")
+    pq.write_table(pa.table(columns).slice(0, 0), paths.landing / "log_2")
+    contract = parse_contract(LOG | {"sources": [LOG["sources"][0] | {"format": "parquet"}]})
+    landed = index(contract, paths)
+    assert [(one.path, one.rows) for one in landed.log_files] == [("log_1", {"2026-03-01": 1}), ("log_2", {})]
+    assert next(ingest_days(contract, Lake(paths.lake), landed, landed.days)).counts["rows_kept"] == 1
+
+
+def test_nothing_but_files_without_rows_is_said_so(paths):
+    (paths.landing / "log_2.csv").write_text(HEADER)
+    with pytest.raises(LandingError, match="no landed file of source 'log' has a row"):
+        index(parse_contract(LOG), paths)
+
+
+def test_a_file_of_no_bytes_stays_refused(paths):
+    assert "the file is empty (0 bytes)" in refused_beside_a_good_one(paths, "log_2.csv", b"")
 
 
 @pytest.mark.parametrize("text", ["7", "null", "[1]", '"x"', "{broken", '{"user": 1'])
