@@ -22,8 +22,9 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
         wrong = "is a file, not a folder" if data.exists() else "no such folder"
         raise LandingError(f"{data}: {wrong}; give the folder that holds the log files")
     found = files_of_sources(contract, data, but_not=paths.root)
+    unread = no_files(contract, data)
     if not found:
-        raise LandingError(_no_file(contract, data))
+        raise LandingError(_unread(unread) if unread else _no_file(contract, data))
     _say_what_stays(contract, data, {one for _, one in found}, but_not=paths.root)
     sweep_drafts(paths.landing)
     pairs = [(one, paths.landing / one.relative_to(data)) for _, one in found]
@@ -32,6 +33,8 @@ def land(contract: Contract, paths: Paths, data: Path) -> list[Path]:
     for origin, target in track(fresh, "landing files"):
         copy_whole(origin, target)
     _say_what_is_missing(contract, paths.landing)
+    if unread:
+        raise LandingError(f"{len(fresh)} new files have landed, but {_unread(unread)}")
     return [target for _, target in fresh]
 
 
@@ -79,6 +82,22 @@ def files_of_sources(contract: Contract, folder: Path, but_not: Path | None = No
         for path in sorted(folder.glob(source.files))
         if path.is_file() and not path.name.startswith(".") and not is_inside(path, but_not)
     ]
+
+
+def no_files(contract: Contract, folder: Path) -> list[str]:
+    """What is called like a file of a source and is none, nor a folder; each with what it is."""
+    found = {path for source in contract.sources for path in folder.glob(source.files) if path.name[0] != "."}
+    others = sorted(path for path in found if not path.is_file() and not path.is_dir())
+    return [
+        f"{path.relative_to(folder).as_posix()} "
+        + (f"(a link to {path.readlink()}, where no file is)" if path.is_symlink() else "(a pipe, socket or device)")
+        for path in others
+    ]
+
+
+def _unread(others: list[str]) -> str:
+    named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+    return f"{named} did not land. Deliver the file itself, or remove what has its name"
 
 
 def is_inside(path: Path, folder: Path | None) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import zipfile
 
 import pyarrow as pa
@@ -228,3 +229,18 @@ def test_a_name_that_is_no_text_refuses_its_file_alone(tiny, paths, tmp_path):
     assert landed.refused == {
         r"log_\xff.csv": r"log_\xff.csv: its name is no text in UTF-8; deliver the file under another name"
     }
+
+
+def test_what_is_called_like_a_log_file_and_is_none_is_named(tiny, paths, tmp_path):
+    delivery = tmp_path / "delivery"
+    (delivery / "log_folder.csv").mkdir(parents=True)
+    (delivery / "log_2.csv").symlink_to("nowhere.csv")
+    said = r"log_2.csv \(a link to nowhere.csv, where no file is\)"
+    with pytest.raises(LandingError, match=f"^{said} did not land"):
+        land(tiny, paths, delivery)
+    os.mkfifo(delivery / "log_3.csv")
+    (delivery / "real.csv").write_text("\n".join([HEADER, *GOOD]))
+    (delivery / "log_1.csv").symlink_to("real.csv")
+    with pytest.raises(LandingError, match=rf"^1 new files have landed, but {said}, log_3.csv \(a pipe"):
+        land(tiny, paths, delivery)
+    assert (paths.landing / "log_1.csv").read_text() == (delivery / "real.csv").read_text()
