@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from hinet_core.draft.columns import Guess, guess, null_spellings
+from hinet_core.draft.epochs import without_false_epochs
 from hinet_core.draft.sample import Sample
 from hinet_core.lake import quote_identifier
 
@@ -94,6 +95,7 @@ def _looked_at(con: duckdb.DuckDBPyConnection, samples: list[Sample], table: str
             found.unread.append(name)
         else:
             found.guesses.append(seen)
+    found.guesses = without_false_epochs(found.guesses)
     return found
 
 

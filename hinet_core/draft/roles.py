@@ -9,6 +9,7 @@ from dataclasses import replace
 from hinet_core.contract.suspicious import suspicious
 from hinet_core.draft import names, shapes
 from hinet_core.draft.columns import Guess
+from hinet_core.draft.epochs import was_taken_for_a_time
 from hinet_core.draft.groups import Group
 from hinet_core.draft.plan import UNSURE, Drafted, Plan, share
 
@@ -241,6 +242,8 @@ def assign_features(plan: Plan, group: Group) -> None:
             column.encode, why = encoding_of(one)
             column.role = "feature" if column.encode else "plain"
             column.why += why
+        if was_taken_for_a_time(one):
+            column.why.append("as times since 1970 these numbers would lie far from the log's own days: read as ids")
         if one.missing and column.role in ("user", "item", "scenario", "time"):
             column.why.append(f"{one.missing} of {one.rows} rows lack it: they are quarantined")
         if one.bad and column.role == "time":
@@ -269,5 +272,6 @@ def encoding_of(one: Guess) -> tuple[str | None, list[str]]:
     if one.type in ("string", "bool"):
         return "id", []
     dense = one.type.startswith("int") and one.low == 0 and one.distinct >= 0.9 * (one.high + 1)
-    codes = one.type.startswith("int") and (one.distinct <= 50 or names.words(one.raw)[-1:] == ["id"])
+    coded = one.distinct <= 50 or was_taken_for_a_time(one)
+    codes = one.type.startswith("int") and (coded or names.words(one.raw)[-1:] == ["id"])
     return ("id" if codes or dense else "number"), []

@@ -51,3 +51,28 @@ def test_a_column_of_two_values_that_parts_from_the_label_both_ways_stays_an_inp
     write_log(folder, "user,item,place,shown_at,click,neuf", lambda r: r["click"], lambda r: r["page"] % 2)
     text, contract = drafted(folder, tmp_path)
     assert column(contract, "neuf").is_input and "UNSURE" not in above(text, "neuf")
+
+
+@pytest.mark.parametrize(
+    ("first_id", "time"),
+    [
+        pytest.param(10**15, lambda r: iso(r["shown"]), id="16 digits and ISO times"),
+        pytest.param(10**15, lambda r: int(r["shown"].timestamp()), id="16 digits and seconds"),
+        pytest.param(10**12, lambda r: int(r["shown"].timestamp()), id="13 digits and seconds"),
+        pytest.param(10**9, lambda r: iso(r["shown"]), id="ten digits and ISO times"),
+    ],
+)
+def test_ids_of_many_digits_are_no_times(first_id, time, folder, tmp_path):
+    cells = lambda r: [r["user"], first_id + int(r["item"][1:]), r["place"], time(r), r["click"]]  # noqa: E731
+    (folder / "log.csv").write_text(lines(ROWS[:N_ROWS], cells, ",", "用户,商品,场景,时间,click"))
+    text, contract = drafted(folder, tmp_path)
+    assert [contract.columns_with(role)[0].found_in for role in ("item", "time")] == [("商品",), ("时间",)]
+    assert "far from the log's own days" in text
+    assert ingested(contract, folder, tmp_path / "home")[0] == (N_ROWS, N_ROWS, 0, 0)
+
+
+def test_a_second_time_near_the_days_of_the_log_is_a_time(folder, tmp_path):
+    upload = lambda r: int(r["shown"].timestamp() * 1000) - 86_400_000 * int(r["item"][1:])  # noqa: E731
+    write_log(folder, "user,item,place,shown_at,mise_en_ligne,click", upload, lambda r: r["click"])
+    text, contract = drafted(folder, tmp_path)
+    assert "a time: not an input" in above(text, "mise_en_ligne") and contract.name_of("item") == "item"
