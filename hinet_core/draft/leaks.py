@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hinet_core.draft.nested import never_parts
 from hinet_core.draft.outcomes import held
-from hinet_core.draft.plan import UNSURE, Drafted, Plan
+from hinet_core.draft.plan import UNSURE, Drafted, Plan, Task
 from hinet_core.lake import quote_identifier
 
 TELLS_TOO_MUCH = 0.9  # AUC of one column alone
@@ -128,10 +128,16 @@ def _be_known_at(plan: Plan, con: duckdb.DuckDBPyConnection, table: str, column:
         column.role = "known_at"
         column.why.append(f"when {task.name} happened")
         task.known_at = column.name
-        task.window = as_duration(timedelta(microseconds=max(longest, 0)))
-        task.why.append(f"the longest delay seen is {timedelta(microseconds=longest)}: later outcomes will not count")
+        wait_for(task, longest)
         return
     column.why.append(f"{UNSURE}a time that goes with no label of this draft")
+
+
+def wait_for(task: Task, longest: int | None) -> None:
+    """A window that holds the longest delay seen, in microseconds."""
+    delay = timedelta(microseconds=max(longest or 0, 0))
+    task.window = as_duration(delay)
+    task.why.append(f"the longest delay seen is {delay}; later than {task.window} after the exposure will not count")
 
 
 def as_duration(longest: timedelta) -> str:

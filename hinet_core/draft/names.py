@@ -81,6 +81,11 @@ def are_events(texts: Collection[str]) -> bool:
     return 2 * len(known) >= len(texts) and any(acts(text) for text in known)
 
 
+def several_events(texts: Collection[str]) -> bool:
+    """Events of different kinds: two names are known, so that they are no states of one (paid, billed)."""
+    return are_events(texts) and len([text for text in texts if EVENTS & {text.lower(), *words(text)}]) > 1
+
+
 def acts(text: str) -> bool:
     """Whether an event is something that somebody did, not only an exposure."""
     return not set(SHOWN) & {text.lower(), *words(text)}

@@ -85,3 +85,39 @@ def test_outcomes_before_their_exposures_are_told_and_so_is_what_is_missing(fold
     assert "UNSURE: 100 % of these are dated before their exposure, half of them 1:58:30 or more" in told
     alone = draft([folder / "shown.csv"])
     assert "MISSING: no column can be the outcome" in alone and "[[tasks]]" in alone
+
+
+def write_events(folder, column, acts, n=N_ROWS):
+    """Exposures with an id, and a file of events of several names: a click after 40 seconds, an order 20 minutes on."""
+    rows = [{**row, "imp": f"e{number}"} for number, row in enumerate(ROWS[:n])]
+    cells = lambda r: [r["imp"], r["user"], r["item"], r["place"], iso(r["shown"]), r["slot"]]  # noqa: E731
+    (folder / "shown.csv").write_text(lines(rows, cells, ",", "impression_id,user,item,place,shown_at,slot"))
+    events = [(acts[0], r["imp"], r["shown"] + timedelta(seconds=40)) for r in rows if r["click"]]
+    events += [(acts[1], r["imp"], r["shown"] + timedelta(hours=3, minutes=20)) for r in rows if r["order"]]
+    events.sort(key=lambda one: one[2])
+    text = lines(events, lambda one: [one[0], one[1], iso(one[2])], ",", f"{column},impression_id,when")
+    (folder / "events.csv").write_text(text)
+
+
+@pytest.mark.parametrize("column", ["ev", "event_type", "action"])
+def test_events_of_several_names_in_one_file_are_a_task_each(column, folder, tmp_path):
+    write_events(folder, column, ("click", "buy"))
+    text, contract = drafted(folder, tmp_path)
+    assert [(one.name, one.after, one.known_at, one.window) for one in contract.tasks] == [
+        ("click", None, "when", timedelta(hours=1)), ("buy", "click", "when", timedelta(hours=4))]  # fmt: skip
+    assert "the longest delay seen is 3:20:00; later than 4h after the exposure will not count" in text
+    counts, lake = ingested(contract, folder, tmp_path / "home")
+    assert counts == (N_ROWS, N_ROWS, 0, 0)
+    expected = tuple(sum(row[one] for row in ROWS[:N_ROWS]) for one in ("click", "order"))
+    con = connect()
+    sums = lake.scan(con, "impressions").aggregate("sum(label_click), sum(label_buy)").fetchall()
+    con.close()
+    assert sums == [expected]
+
+
+def test_events_whose_names_are_not_known_are_one_task_with_a_mark(folder, tmp_path):
+    write_events(folder, "ev", ("a1", "b2"))
+    text, contract = drafted(folder, tmp_path)
+    assert [one.name for one in contract.tasks] == ["event"]
+    assert "UNSURE: 'ev' has 2 values (a1, b2), which all count alike here; where they are events of their own" in (
+        re.sub(r"\n#\s*", " ", text))  # fmt: skip
