@@ -15,7 +15,7 @@ import duckdb
 
 from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import records
-from hinet_core.ingest.plain import is_utf8, mistaken, no_names, open_text, packing
+from hinet_core.ingest.plain import MARK, is_utf8, mistaken, no_names, open_text, packing
 from hinet_core.ingest.streams import Stream
 from hinet_core.lake import file_literal, first_line, quote_identifier, quote_literal
 
@@ -224,7 +224,17 @@ def shown(columns: Collection[str]) -> str:
 def _require_json(con: duckdb.DuckDBPyConnection, reader: FileReader) -> None:
     lines = reader.scan(numbered=False)
     found = f"SELECT count(*) FROM (SELECT 1 FROM ({lines}) WHERE {FAULT} IS NULL LIMIT 1)"
-    if con.execute(found).fetchall()[0][0] == 0:
+    with open_text(reader.path, reader.source.encoding) as file:
+        start = file.read(4096).removeprefix(MARK).split(maxsplit=2)
+    # `[` alone on the first line, or before the first object of a text without any line that is one.
+    in_array = "".join(start).startswith("[{")
+    none = con.execute(found).fetchall()[0][0] == 0
+    if in_array and (none or start[0] == "["):
+        raise LandingError(
+            f"{reader.relative}: it is one JSON array, not one object a line; deliver it rewritten, as by "
+            "jq -c '.[]' FILE > FILE.ndjson"
+        )
+    if none:
         raise LandingError(
             f"{reader.relative}: no line is a JSON object; is source {reader.source.name!r} really ndjson?"
         )

@@ -290,6 +290,23 @@ def test_a_line_that_is_no_object_has_one_reason(read, text):
     assert (kept, refused) == ({1: "a", 4: "b"}, {3: ["line: not a JSON object"]})
 
 
+OBJECT = '{"user": 1, "item": "a", "place": "home", "shown_at": "2026-03-01T10:00:00Z", "clicked": 1}'
+
+
+@pytest.mark.parametrize("form", ["[\n%s,\n%s\n]\n", "[%s, %s]", "\ufeff [ %s,%s]", "[%s,%s", "[\n  %s\n,%s\n]"])
+def test_a_json_array_is_told_as_such(read, form):
+    with pytest.raises(LandingError, match=r"it is one JSON array, not one object a line; .* jq -c '\.\[\]' FILE"):
+        read(form % (OBJECT, OBJECT), format="ndjson")
+
+
+def test_an_array_on_one_line_costs_its_own_line_only(read):
+    assert read(f"[{OBJECT}]\n{OBJECT}\n", format="ndjson") == ({2: "a"}, {1: ["line: not a JSON object"]})
+
+
+def test_of_a_key_that_an_object_has_twice_the_first_counts(read):
+    assert read(OBJECT.replace('"item": "a"', '"item": "a", "item": "b"'), format="ndjson") == ({1: "a"}, {})
+
+
 def test_a_file_that_changes_or_goes_after_it_was_looked_at_is_named(paths):
     contract = parse_contract(LOG)
     path = paths.landing / "log_1.csv"
