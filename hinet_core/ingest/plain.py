@@ -55,6 +55,8 @@ def members(path: Path) -> list[str]:
     except zipfile.BadZipFile as error:
         raise OSError(f"damaged or cut off ({error})") from error
     twice = [name for name, times in Counter(names).items() if times > 1]
+    if "[Content_Types].xml" in names:
+        raise OSError("it is an Excel or other Office file, which is not read: export it as CSV")
     if twice:  # a name opens the last of them
         raise OSError(f"it holds {twice[0]!r} more than once")
     return sorted(name for name in names if PurePosixPath(name).name[0] != "." and not name.startswith("__MACOSX/"))
@@ -128,6 +130,9 @@ def open_text(path: Path, encoding: str) -> IO[str]:
 
 # What a file starts with that is no text in UTF-8, in words, and what to do.
 STARTS = {
+    b"PK\x05\x06": "the archive is empty: deliver it again or remove it from landing",
+    b"BZh": "it is packed by bzip2, which is not read: unpack it, or pack it by gzip or zstd",
+    b"\xfd7zXZ\0": "it is packed by xz, which is not read: unpack it, or pack it by gzip or zstd",
     b"PAR1": "it is a Parquet file: correct `format`, or deliver it as another source",
     codecs.BOM_UTF16_LE: "it starts with the mark of UTF-16: correct `encoding`",
     codecs.BOM_UTF16_BE: "it starts with the mark of UTF-16: correct `encoding`",
@@ -143,6 +148,8 @@ def mistaken(path: Path) -> str | None:
     for mark, said in STARTS.items():
         if start.startswith(mark):
             return said
+    if start[257:262] == b"ustar":
+        return "it is a tar archive, which is not read: unpack it, or deliver it as zip"
     if packing_of(start) != "none":
         return f"it is a {packing_of(start)} inside another archive, which is not unpacked: deliver it unpacked"
     return "it holds null bytes, as no text does: is it another kind of file?" if b"\0" in start[:512] else None

@@ -1,8 +1,13 @@
 """Files as they should not be: no clean row is lost, no record changes its number, and each fault is told by name."""
 
+import bz2
 import codecs
 import gzip
+import io
 import json
+import lzma
+import tarfile
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -277,6 +282,27 @@ def test_nothing_but_files_without_rows_is_said_so(paths):
     (paths.landing / "log_2.csv").write_text(HEADER)
     with pytest.raises(LandingError, match="no landed file of source 'log' has a row"):
         index(parse_contract(LOG), paths)
+
+
+def packed_by_tar(data):
+    with tarfile.open(fileobj=(file := io.BytesIO()), mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("log.csv"), io.BytesIO(data))
+    return file.getvalue()
+
+
+def zipped(*names):
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        for name in names:
+            archive.writestr(name, HEADER)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("pack", "said"), [
+    (bz2.compress, "packed by bzip2"), (lzma.compress, "packed by xz"), (packed_by_tar, "it is a tar archive"),
+    (lambda _: zipped(), "the archive is empty"), (lambda _: zipped("[Content_Types].xml", "xl/a.xml"), "an Excel"),
+])  # fmt: skip
+def test_a_file_of_another_kind_is_named(paths, pack, said):
+    assert said in refused_beside_a_good_one(paths, "log_2.csv", pack(csv(*ROWS).encode()))
 
 
 def test_a_file_of_no_bytes_stays_refused(paths):
