@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 # In this order where several divide the lines equally well: a comma is also a decimal mark, a blank is also text.
 DELIMITERS = (
@@ -13,6 +14,7 @@ DELIMITERS = (
 LINES_LOOKED_AT = 500
 NEARLY_ALL = 0.9
 SELDOM = 0.01
+LINES_A_RECORD = 50  # a quote that stays open for more is no quote, but a stray sign
 HAS_DIGITS_ONLY = re.compile(r"[0-9 .:/T+Z-]+")
 
 
@@ -41,13 +43,18 @@ def dialect_of(lines: Sequence[str]) -> Dialect:
 
 
 def quote_of(head: Sequence[str]) -> str:
-    """The character that encloses whole fields; none where a double quote stands inside of them only."""
+    """The character that encloses whole fields; none where many fields begin with a double quote that ends none.
+
+    Inside a field it is a letter to the reader (`5" pizza`), and in a few lines a slip: neither is another dialect.
+    """
     text = "\n".join(head)
+    stray = 0
     for quote in ('"', "'"):
         opened = len(re.findall(rf"(?:^|[^\w\s]){quote}(?=[^\s])", text, flags=re.MULTILINE))
         if text.count(quote) and opened >= text.count(quote) / 4 and (quote == '"' or opened > len(head) / 4):
             return quote
-    return "" if '"' in text else '"'
+        stray = opened if quote == '"' else stray
+    return "" if stray > SELDOM * len(head) else '"'
 
 
 def evenness(head: Sequence[str], delimiter: str, quote: str) -> tuple[int, float]:
@@ -65,11 +72,30 @@ def divided(head: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
     if not quote:
         return [line.split(delimiter) for line in head]
     if len(delimiter) == 1:
-        try:
-            return list(csv.reader((line + "\n" for line in head), delimiter=delimiter, quotechar=quote))
-        except csv.Error:
-            return [line.split(delimiter) for line in head]
+        return _quoted(head, delimiter, quote)
     return [[cell.removeprefix(quote).removesuffix(quote) for cell in line.split(delimiter)] for line in head]
+
+
+def _quoted(head: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
+    """Records in which a quoted line break joins lines; a line whose quote is never closed is divided by itself."""
+    found: list[list[str]] = []
+    place = 0  # the line that the next record begins with
+    while place < len(head):
+        first = place
+        rest = (line + "\n" for line in islice(head, first, None))
+        reader = csv.reader(rest, delimiter=delimiter, quotechar=quote)
+        try:
+            for row in reader:
+                if first + reader.line_num - place > LINES_A_RECORD:
+                    break
+                found.append(row)
+                place = first + reader.line_num
+        except csv.Error:  # a field longer than csv takes
+            pass
+        if place < len(head):
+            found.append(head[place].split(delimiter))
+            place += 1
+    return found
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
