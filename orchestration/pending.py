@@ -63,7 +63,7 @@ def is_published(contract: Contract, lake: Lake, paths: Paths, dagster_url: str)
     pointer = paths.published / POINTER
     if not pointer.exists():
         return False
-    commits = [*lake.root.glob("_manifests/**/*.json"), *lake.root.glob("_blocked/*/*")]
+    commits = [*lake.root.glob("_manifests/**/*"), *lake.root.glob("_blocked/*/*")]
     sources = [*commits, paths.models / registry.POINTER]
     newest = max((one.stat().st_mtime_ns for one in sources if one.exists()), default=0)
     said = published_words(paths)

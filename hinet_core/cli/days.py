@@ -2,7 +2,16 @@
 
 import click
 
-from hinet_core.cli.group import DaySpan, contract_option, days_option, end_with, main, one_sentence, places
+from hinet_core.cli.group import (
+    DaySpan,
+    DaySpanType,
+    contract_option,
+    days_option,
+    end_with,
+    main,
+    one_sentence,
+    places,
+)
 from hinet_core.lake import LakeError, connect
 
 
@@ -58,6 +67,37 @@ def books_of(counts: dict[str, int]) -> str:
 def words_of(counts: dict[str, int]) -> str:
     (read, total), *parts = counts.items()
     return f"{total} {read} = " + " + ".join(f"{count} {word}" for word, count in parts)
+
+
+@main.command()
+@contract_option
+@click.argument("days", type=DaySpanType())
+def withdraw(name: str, days: DaySpan) -> None:
+    """Take back ingested DAYS of which landing has no row any more, with the aggregates and examples made from them.
+
+    For a file that was corrected and whose rows belong to other days now: without this they are in both. The days are
+    not taken back by themselves, since an export that keeps its name looks the same.
+    """
+    from hinet_core.features.tables import withdraw_orphans
+    from hinet_core.ingest.days import STEP
+    from hinet_core.ingest.landing import index
+
+    with one_sentence():
+        contract, paths, lake = places(name)
+        landed = index(contract, paths)
+        gone = [day for day in sorted({*lake.days(STEP), *lake.blocked(STEP)}) if day in days]
+        if not gone:
+            raise LakeError(f"{days}: no such day is ingested; `hinet books --contract {name}` lists those that are")
+        if there := [str(day) for day in gone if day in landed.days]:
+            raise LakeError(
+                f"landed files have rows of {', '.join(there)}, which would be read again; remove or correct the files "
+                f"under {landed.root} first. Nothing was taken back"
+            )
+        for day in gone:
+            lake.withdraw(STEP, day)
+        withdraw_orphans(contract, lake)
+        lake.rebuild_catalog(paths.catalog)
+    click.echo(f"{len(gone)} days taken back: {', '.join(map(str, gone))}; `hinet features` or make run follows")
 
 
 @main.command()

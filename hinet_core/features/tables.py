@@ -10,6 +10,7 @@ from hinet_core.contract import Contract
 from hinet_core.features import daily, examples, recent, state
 from hinet_core.features.history import Lineage, counted_days
 from hinet_core.lake import Lake, Manifest
+from hinet_core.quality import drift
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ def day_tables(contract: Contract) -> list[DayTable]:
     if state.kept_entities(contract):
         tables.append(DayTable(state.STEP, state.lineage, state.write_state_range, chained=True))
     return [*tables, DayTable(examples.STEP, examples.lineage, examples.write_examples_range, days=ingested_days)]
+
+
+def withdraw_orphans(contract: Contract, lake: Lake) -> None:
+    """Take back the days of tables whose impressions were taken back; drift has the days of examples."""
+    possible = {table.name: table.days for table in day_tables(contract)} | {drift.STEP: ingested_days}
+    for step, days_of in possible.items():
+        made = lake.days(step)  # looked at first: another process may be committing more days of both
+        for day in sorted(set(made).difference(days_of(contract, lake) if made else [])):
+            lake.withdraw(step, day)
 
 
 def ingested_days(contract: Contract, lake: Lake) -> list[date]:

@@ -48,7 +48,8 @@ def without_files(landed: Sequence[date], committed: Sequence[date]) -> list[str
     if not left:
         return []
     return [f"{_named(left)}: no landed file has a row of {'this day' if len(left) == 1 else 'these days'} any more; "
-            "what was read from it before stays as it was committed"]  # fmt: skip
+            "what was read from it before stays as it was committed; if its rows belong to other days now, "
+            "`hinet withdraw` takes it back"]  # fmt: skip
 
 
 def _named(days: Sequence[date]) -> str:

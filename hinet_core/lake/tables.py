@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -130,6 +131,15 @@ class Lake:
     def tables(self) -> list[str]:
         """Every table that some committed manifest names."""
         return list(self._files_by_table())
+
+    def withdraw(self, step: str, day: date) -> None:
+        """Take a day of a step back, committed or kept out: no reader sees it from here on, and its files are swept."""
+        path = self.manifest_path(step, day)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            fsync_path(path.parent)
+        crash_point("after-withdrawal")
+        shutil.rmtree(self.blocked_folder(step, day), ignore_errors=True)
 
     def sweep(self, older_than_s: float = SWEEP_AFTER_S) -> list[Path]:
         """Delete files that no manifest names and nobody can still be writing; returns what went."""

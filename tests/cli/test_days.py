@@ -102,3 +102,22 @@ def test_features_follow_what_was_ingested(call, shop):
     assert call("features", "--contract", contract, "--days", DAYS[0])[1].splitlines()[-1] == "examples: 1 days, 6 rows"
     status, text = call("sql", "--contract", contract, "--csv", "select count(*) from examples")
     assert text.split() == ["count_star()", "18"]
+
+
+def test_a_day_whose_rows_moved_is_taken_back_when_asked(call, shop):
+    contract, data, lake = shop
+    call("ingest", "--contract", contract)
+    call("features", "--contract", contract)
+    assert call("withdraw", "--contract", contract, "2026-03-03")[0] == 1
+    (data / "log_3.csv").write_text("\n".join([HEADER, line(9, "2026-03-02T09:00:00Z")]) + "\n")
+    call("land", "--contract", contract, data)
+    status, said = call("ingest", "--contract", contract)
+    assert (status, "2026-03-03: no landed file has a row" in said, "`hinet withdraw`" in said) == (0, True, True)
+    assert [day.isoformat() for day in lake.days("ingest")] == DAYS
+    status, said = call("withdraw", "--contract", contract, "2026-03-03")
+    assert (status, said) == (0, "1 days taken back: 2026-03-03; `hinet features` or make run follows\n")
+    assert [day.isoformat() for day in lake.days("ingest")] == DAYS[:2]
+    assert [day.isoformat() for day in lake.days("examples")] == DAYS[:2]
+    assert "2026-03-03" not in call("books", "--contract", contract, "--csv")[1]
+    assert call("ingest", "--contract", contract) == (0, "nothing to read: all 2 landed days are in\n")
+    assert call("withdraw", "--contract", contract, "2026-03-03")[1].count("no such day is ingested") == 1

@@ -13,7 +13,7 @@ from tiny_log import Row, random_rows, tiny_contract, write_ingest
 from hinet_core.contract import Contract
 from hinet_core.features.history import HistoryError
 from hinet_core.features.state import write_state
-from hinet_core.features.tables import day_tables
+from hinet_core.features.tables import day_tables, withdraw_orphans
 from hinet_core.lake import Lake
 
 pytestmark = pytest.mark.slow
@@ -92,6 +92,19 @@ def test_a_day_that_comes_late_into_a_gap(tmp_path: Path, con: duckdb.DuckDBPyCo
     write_ingest(lake.root, [one for one in rows if one["day"] == DAYS[2]])
     assert update(con, contract, lake)["entity_state"] == DAYS[2:]
     assert hashes(contract, lake) == hashes(contract, built(con, contract, tmp_path / "full", rows))
+
+
+@pytest.mark.parametrize("gone", [DAYS[0], DAYS[2], DAYS[5]])
+def test_a_day_that_is_taken_back_leaves_what_would_be_there_without_it(
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, contract: Contract, gone: date
+) -> None:
+    rows = random_rows(5, "UTC", FIRST, n_days=6)
+    lake = built(con, contract, tmp_path / "lake", rows)
+    lake.withdraw("ingest", gone)
+    withdraw_orphans(contract, lake)
+    update(con, contract, lake)
+    without = built(con, contract, tmp_path / "full", [one for one in rows if one["day"] != gone])
+    assert hashes(contract, lake) == hashes(contract, without)
 
 
 def test_running_counters_that_cannot_go_on_say_what_is_missing(
