@@ -42,6 +42,10 @@ def choose_key(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     if found < different:
         repeats = f"{UNSURE}{different - found} rows differ from another row of the same key: the earliest is kept"
         plan.dedupe_why.append(repeats)
+    time = plan.one("time")
+    if total > different and (time is None or not time.reads):
+        told = f"{UNSURE}without a time {total - different} equal rows may be exposures of their own"
+        plan.dedupe_why.append(f"{told}, dropped here; a column from = 'record:number' in the key keeps them")
 
 
 def _distinct(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> int:

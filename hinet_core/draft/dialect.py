@@ -99,12 +99,12 @@ def _quoted(head: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: no cell of it is a number or a time, and each is said once."""
+    """Whether the first row names the columns: no cell of it is a number or a time, or a value below."""
     if not rows:
         return False
     first = [cell.strip() for cell in rows[0]]
     named = [cell for cell in first if cell]
-    if len(named) < len(first) - 1 or len(set(named)) < len(named) or any(map(HAS_DIGITS_ONLY.fullmatch, named)):
+    if len(named) < len(first) - 1 or any(map(HAS_DIGITS_ONLY.fullmatch, named)):
         return False
     # Text over text: a name is seldom also a value; but files put together hold the header again.
     others = [[cell.strip("\ufeff ") for cell in row] for row in rows[1:]]

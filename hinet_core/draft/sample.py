@@ -1,6 +1,7 @@
 """Bounded samples of files, as tables: each column of the file as `raw.<name>`, text as text, Parquet as its types."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +147,10 @@ def _text(path: Path, relative: str, budget: int) -> Sample:
         raise DraftError(f"{path}: one JSON array; deliver one object per line (jq -c '.[]' file > file.ndjson)")
     else:
         dialect = dialect_of(lines)
+        twice = [name for name, count in Counter(dialect.names).items() if name and count > 1]
+        if twice:
+            named = ", ".join(map(repr, twice))
+            raise DraftError(f"{path}: its header has the column {named} more than once. Give each a name of its own")
         rows, no_records = _delimited_rows(lines, dialect)
     if len(rows) == 0:
         raise DraftError(f"{path}: no line can be read as a record; is it a log at all?")
