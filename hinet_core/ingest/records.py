@@ -19,6 +19,7 @@ from hinet_core.contract import Source
 LINE_LIMIT = 16 * 2**20  # characters of a line
 TOO_LONG = "line: longer than 16 million characters"
 NO_TEXT = "line: invalid encoding"
+UNQUOTED = "line: unquoted value"
 JOINED_LINES, JOINED_LIMIT = 1000, 2**20  # lines and characters of a value with line breaks
 LOOKED_AT, HABIT = 100, 2  # records that show a file's habit, and how many make one
 BATCH = 8192
@@ -87,11 +88,15 @@ class Cells:
     delimiter: str
     quote: str
 
-    def split(self, text: str) -> tuple[list[str] | None, str | None]:
-        """The values of a record; or None and why not, 'open' when the record may go on in the next line."""
+    def split(self, text: str, past_junk: bool = False) -> tuple[list[str] | None, str | None]:
+        """The values of a record; or None and why not, 'open' when the record may go on in the next line.
+
+        `past_junk` reads on behind a closing quote that ends no value, unless the value has a line break; a record
+        that comes to its end so has both values and a fault.
+        """
         if not self.quote or self.quote not in text:
             return text.split(self.delimiter), None
-        values, at = [], 0
+        values, at, junk = [], 0, None
         while True:
             start = at
             while self.delimiter != " " and text.startswith(" ", start):
@@ -102,13 +107,15 @@ class Cells:
                     return None, "open"
                 values.append(quoted[1].replace(self.quote * 2, self.quote))
                 at = quoted.end()
+                if at < len(text) and not text.startswith(self.delimiter, at):
+                    if not past_junk or "\n" in quoted[1] or "\r" in quoted[1]:
+                        return None, UNQUOTED
+                    at, junk = text.find(self.delimiter, at), UNQUOTED
             else:
                 at = text.find(self.delimiter, at)
                 values.append(text[start:at] if at >= 0 else text[start:])
             if at < 0 or at == len(text):
-                return values, None
-            if not text.startswith(self.delimiter, at):
-                return None, "line: unquoted value"
+                return values, junk
             at += len(self.delimiter)
 
     def _quoted(self) -> re.Pattern[str]:
@@ -156,16 +163,21 @@ def csv_records(lines: Iterable[Line], source: Source, width: int | None, before
         number += 1
         text = line.text
         values, fault = (None, line.fault) if line.fault == TOO_LONG else cells.split(text)
-        if fault == "open":
-            values, fault = None, "line: unterminated quote"
+        if fault == "open" or (fault == UNQUOTED and width and cells.split(text, past_junk=True)[1] == "open"):
+            values, fault = None, "line: unterminated quote" if fault == "open" else fault
             if ahead := _completed(cells, line, waiting, rest, width):
                 values, fault, text = ahead
         if line.fault:
             values, fault = None, line.fault
-        if values is not None and width is not None and len(values) != width:
-            fault = f"line: {'missing' if len(values) < width else 'too many'} columns"
+        if values is not None and (fault := fault or _wrong_width(values, width)):
             values = None
         yield Record(number, values, fault, text)
+
+
+def _wrong_width(values: list[str], width: int | None) -> str | None:
+    if width is None or len(values) == width:
+        return None
+    return f"line: {'missing' if len(values) < width else 'too many'} columns"
 
 
 def _completed(
@@ -173,9 +185,10 @@ def _completed(
 ) -> tuple[list[str] | None, str | None, str] | None:
     """The record that a line begins and later lines complete: values or fault, text; None, and nothing taken, if none.
 
-    A record that would swallow a line which is a record itself is taken for a line with a broken quote.
+    A record that would swallow a line which is a record itself is taken for a line with a broken quote; so is one with
+    another fault that would swallow a line which may begin a record.
     """
-    joined, size, whole, broken = line.text + line.end, 0, 0, line.fault
+    joined, size, begins, broken = line.text + line.end, 0, False, line.fault
     for taken in range(JOINED_LINES):
         if taken == len(waiting):
             follower = next(rest, None)
@@ -188,16 +201,19 @@ def _completed(
             return None
         broken = broken or after.fault
         joined += after.text
+        alone, why = cells.split(after.text)
+        begins = begins or why == "open" or (alone is not None and len(alone) == width)
         if cells.quote in after.text:
-            values, fault = cells.split(joined)
-            if fault is None and values is not None and (width is None or len(values) == width) and not whole:
+            values, fault = cells.split(joined, past_junk=width is not None)
+            wrong = fault or (_wrong_width(values, width) if values is not None else None)
+            if values is not None and not (wrong and begins):
                 for _ in range(taken + 1):
                     waiting.popleft()
-                return (None, broken, joined) if broken else (values, None, "")
+                return (None, broken or wrong, joined) if broken or wrong else (values, None, "")
             if fault != "open":
                 return None
-        alone, _ = cells.split(after.text)
-        whole += width is not None and alone is not None and len(alone) == width > 1
+        if width is not None and alone is not None and len(alone) == width > 1:
+            return None
         joined += after.end
     return None
 
