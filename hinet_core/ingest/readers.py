@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import records
@@ -136,6 +137,7 @@ PSEUDO = ("path:", "record:")  # what a column reads of a record's place, not of
 # A folder called key=value is no column, and none of the file's own columns gives way to it.
 ONLY_THE_FILE = "hive_partitioning = false"
 NAMES_SHOWN, NAME_SHOWN = 40, 60
+DECIMAL_DIGITS = 38  # of DuckDB's decimals
 # A delimiter that text does not hold, and no quote: each line is one value.
 LINES = "header = false, delim = '\x01', quote = '', escape = ''"
 
@@ -195,6 +197,12 @@ def open_file(
         raise LandingError(
             f"{relative}: lacks the column {', '.join(map(repr, missing))} that contract {contract.name!r} names; "
             + (said or f"the file has {shown(columns)}. Correct `from` of that column in the contract, or the file")
+        )
+    wide = wide_decimals(con, contract, source, path, columns)
+    if wide:
+        raise LandingError(
+            f"{relative}: the column {', '.join(map(repr, wide))} is a decimal of more than {DECIMAL_DIGITS} digits, "
+            f"which would be read wrong; deliver it as a decimal of {DECIMAL_DIGITS} digits at most, a float or a text"
         )
     twice = [name for name in single_names(contract, source) if f"{name}{AGAIN}2" in columns]
     if twice:
@@ -270,6 +278,23 @@ def single_names(contract: Contract, source: Source) -> list[str]:
 def lacking(contract: Contract, source: Source, columns: Collection[str]) -> list[str]:
     """What the contract reads and the file does not have."""
     return [name for name in read_names(contract, source, columns, optional=False) if name not in columns]
+
+
+def wide_decimals(
+    con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path, columns: Collection[str]
+) -> list[str]:
+    """Decimals of a Parquet file that the contract reads and that DuckDB, of fewer digits, takes for other numbers."""
+    if source.format != "parquet":
+        return []
+    some = f"SELECT count(*) FROM parquet_schema({file_literal(path)}) WHERE precision > {DECIMAL_DIGITS}"
+    if con.execute(some).fetchall()[0][0] == 0:
+        return []
+    schema = pq.ParquetFile(path).schema
+    fields = [schema.column(place) for place in range(len(schema.names))]
+    found = [f"{one.path}." for one in fields if getattr(one.logical_type, "type", "") == "DECIMAL"
+        and one.precision > DECIMAL_DIGITS]  # fmt: skip
+    names = read_names(contract, source, columns, optional=True)
+    return [name for name in names if any(place.startswith(f"{name}.") for place in found)]
 
 
 def describe(con: duckdb.DuckDBPyConnection, contract: Contract, source: Source, path: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`from = "ctx.user.id"`: a field of an object in NDJSON, or of a struct in Parquet, unless a column is called so."""
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,3 +67,26 @@ def test_bytes_of_parquet_are_text_in_utf8_or_refuse_their_record(paths, con):
     ((reasons, raw), missing) = lake.scan(con, "quarantine").project("reasons, raw").fetchall()
     assert reasons == ["line: invalid encoding"] and json.loads(raw)["item"] == "\\xFF\\xFE"
     assert missing[0] == ["item: missing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("price", "float64"), ("priced.in", "float64"), ("prices", "list<float64>"), ("narrow", "float64")],
+)
+def test_a_decimal_of_more_digits_than_duckdb_has_refuses_a_file_that_is_read_for_it(paths, con, name, kind):
+    wide = pa.array([Decimal("1.25")], pa.decimal256(50, 2))
+    table = pa.Table.from_pylist(RECORDS[:1])
+    table = table.append_column("price", wide).append_column("priced", pa.StructArray.from_arrays([wide], ["in"]))
+    table = table.append_column("prices", pa.ListArray.from_arrays([0, 1], wide))
+    pq.write_table(table.append_column("narrow", wide.cast(pa.decimal128(38, 2))), paths.landing / "log_1.parquet")
+    columns = [ROW, PLACE, user("ctx.user.id"), item("item"), time("ctx.at"), action("deep.action")]
+    columns.append({"name": "cost", "from": name, "type": kind})
+    source = {"name": "log", "files": "log*", "format": "parquet"}
+    read, lake = parse_contract(BASE | {"sources": [source], "columns": columns}), Lake(paths.lake)
+    if name != "narrow":
+        with pytest.raises(LandingError, match=f"the column '{name}' is a decimal of more than 38 digits.* deliver"):
+            index(read, paths)
+        return
+    landed = index(read, paths)
+    list(ingest_days(read, lake, landed, landed.days))
+    assert lake.scan(con, "impressions").project("cost").fetchall() == [(1.25,)]
