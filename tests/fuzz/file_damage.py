@@ -85,8 +85,8 @@ def column_twice(rng: Random, log: Log) -> None:
 
 @damage(format="csv", header=True)
 def header_only(rng: Random, log: Log) -> None:
+    """An hour without traffic: nothing is read, and nothing is wrong."""
     log.files[0].rows = []
-    log.files[0].refuse("no rows")
 
 
 @damage(format="parquet")

@@ -211,8 +211,8 @@ def compare_file(log: Log, file: LogFile, seen: Seen, fates: dict[Place, str]) -
     complaints = []
     ends = [fates[place] for place, _ in places(log, file)]
     expected = [len(ends), ends.count("kept"), ends.count("duplicate"), ends.count("quarantined")]
-    if seen.books.get(file.name) != expected:
-        complaints.append(f"{file.name}: books [read, kept, duplicate, quarantined] {seen.books.get(file.name)}, "
+    if (found := seen.books.get(file.name, [0, 0, 0, 0])) != expected:
+        complaints.append(f"{file.name}: books [read, kept, duplicate, quarantined] {found}, "
                           f"expected {expected}")  # fmt: skip
     for place, row in places(log, file):
         if fates[place] == "quarantined":

@@ -69,7 +69,7 @@ def through_the_verbs(kind: str, seed: int, home: Path) -> None:
     contract, folder = delivered(log, home)
     assert call("contract", "check", contract)[0] == 0
     status, said = call("land", "--contract", contract, folder)
-    if status:
+    if status and " did not land. " not in said:  # else the others did
         assert log.may_fail, said
         return
     status, said = call("ingest", "--contract", contract)
