@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -19,7 +20,9 @@ from hinet_core import quality
 from hinet_core.contract import parse_contract
 from hinet_core.features.tables import day_tables
 from hinet_core.forget import ForgetError, forget, holdings, user_text
+from hinet_core.forget.matching import is_raw_of
 from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.forgotten import Forgotten
 from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake, connect
 from hinet_core.quality.docs import page_of, write_docs
@@ -258,6 +261,29 @@ def test_an_id_is_said_as_people_write_it(home):
     assert user_text(contract, "0047") == "47"
     with pytest.raises(ForgetError, match="a whole number"):
         user_text(contract, "anna")
+
+
+@pytest.mark.parametrize(
+    ("raw", "mine"),
+    [
+        ('{"user": 12.0, "item": null}', True),
+        ('{"user": "12", "item": null}', True),
+        ('{"user": 12.5}', False),
+        ('{"user": 112.0}', False),
+        ('{"user": 12.0, "item', True),
+        ('{"user": 112.0, "item', False),
+    ],
+)
+def test_a_refused_line_is_of_the_user_however_its_number_is_written(tiny_raw, con, raw, mine):
+    user = next(one for one in tiny_raw["columns"] if one.get("role") == "user")
+    del user["min"]
+    user["type"] = "string"
+    contract = parse_contract(tiny_raw)
+    found = con.execute(f"SELECT {is_raw_of(contract, '12')} FROM (SELECT ? AS raw)", [raw]).fetchone()
+    assert found == (mine,)
+    kept = Forgotten("salt", frozenset([sha256(b"salt12").hexdigest()]))
+    if not raw.endswith("}"):
+        assert con.execute(f"SELECT {kept.is_in('raw')} FROM (SELECT ? AS raw)", [raw]).fetchone() == (mine,)
 
 
 def test_the_verb_lists_first_and_changes_nothing_without_yes(tiny_raw, tmp_path, monkeypatch):

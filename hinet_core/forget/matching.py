@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hinet_core.contract import Column, Contract
-from hinet_core.ingest.forgotten import AROUND
+from hinet_core.ingest.forgotten import whole_number, words_of
 from hinet_core.lake import quote_identifier, quote_literal
 from hinet_core.quality.hashed_ids import hash_of, key_of
 
@@ -44,13 +44,14 @@ def is_raw_of(contract: Contract, user: str, of_outcomes: bool = False) -> str:
     column = user_column(contract)
     joined = tuple(one.join[column.name] for one in contract.outcome_sources if column.name in one.join)
     found_in = joined if of_outcomes else column.found_in
-    word = f"list_contains(string_split_regex(raw, {quote_literal(AROUND)}), {quote_literal(user)})"
+    word = f"list_contains({words_of('raw')}, {quote_literal(user)})"
     if not found_in or any(":" in name for name in found_in):
         return word
     fields = [f"(raw ->> {quote_literal(f'$.{quote_identifier(name)}')})" for name in found_in]
     text = f"trim(concat_ws(' ', {', '.join(fields)}))"
-    same = f"CAST(TRY_CAST({text} AS {column.duckdb_type}) AS VARCHAR) = {quote_literal(user)}"
-    return f"coalesce(CASE WHEN json_valid(raw) THEN {same} OR {text} = {quote_literal(user)} ELSE {word} END, false)"
+    meant = [f"CAST(TRY_CAST({text} AS {column.duckdb_type}) AS VARCHAR)", text, whole_number(text)]
+    same = " OR ".join(f"{one} = {quote_literal(user)}" for one in meant)
+    return f"coalesce(CASE WHEN json_valid(raw) THEN {same} ELSE {word} END, false)"
 
 
 def sampled_as(root: Path, user: str) -> str:

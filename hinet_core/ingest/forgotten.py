@@ -20,6 +20,16 @@ REASON = "user: forgotten"
 AROUND = r"[\s\x01\x02\x1f\"'`,;|:{}\[\]()<>=&]+"
 
 
+def words_of(raw: str) -> str:
+    """SQL: the words of a line that may be ids; 12.0 is the id 12 too, as NDJSON and Parquet write it beside nulls."""
+    words = f"string_split_regex({raw}, {quote_literal(AROUND)})"
+    return f"list_concat({words}, list_transform({words}, lambda word: {whole_number('word')}))"
+
+
+def whole_number(text: str) -> str:
+    return f"regexp_replace({text}, '^([0-9]+)[.]0+$', '\\1')"
+
+
 @dataclass(frozen=True)
 class Forgotten:
     """The salt of a contract and the hashes of the ids that its log must not bring back."""
@@ -36,8 +46,7 @@ class Forgotten:
 
     def is_in(self, raw: str) -> str:
         """SQL: whether a line that is no record holds such an id as a word of its own."""
-        words = f"string_split_regex({raw}, {quote_literal(AROUND)})"
-        hashes = f"list_transform({words}, lambda word: {self._hashed('word')})"
+        hashes = f"list_transform({words_of(raw)}, lambda word: {self._hashed('word')})"
         return f"coalesce(list_has_any({hashes}, [{self._listed()}]), false)"
 
     def _hashed(self, text: str) -> str:
