@@ -174,7 +174,7 @@ def array_of_objects(rng: Random, log: Log) -> None:
     for place, row in enumerate(rows):
         start, end = "[" if place == 0 else "", "," if place < len(rows) - 1 else "]"
         as_line(log, row, lambda line, start=start, end=end: start + line + end)
-    log.files[0].refuse("no line is a JSON object")
+    log.files[0].refuse("no line is a JSON object|it is one JSON array")
 
 
 @damage(format="ndjson")
