@@ -14,6 +14,8 @@ from hinet_core.publish.run import POINTER, PublishError, publish
 from hinet_core.publish.schema import TABLES
 from hinet_core.settings import Paths
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def contract(tmp_path):

@@ -11,6 +11,8 @@ from hinet_core import models
 from hinet_core.training.loop import TRAIN_PRESETS, TrainConfig, TrainingDivergedError, device_of, fit, predict
 from hinet_core.training.stopping import Scorer
 
+pytestmark = pytest.mark.slow
+
 SHORT = TrainConfig(epochs=3, batch_size=100)
 
 
