@@ -15,41 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Dataset
-from hinet_core.models.layers import FieldEmbedding
 from hinet_core.training.calibration import calibrate, undo_sampling
-from hinet_core.training.losses import masked_bce, total_loss
-from hinet_core.training.stopping import AveragedWeights, Scorer
+from hinet_core.training.config import TrainConfig
+from hinet_core.training.step import Stepper
+from hinet_core.training.stopping import Scorer
 
 log = logging.getLogger(__name__)
 REPORTS_PER_EPOCH = 10
 CHECKED_AT_ONCE = 65_536  # rows; a mapped training set is never read whole
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How long and how fast; the model's own sizes are in its Config."""
-
-    epochs: int = 6  # at most; early stopping usually ends sooner
-    patience: int = 2  # epochs without a better validation score before stopping
-    batch_size: int = 1024
-    learning_rate: float = 1e-3  # Adam
-    embedding_l2: float = 1e-4  # coupled L2 of the embedding table
-    ema_decay: float = 0.998  # of the weights that are validated and kept; 0 = the last step's weights
-    clip_norm: float = 5.0  # of the gradient of all parameters
-    task_weights: tuple[float, ...] = ()  # lambda_t in the contract's order; empty = all 1
-    predict_batch_size: int = 4096
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-
-
-TRAIN_PRESETS = {
-    "quick": TrainConfig(),
-    # The authors' code: Adam 1e-4, batch 4096, 8 epochs, no weight decay that acts.
-    "paper": TrainConfig(epochs=8, patience=8, batch_size=4096, learning_rate=1e-4, embedding_l2=0.0, ema_decay=0.0),
-}
 
 
 class TrainingDivergedError(ValueError):
@@ -109,26 +82,26 @@ def fit(
     if scorer.rule == "none":
         log.warning("no validation label is known: training runs all %d epochs", config.epochs)
     history = History(scorer.rule)
-    run = _Run(model, train, config, history, target)
+    run = _Run(model, train, config, history)
     best = None
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(seed)
         for epoch in range(1, config.epochs + 1):
             first_row = len(history.rows)
             run.epoch(epoch, seed)
-            with run.averaged.in_place():
+            with run.stepper.averaged.in_place():
                 score = _validate(model, valid, scorer, config, history, epoch, run.wall_s())
             shown = "unknown" if score is None else f"{score:.4f}"
             log.info("epoch %d of %d: %s %s, %.0f rows/s", epoch, config.epochs, scorer.rule, shown, history.rows_per_s)
             if score is None or history.best_score is None or score > history.best_score:
                 history.best_epoch, history.best_score = epoch, score
-                best = [weight.clone() for weight in run.averaged.average]
+                best = [weight.clone() for weight in run.stepper.averaged.average]
             if on_epoch:
                 on_epoch(epoch, history.rows[first_row:])
             if epoch - history.best_epoch >= config.patience:
                 break
     if best is not None:
-        run.averaged.load(best)
+        run.stepper.averaged.load(best)
     model.eval()
     if scorer.rule != "none":
         calibrate(model, valid, predict(model, valid, config.predict_batch_size))
@@ -147,16 +120,11 @@ def predict(model: nn.Module, dataset: Dataset, batch_size: int = 4096) -> np.nd
 
 
 class _Run:
-    """The state of one training: optimizer, averaged weights, clock."""
+    """The state of one training: what a step changes, and the clock."""
 
-    def __init__(
-        self, model: nn.Module, train: Dataset, config: TrainConfig, history: History, device: torch.device
-    ) -> None:
+    def __init__(self, model: nn.Module, train: Dataset, config: TrainConfig, history: History) -> None:
         self.model, self.train, self.config, self.history = model, train, config, history
-        self.optimizer = _adam(model, config)
-        self.averaged = AveragedWeights(model, config.ema_decay)
-        n_tasks = train.labels_NT.shape[1]
-        self.weight_T = torch.tensor(config.task_weights or [1.0] * n_tasks, device=device)
+        self.stepper = Stepper(model, config, n_tasks=train.labels_NT.shape[1])
         self.started = time.perf_counter()
         self.train_s = 0.0
 
@@ -169,25 +137,17 @@ class _Run:
         self.model.train()
         n_steps = math.ceil(len(self.train) / self.config.batch_size)
         report_every = math.ceil(n_steps / REPORTS_PER_EPOCH)
-        sums_2T = torch.zeros(2, len(self.weight_T), device=self.weight_T.device)
+        sums_2T = torch.zeros_like(self.stepper.weight_T).repeat(2, 1)
         for step, batch in enumerate(self.train.batches(self.config.batch_size, seed=seed * 10_007 + epoch), 1):
-            loss_BT = masked_bce(self.model(batch), batch.labels_BT, batch.label_mask_BT)
-            self._step(loss_BT)
-            sums_2T += torch.stack([loss_BT.detach().sum(dim=0), batch.label_mask_BT.sum(dim=0)])
+            loss_BT = self.stepper.step(batch)
+            self.history.steps += 1
+            sums_2T += torch.stack([loss_BT.sum(dim=0), batch.label_mask_BT.sum(dim=0)])
             if step % report_every == 0 or step == n_steps:
                 self._report(sums_2T, epoch - 1 + step / n_steps)
                 sums_2T.zero_()
         self.train_s += time.perf_counter() - began
         self.history.epochs = epoch
         self.history.rows_per_s = epoch * len(self.train) / self.train_s
-
-    def _step(self, loss_BT: Tensor) -> None:
-        self.optimizer.zero_grad()
-        total_loss(loss_BT, self.weight_T).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        self.optimizer.step()
-        self.averaged.update()
-        self.history.steps += 1
 
     def _report(self, sums_2T: Tensor, epoch: float) -> None:
         """Mean loss per task since the last report; the only place that waits for the device."""
@@ -234,17 +194,6 @@ def largest_number(dataset: Dataset) -> float:
     """The largest absolute number of any row; 0 where there are no numbers."""
     parts = (batch.numbers_BN.abs() for batch in dataset.batches(CHECKED_AT_ONCE))
     return max((part.max().item() for part in parts if part.numel()), default=0.0)
-
-
-def _adam(model: nn.Module, config: TrainConfig) -> torch.optim.Adam:
-    """Adam; the embedding table alone carries L2."""
-    tables = [module.table for module in model.modules() if isinstance(module, FieldEmbedding)]
-    in_tables = {id(table) for table in tables}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in in_tables]
-    groups: list[dict[str, Any]] = [{"params": others}]
-    if tables:
-        groups.append({"params": tables, "weight_decay": config.embedding_l2})
-    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
 
 
 def _check_inputs(train: Dataset, config: TrainConfig) -> None:

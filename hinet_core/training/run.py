@@ -25,7 +25,8 @@ from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
 from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
-from hinet_core.training.loop import TRAIN_PRESETS, History, TrainConfig, device_of, fit
+from hinet_core.training.config import TRAIN_PRESETS, TrainConfig
+from hinet_core.training.loop import History, device_of, fit
 
 log = logging.getLogger(__name__)
 

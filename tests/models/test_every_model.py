@@ -10,7 +10,8 @@ from model_rows import make_rows, make_spec
 from hinet_core import models
 from hinet_core.dataset import Dataset, FeatureSpec, FieldSpec
 from hinet_core.training import checkpoint
-from hinet_core.training.loop import TrainConfig, fit, predict
+from hinet_core.training.config import TrainConfig
+from hinet_core.training.loop import fit, predict
 from hinet_core.training.stopping import auc
 
 pytestmark = pytest.mark.parametrize("name", models.names())

@@ -10,7 +10,8 @@ from torch import nn
 from hinet_core import models
 from hinet_core.dataset import Dataset, FeatureSpec, FieldSpec
 from hinet_core.models.layers import without_sampling
-from hinet_core.training.loop import TrainConfig, fit, predict
+from hinet_core.training.config import TrainConfig
+from hinet_core.training.loop import fit, predict
 
 pytestmark = pytest.mark.slow
 
