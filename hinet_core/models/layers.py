@@ -1,10 +1,12 @@
 """Layers that every model shares.
 
-B batch, D width of x, E experts, H hidden, I input, L list length, O output, P positions, S scenarios, T tasks.
+B batch, D width of x, E experts, H hidden, I input, K knots, L list length, O output, P positions, S scenarios,
+T tasks.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -12,6 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hinet_core.dataset import Batch, FeatureSpec
+
+# Of a calibration curve: 64 intervals, so that six halvings find one.
+HALVING = (32, 16, 8, 4, 2, 1)
+KNOTS = 2 * HALVING[0] + 1
 
 
 class FieldEmbedding(nn.Module):
@@ -138,29 +144,64 @@ class PositionTerm(nn.Module):
 
 
 class Calibration(nn.Module):
-    """The last step of every model: the sampling of negatives is undone, then z_t -> a_t z_t + b_t.
+    """The last step of every model: the sampling of negatives is undone, then z_st -> a_st z_st + o_st(z_st).
 
-    Training sets the rates before it begins and fits the lines on the validation day at its end; both are identity
-    before, and training itself sees the logits of the sample. One line per task for all scenarios, a_t > 0: no ranking
-    changes, neither inside a scenario nor across them. Platt (1999). Needed because dropout shifts what ReLU layers
-    pass on, so that evaluation predicts too much.
+    o_st is piecewise linear between knots and constant outside, one per scenario and task, and every slope is above 0:
+    no ranking inside a scenario changes. With a = 1 it holds an isotonic regression, with constant o a line of Platt.
+    Training sets the rates before it begins and the rest on the validation day at its end; all are identity before, and
+    training itself sees the logits of the sample. Needed because dropout shifts what ReLU layers pass on, so that
+    evaluation predicts too much. Computed in double, so that rounding never puts one row above another.
     """
 
     rate_S: Tensor
-    scale_T: Tensor
-    shift_T: Tensor
+    scale_ST: Tensor
+    knot_STK: Tensor
+    offset_STK: Tensor
 
     def __init__(self, n_scenarios: int, n_tasks: int) -> None:
         super().__init__()
+        shape_STK = (n_scenarios, n_tasks, KNOTS)
+        self.is_bypassed = False
         self.register_buffer("rate_S", torch.ones(n_scenarios))
-        self.register_buffer("scale_T", torch.ones(n_tasks))
-        self.register_buffer("shift_T", torch.zeros(n_tasks))
+        self.register_buffer("scale_ST", torch.ones(n_scenarios, n_tasks, dtype=torch.float64))
+        self.register_buffer("knot_STK", torch.arange(KNOTS, dtype=torch.float64).repeat(n_scenarios, n_tasks, 1))
+        self.register_buffer("offset_STK", torch.zeros(shape_STK, dtype=torch.float64))
 
     def forward(self, logits_BT: Tensor, scenario_B: Tensor) -> Tensor:
         """-> (B, T)"""
         if self.training:
             return logits_BT
-        return without_sampling(logits_BT, self.rate_S[scenario_B]) * self.scale_T + self.shift_T
+        logits_BT = without_sampling(logits_BT, self.rate_S[scenario_B])
+        if self.is_bypassed:
+            return logits_BT
+        z_BT = logits_BT.double()
+        return (self.scale_ST[scenario_B] * z_BT + self._offset(z_BT, scenario_B)).to(logits_BT.dtype)
+
+    @contextmanager
+    def bypassed(self) -> Iterator[None]:
+        """Inside, the logits are those before calibration; the sampling is undone as ever."""
+        before, self.is_bypassed = self.is_bypassed, True
+        try:
+            yield
+        finally:
+            self.is_bypassed = before
+
+    def reset(self) -> None:
+        """Back to identity, rates included."""
+        fresh = Calibration(*self.scale_ST.shape).state_dict()
+        self.load_state_dict(fresh)
+
+    def _offset(self, z_BT: Tensor, scenario_B: Tensor) -> Tensor:
+        """o_st(z), from the two knots around z -> (B, T)"""
+        n_tasks = self.scale_ST.shape[1]
+        knots, offsets = self.knot_STK.flatten(), self.offset_STK.flatten()
+        # The first knot of each row's cell; halving steps then lead to the last knot that is not above z.
+        place_BT = (scenario_B[:, None] * n_tasks + torch.arange(n_tasks, device=z_BT.device)) * KNOTS
+        for step in HALVING:
+            place_BT = place_BT + step * (knots[place_BT + step] <= z_BT)
+        next_BT = place_BT + 1
+        share_BT = ((z_BT - knots[place_BT]) / (knots[next_BT] - knots[place_BT])).clamp(0, 1)
+        return torch.lerp(offsets[place_BT], offsets[next_BT], share_BT)
 
 
 def without_sampling(logits_BT: Tensor, rate_B: Tensor) -> Tensor:

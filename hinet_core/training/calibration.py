@@ -1,30 +1,71 @@
-"""Probabilities that mean what they say: sampling undone, one line per task fitted on the validation day (Platt 1999).
+"""Probabilities that mean what they say: sampling undone, then a curve per scenario and task from the validation day.
 
-N rows, T tasks.
+Isotonic regression (Zadrozny and Elkan 2002), a line of Platt (1999) where labels are few.
+
+K knots, N rows, S scenarios, T tasks.
 """
 
 import logging
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 from torch import as_tensor, nn
 
 from hinet_core.dataset import Dataset
-from hinet_core.models.layers import Calibration
+from hinet_core.models.layers import KNOTS, Calibration
 
 log = logging.getLogger(__name__)
-# Fewer positives or negatives than this say little about a level; the raw logits stay.
+# Fewer positives or negatives than this say little about a level.
 FEWEST = 50
+# From here on a cell tells the shape of its curve, not only a line.
+FEWEST_FOR_ISOTONIC = 1000
+# A block of the isotonic regression with fewer positives or negatives is joined with its neighbour: the chance of a
+# block without any would be 0 or 1, and its logit infinite.
+FEWEST_IN_BLOCK = 20
+# Chances nearer to each other are one: the sums of a block are not exact.
+DISTINCT = 1e-9
 # Keeps separable labels from running away; nothing beside the log loss of thousands of rows.
 RIDGE = 1e-4
 
+Floats = NDArray[np.float64]
+Method = Literal["isotonic", "platt", "platt of all scenarios", "none"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """z -> scale z + offset(z): `offset` is linear between the knots and constant outside."""
+
+    knot_K: Floats
+    offset_K: Floats
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class CalibratedCell:
+    """How the logits of a scenario and task were calibrated, and on how many validation rows."""
+
+    scenario: int
+    task: int
+    method: Method
+    n: int
+    n_positives: int
+    reason: str = ""
+
 
 def undo_sampling(model: nn.Module, train: Dataset) -> None:
-    """Tell the model's last step at what rates its training rows were kept. Raises ValueError where it has none."""
+    """Tell the model's last step at what rates its training rows were kept, and forget what it was calibrated to.
+
+    Raises ValueError for a sample where the model has no such step.
+    """
+    calibration = getattr(model, "calibration", None)
+    if isinstance(calibration, Calibration):
+        calibration.reset()
     if not train.negative_rate:
         return
-    calibration = getattr(model, "calibration", None)
     if not isinstance(calibration, Calibration):
         raise ValueError(
             "the training set keeps only a part of the negatives, and this model has no layers.Calibration named "
@@ -33,23 +74,104 @@ def undo_sampling(model: nn.Module, train: Dataset) -> None:
     calibration.rate_S.copy_(as_tensor(train.negative_rate))
 
 
-def calibrate(model: nn.Module, valid: Dataset, logits_NT: np.ndarray) -> None:
-    """Set the model's last step so that its log loss on `valid` is least; `logits_NT` are its uncalibrated logits."""
+def calibrate(model: nn.Module, valid: Dataset, logits_NT: np.ndarray) -> list[CalibratedCell]:
+    """Set the model's last step from `logits_NT`, its uncalibrated logits on `valid`; what was done for each cell.
+
+    A cell is a scenario and a task. With 1,000 positives and negatives it gets an isotonic regression, with 50 a line
+    of Platt, with fewer the line of all scenarios together, and if these have not 50 either, none.
+    """
     calibration = getattr(model, "calibration", None)
     if not isinstance(calibration, Calibration):
-        return
+        return []
     labels_NT, known_NT = valid.labels_NT.cpu().numpy(), valid.label_mask_NT.cpu().numpy() > 0
+    scenario_N = valid.scenario_N.cpu().numpy()
+    cells = []
     for task in range(labels_NT.shape[1]):
         known_N = known_NT[:, task]
-        fitted = platt(logits_NT[known_N, task], labels_NT[known_N, task])
-        if fitted is None:
-            log.info("task %d: too few labels on the validation day to calibrate on; raw probabilities stay", task)
-            continue
-        calibration.scale_T[task], calibration.shift_T[task] = (as_tensor(value) for value in fitted)
+        logit_N = logits_NT[known_N, task].astype(np.float64)
+        label_N, place_N = labels_NT[known_N, task].astype(np.float64), scenario_N[known_N]
+        of_all = platt(logit_N, label_N)
+        for scenario in range(len(calibration.rate_S)):
+            inside_N = place_N == scenario
+            curve, method, reason = cell_curve(logit_N[inside_N], label_N[inside_N], of_all)
+            if curve is not None:
+                store(calibration, scenario, task, curve)
+            if reason:
+                log.info("scenario %d, task %d: calibration by %s, since it has %s", scenario, task, method, reason)
+            n_positives = int(label_N[inside_N].sum())
+            cells.append(CalibratedCell(scenario, task, method, int(inside_N.sum()), n_positives, reason))
+    return cells
 
 
-def platt(logit_N: np.ndarray, label_N: np.ndarray) -> tuple[float, float] | None:
-    """(a, b) with a > 0 that minimise the log loss of sigmoid(a z + b); None when undetermined."""
+def cell_curve(logit_N: Floats, label_N: Floats, of_all: Curve | None) -> tuple[Curve | None, Method, str]:
+    """The curve of one scenario and task, by which method, and why not by a better one."""
+    positives = int(label_N.sum())
+    fewer = min(positives, len(label_N) - positives)
+    if fewer >= FEWEST_FOR_ISOTONIC:
+        return isotonic(logit_N, label_N), "isotonic", ""
+    reason = f"{positives} positives of {len(label_N)} rows"
+    own = platt(logit_N, label_N)
+    if own is not None:
+        return own, "platt", reason
+    if of_all is not None:
+        return of_all, "platt of all scenarios", reason
+    return None, "none", f"{reason}, and too few in all scenarios"
+
+
+def store(calibration: Calibration, scenario: int, task: int, curve: Curve) -> None:
+    """Write a curve into the buffers; knots that it does not need follow its last one, with the same offset."""
+    rest = KNOTS - len(curve.knot_K)
+    knot_K = np.concatenate([curve.knot_K, curve.knot_K[-1] + np.arange(1, rest + 1)])
+    offset_K = np.concatenate([curve.offset_K, np.repeat(curve.offset_K[-1], rest)])
+    calibration.scale_ST[scenario, task] = curve.scale
+    calibration.knot_STK[scenario, task] = as_tensor(knot_K)
+    calibration.offset_STK[scenario, task] = as_tensor(offset_K)
+
+
+def isotonic(logit_N: Floats, label_N: Floats) -> Curve:
+    """Centred isotonic regression (Oron and Flournoy 2017): straight between the centres of the blocks, in logits.
+
+    Plain isotonic regression is flat inside a block and would tie its rows; the centred one rises everywhere. A block's
+    centre is the mean of the model's probabilities in it, so that a model which is right already stays as it is.
+    Outside the first and the last centre the logit moves by a constant.
+    """
+    start_K, order_N = blocks(logit_N, label_N)
+    size_K = np.diff(start_K, append=len(label_N))
+    chance_K = np.add.reduceat(label_N[order_N], start_K) / size_K
+    ordered_N = logit_N[order_N]
+    centre_K = logit(np.add.reduceat(expit(ordered_N), start_K) / size_K)
+    # Beyond 37 a probability is rounded to 1, and its logit is infinite.
+    centre_K = np.clip(centre_K, ordered_N[start_K], ordered_N[start_K + size_K - 1])
+    return Curve(centre_K, logit(chance_K) - centre_K)
+
+
+def blocks(logit_N: Floats, label_N: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each block of the isotonic regression begins in the order by logit, and this order.
+
+    Neighbours are joined until each has enough of both labels and there are not more than the layer has room for.
+    """
+    from sklearn.isotonic import IsotonicRegression  # costs a second to import
+
+    order_N = np.argsort(logit_N, kind="stable")
+    label_N = label_N[order_N]
+    fitted_N = IsotonicRegression().fit_transform(logit_N[order_N], label_N)
+    start_K = np.flatnonzero(np.diff(fitted_N, prepend=-1.0) > DISTINCT)
+    size_K = np.diff(start_K, append=len(label_N))
+    both_2K = np.add.reduceat(np.stack([label_N, 1 - label_N]), start_K, axis=1)
+    enough = np.maximum(FEWEST_IN_BLOCK, both_2K.sum(axis=1).min() / (KNOTS - 1))
+    kept, open_2 = [0], np.zeros(2)
+    for k in range(len(size_K) - 1):
+        open_2 += both_2K[:, k]
+        if (open_2 >= enough).all():
+            kept.append(k + 1)
+            open_2[:] = 0
+    if len(kept) > 1 and (both_2K[:, kept[-1] :].sum(axis=1) < enough).any():
+        kept.pop()
+    return start_K[kept], order_N
+
+
+def platt(logit_N: Floats, label_N: Floats) -> Curve | None:
+    """The line a z + b with a > 0 that minimises the log loss of sigmoid(a z + b); None when undetermined."""
     positives = label_N.sum()
     if min(positives, len(label_N) - positives) < FEWEST or np.ptp(logit_N) == 0:
         return None
@@ -66,4 +188,6 @@ def platt(logit_N: np.ndarray, label_N: np.ndarray) -> tuple[float, float] | Non
 
     fitted = minimize(loss, np.array([1.0, 0.0]), jac=True, hess=curvature, method="trust-exact")
     scale, shift = (float(value) for value in fitted.x)
-    return (scale, shift) if np.isfinite(fitted.x).all() and scale > 0 else None
+    if not np.isfinite(fitted.x).all() or scale <= 0:
+        return None
+    return Curve(np.zeros(1), np.full(1, shift), scale)

@@ -21,7 +21,7 @@ from hinet_core.lake import fsync_path
 from hinet_core.training.loop import device_of
 
 WEIGHTS, DESCRIPTION, ENCODER = "weights.safetensors", "model.json", "encoder"
-FORMAT = 1
+FORMAT = 2  # 1 had one line of calibration for all scenarios
 
 
 class StoredEncoder(Protocol):
@@ -115,7 +115,10 @@ def _read_description(folder: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} is not JSON ({error}): train this version again") from error
     if description.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has format {description.get('format')!r}, expected {FORMAT}: train it again")
+        raise CheckpointError(
+            f"{path} has format {description.get('format')!r}, expected {FORMAT}: another version of the platform "
+            "wrote it. Train this model again"
+        )
     return description
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Dataset
-from hinet_core.training.calibration import calibrate, undo_sampling
+from hinet_core.training.calibration import CalibratedCell, calibrate, undo_sampling
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.step import Stepper
 from hinet_core.training.stopping import Scorer
@@ -40,6 +40,7 @@ class History:
     epochs: int = 0
     steps: int = 0
     rows_per_s: float = 0.0  # training rows per second, validation left out
+    calibration: list[CalibratedCell] = field(default_factory=list)  # empty where nothing could be calibrated
 
     def add(self, task: int | None, split: str, metric: str, epoch: float, wall_s: float, value: float) -> None:
         self.rows.append(
@@ -104,7 +105,7 @@ def fit(
         run.stepper.averaged.load(best)
     model.eval()
     if scorer.rule != "none":
-        calibrate(model, valid, predict(model, valid, config.predict_batch_size))
+        history.calibration = calibrate(model, valid, predict(model, valid, config.predict_batch_size))
     return history
 
 

@@ -94,7 +94,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     [
         ("model.json", None, "is no model folder: expected model.json in it"),
         ("model.json", "{", "is not JSON"),
-        ("model.json", '{"format": 99}', "has format 99, expected 1"),
+        ("model.json", '{"format": 99}', "has format 99, expected 2: another version of the platform wrote it. Train"),
+        ("model.json", '{"format": 1}', "has format 1, expected 2"),
         ("weights.safetensors", None, "cannot read the weights"),
         ("weights.safetensors", "cut", "cannot read the weights"),
     ],
