@@ -82,6 +82,7 @@ class Encoder:
             scenarios=plan.scenarios,
             tasks=tuple(task.name for task in plan.tasks),
             n_positions=self.n_positions,
+            after=plan.after,
         )
 
     def transform(self, con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, as_of: date) -> Dataset:

@@ -38,7 +38,7 @@ class ListField:
 @dataclass(frozen=True)
 class Plan:
     """The columns to encode and how; a stored model carries its own. Bounds that come from the window are empty
-    before the encoder is fitted."""
+    before the encoder is fitted. `after`: the earlier task that each task follows, -1 for none; empty when unknown."""
 
     ids: tuple[str, ...]
     buckets: tuple[Bucketed, ...]
@@ -51,11 +51,13 @@ class Plan:
     user: str
     position: str | None
     first_slot: int
+    after: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> "Plan":
         inputs, features, position = declared(contract), contract.features, contract.column_for("position")
         only_buckets = {one.of for one in features.buckets if not one.keep_number}
+        place = {task.name: i for i, task in enumerate(contract.tasks)}
         return cls(
             ids=tuple(one.name for one in inputs if one.encode == "id"),
             buckets=tuple(Bucketed(one.name, one.of, one.bounds) for one in features.buckets),
@@ -68,6 +70,7 @@ class Plan:
             user=contract.name_of("user"),
             position=position.name if position else None,
             first_slot=1 if position is None or position.min is None else int(position.min),
+            after=tuple(-1 if task.after is None else place[task.after] for task in contract.tasks),
         )
 
     @property

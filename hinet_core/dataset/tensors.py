@@ -25,7 +25,11 @@ class FieldSpec:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """The promise between features and models; models see nothing of the log beyond it."""
+    """The promise between features and models; models see nothing of the log beyond it.
+
+    `after[t]` is the index of the earlier task that task t follows in the funnel, -1 where it follows none; always less
+    than t. Empty when it is not known, as in folders of before this was stored.
+    """
 
     fields: tuple[FieldSpec, ...]
     numbers: tuple[FieldSpec, ...]
@@ -33,6 +37,7 @@ class FeatureSpec:
     scenarios: tuple[str, ...]
     tasks: tuple[str, ...]
     n_positions: int = 0
+    after: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
@@ -46,6 +51,7 @@ class FeatureSpec:
             scenarios=tuple(raw["scenarios"]),
             tasks=tuple(raw["tasks"]),
             n_positions=raw["n_positions"],
+            after=tuple(raw.get("after", ())),
         )
 
 

@@ -1,4 +1,4 @@
-"""Models by discovery: every file of this folder but `layers.py` is one model.
+"""Models by discovery: every file of this folder but `layers.py` is one model; `parts/` holds what several share.
 
 A model file offers `Config` (a frozen dataclass), `PRESETS` (name -> Config) and `build(spec, config)`.
 """
@@ -18,7 +18,8 @@ from hinet_core.dataset import FeatureSpec
 
 def names() -> list[str]:
     """All models, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "layers")
+    found = pkgutil.iter_modules(__path__)
+    return sorted(module.name for module in found if module.name != "layers" and not module.ispkg)
 
 
 def presets(name: str) -> list[str]:

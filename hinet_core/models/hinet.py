@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Calibration, Dropout, Experts, FieldEmbedding, PositionTerm, linear
+from hinet_core.models.parts.cgc import CustomizedGateControl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,32 +101,6 @@ class ScenarioAwareAttention(nn.Module):
         if self.norm == "exclude":
             return logits_SS.masked_fill(self.own_SS, -torch.inf).softmax(dim=1)
         return logits_SS.softmax(dim=1).masked_fill(self.own_SS, 0.0)
-
-
-class CustomizedGateControl(nn.Module):
-    """CGC: T_t = sum_r softmax(W_t C_i)_r [E_t ; E_s]_r(C_i). Experts: task 0's own, task 1's ..., shared."""
-
-    def __init__(
-        self, n_tasks: int, n_own: int, n_shared: int, n_in: int, widths: Sequence[int], dropout: float
-    ) -> None:
-        super().__init__()
-        if n_own + n_shared == 0:
-            raise ValueError("own_experts + shared_experts is 0, expected at least one expert per task")
-        self.sizes_E = [n_own] * n_tasks + [n_shared]
-        self.shape_TR = (n_tasks, n_own + n_shared)
-        self.experts = Experts(n_tasks * n_own + n_shared, n_in, widths, dropout)
-        self.gate = linear(n_in, n_tasks * (n_own + n_shared))
-
-    def forward(self, scenario_BC: Tensor) -> tuple[list[Tensor], Tensor]:
-        """-> one (B, H) per task, gates (B, T, R)"""
-        gate_BTR = self.gate(scenario_BC).unflatten(1, self.shape_TR).softmax(dim=2)
-        *own, shared_RBH = self.experts(scenario_BC).split(self.sizes_E)
-        mixed = []
-        for own_RBH, gate_BR in zip(own, gate_BTR.unbind(dim=1), strict=True):
-            gate_RB1 = gate_BR.t()[..., None]
-            own_BH = (gate_RB1[: len(own_RBH)] * own_RBH).sum(dim=0)
-            mixed.append(own_BH + (gate_RB1[len(own_RBH) :] * shared_RBH).sum(dim=0))
-        return mixed, gate_BTR
 
 
 class HiNet(nn.Module):

@@ -5,11 +5,10 @@ B batch, D width of x, E experts, H hidden, T tasks.
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import MLP, Calibration, Dropout, Experts, FieldEmbedding, PositionTerm, linear
+from hinet_core.models.layers import Dropout, Experts, FieldEmbedding, TaskModel, linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ PRESETS = {
 }
 
 
-class MMoE(nn.Module):
+class MMoE(TaskModel):
     """Batch -> logits_BT"""
 
     def __init__(self, spec: FeatureSpec, config: Config | None = None) -> None:
@@ -42,9 +41,7 @@ class MMoE(nn.Module):
         self.input_dropout = Dropout(c.input_dropout)
         self.experts = Experts(c.experts, self.fields.width, c.expert_widths, c.dropout)
         self.gate = linear(self.fields.width, len(spec.tasks) * c.experts)
-        self.towers = nn.ModuleList(MLP(c.expert_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
-        self.position = PositionTerm(len(spec.scenarios), spec.n_positions, len(spec.tasks))
-        self.calibration = Calibration(len(spec.scenarios), len(spec.tasks))
+        self.add_towers(spec, c.expert_widths[-1], c.tower_widths)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
@@ -53,9 +50,7 @@ class MMoE(nn.Module):
         gate_TEB = self.gate(x_BD).unflatten(1, self.shape_TE).softmax(dim=2).permute(1, 2, 0)
         # f_t(x) = sum_e softmax(W_t x)_e f_e(x), equations 6 and 7 of the paper
         mixed = [(gate_EB[..., None] * experts_EBH).sum(dim=0) for gate_EB in gate_TEB]
-        logits_BT = torch.cat([tower(task_BH) for tower, task_BH in zip(self.towers, mixed, strict=True)], dim=1)
-        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
-        return self.calibration(logits_BT, batch.scenario_B)
+        return self.from_towers(mixed, batch)
 
 
 def build(spec: FeatureSpec, config: Config) -> MMoE:

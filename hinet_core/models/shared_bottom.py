@@ -5,11 +5,10 @@ B batch, D width of x, H hidden, T tasks.
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import MLP, Calibration, Dropout, FieldEmbedding, PositionTerm
+from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ PRESETS = {
 }
 
 
-class SharedBottom(nn.Module):
+class SharedBottom(TaskModel):
     """Batch -> logits_BT"""
 
     def __init__(self, spec: FeatureSpec, config: Config | None = None) -> None:
@@ -39,16 +38,12 @@ class SharedBottom(nn.Module):
         self.fields = FieldEmbedding(spec, c.embedding, c.scenario_in_x)
         self.input_dropout = Dropout(c.input_dropout)
         self.bottom = MLP(self.fields.width, c.bottom_widths, dropout=c.dropout)
-        self.towers = nn.ModuleList(MLP(c.bottom_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
-        self.position = PositionTerm(len(spec.scenarios), spec.n_positions, len(spec.tasks))
-        self.calibration = Calibration(len(spec.scenarios), len(spec.tasks))
+        self.add_towers(spec, c.bottom_widths[-1], c.tower_widths)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
         bottom_BH = self.bottom(self.input_dropout(self.fields(batch)))
-        logits_BT = torch.cat([tower(bottom_BH) for tower in self.towers], dim=1)
-        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
-        return self.calibration(logits_BT, batch.scenario_B)
+        return self.from_towers([bottom_BH] * len(self.towers), batch)
 
 
 def build(spec: FeatureSpec, config: Config) -> SharedBottom:

@@ -235,7 +235,7 @@ def code_version() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parent.parent
     for room in CODE_ROOMS:
-        for path in sorted((root / room).glob("*.py")):
+        for path in sorted((root / room).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

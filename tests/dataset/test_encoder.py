@@ -269,9 +269,13 @@ def test_a_stored_encoder_is_the_same_encoder(con: duckdb.DuckDBPyConnection, tm
     assert sorted(path.name for path in (tmp_path / "encoder").iterdir()) == ["encoder.json", "vocabulary.parquet"]
     assert restored.spec == encoder.spec
     assert restored.plan == encoder.plan
+    assert restored.spec.after == (-1, 0)
     assert same(restored.transform(con, relation, SETTLED), encoder.transform(con, relation, SETTLED))
     description = tmp_path / "encoder" / "encoder.json"
     content = json.loads(description.read_text())
+    # Folders of before the funnel was stored do not know it.
+    description.write_text(json.dumps(content | {"plan": {k: v for k, v in content["plan"].items() if k != "after"}}))
+    assert Encoder.from_folder(tmp_path / "encoder").spec.after == ()
     for damaged in ("{", json.dumps(content | {"format": 1}), json.dumps(content | {"plan": {"ids": 5}}), "{}"):
         description.write_text(damaged)
         with pytest.raises(EncodingError, match="holds no readable encoder .* train this model again"):

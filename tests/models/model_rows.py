@@ -6,7 +6,7 @@ from hinet_core.dataset import Dataset, FeatureSpec, FieldSpec
 
 
 def make_spec(n_scenarios: int = 3, n_tasks: int = 2, n_positions: int = 4) -> FeatureSpec:
-    """Ids, numbers and a list, one of each kept out of x."""
+    """Ids, numbers and a list, one of each kept out of x. Task 1 follows task 0, and so does each later one."""
     return FeatureSpec(
         fields=(FieldSpec("user", "id", 9), FieldSpec("secret", "id", 5, in_x=False), FieldSpec("item", "id", 7)),
         numbers=(FieldSpec("price", "number"), FieldSpec("hidden", "number", in_x=False), FieldSpec("age", "number")),
@@ -14,6 +14,7 @@ def make_spec(n_scenarios: int = 3, n_tasks: int = 2, n_positions: int = 4) -> F
         scenarios=tuple(f"scenario_{i}" for i in range(n_scenarios)),
         tasks=tuple(f"task_{i}" for i in range(n_tasks)),
         n_positions=n_positions,
+        after=(-1, *[0] * (n_tasks - 1)),
     )
 
 
@@ -36,3 +37,11 @@ def make_rows(spec: FeatureSpec, n: int, seed: int = 0) -> Dataset:
         day_N=torch.zeros(n, dtype=torch.int64),
         lists=lists,
     )
+
+
+def randomized(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Random weights everywhere, also where training starts at zero."""
+    torch.manual_seed(seed)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model

@@ -99,7 +99,7 @@ def test_saved_and_loaded_model_gives_the_same_bits(name, tmp_path):
 def planted(n: int, seed: int) -> tuple[FeatureSpec, Dataset]:
     """Task 0: left likes odd items, right likes high ones. Task 1: the number's sign. 10 % of labels are flipped."""
     fields, numbers = (FieldSpec("item", "id", 12),), (FieldSpec("price", "number"),)
-    spec = FeatureSpec(fields, numbers, (), ("left", "right"), ("like", "buy"))
+    spec = FeatureSpec(fields, numbers, (), ("left", "right"), ("like", "buy"), after=(-1, -1))
     g = torch.Generator().manual_seed(seed)
     item_N, scenario_N = torch.randint(2, 12, (n,), generator=g), torch.randint(0, 2, (n,), generator=g)
     price_N, zeros_N = torch.randn(n, generator=g), torch.zeros(n, dtype=torch.int64)

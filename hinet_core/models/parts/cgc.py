@@ -1,0 +1,120 @@
+"""Customized gate control and its stack: the task layer of PLE and of HiNet.
+
+Tang et al., "Progressive Layered Extraction", RecSys 2020. B batch, C width of the input, E experts, H hidden,
+R experts that a gate reads, T tasks. Groups are task 0's own experts, task 1's, ..., and last the shared ones.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from hinet_core.models.layers import Experts, linear
+
+
+class Extraction(nn.Module):
+    """One level: groups of experts, and gates that each mix the experts of some groups.
+
+    At the first level all groups and gates have one input, so that the experts' first layers are one product. Above it
+    group k and gate k read what gate k of the level below made.
+    """
+
+    def __init__(
+        self,
+        sizes_E: Sequence[int],
+        reads: Sequence[Sequence[int]],
+        n_in: int,
+        widths: Sequence[int],
+        dropout: float,
+        first: bool,
+    ) -> None:
+        super().__init__()
+        self.sizes_E, self.reads = list(sizes_E), reads
+        self.sizes_R = [sum(sizes_E[group] for group in groups) for groups in reads]
+        self.experts: nn.Module
+        self.gate: nn.Module
+        if first:
+            self.experts = Experts(sum(sizes_E), n_in, widths, dropout)
+            self.gate = linear(n_in, sum(self.sizes_R))
+        else:
+            self.experts = nn.ModuleList(Experts(n, n_in, widths, dropout) for n in sizes_E)
+            self.gate = nn.ModuleList(linear(n_in, n) for n in self.sizes_R)
+
+    def extract(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """One (B, C) per group -> what each gate mixed (B, H), its weights (B, R) in the order of what it reads."""
+        groups, logits = self._groups(inputs), self._logits(inputs)
+        mixed, gates = [], []
+        for logits_BR, reads in zip(logits, self.reads, strict=True):
+            # g(x) = sum_r softmax(W x)_r E_r(x), equations 1 to 3
+            gate_BR = logits_BR.softmax(dim=1)
+            parts = gate_BR.t()[..., None].split([self.sizes_E[group] for group in reads])
+            products = [(part_RB1 * groups[group]).sum(dim=0) for part_RB1, group in zip(parts, reads, strict=True)]
+            mixed.append(sum(products[1:], start=products[0]))
+            gates.append(gate_BR)
+        return mixed, gates
+
+    def _groups(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """-> the experts' outputs, one (experts of the group, B, H) per group"""
+        if isinstance(self.experts, nn.ModuleList):
+            return [experts(input_BC) for experts, input_BC in zip(self.experts, inputs, strict=True)]
+        return list(self.experts(inputs[0]).split(self.sizes_E))
+
+    def _logits(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        if isinstance(self.gate, nn.ModuleList):
+            # Only the top level has fewer gates than groups: the shared one is missing there.
+            return [gate(input_BC) for gate, input_BC in zip(self.gate, inputs, strict=False)]
+        return list(self.gate(inputs[0]).split(self.sizes_R, dim=1))
+
+
+class CustomizedGateControl(Extraction):
+    """T_t = sum_r softmax(W_t x)_r [E_t ; E_s]_r(x), after `levels - 1` levels of the same kind below.
+
+    There the shared group has a gate too, over all experts. The gate of a task reads its own and the shared experts
+    (`lower_reads` "own"), or all of them ("all", as in the code of HiNet's authors).
+    """
+
+    def __init__(
+        self,
+        n_tasks: int,
+        n_own: int,
+        n_shared: int,
+        n_in: int,
+        widths: Sequence[int],
+        dropout: float,
+        levels: int = 1,
+        lower_reads: Literal["own", "all"] = "own",
+    ) -> None:
+        _check(n_own, n_shared, levels, lower_reads)
+        sizes_E, everything = [n_own] * n_tasks + [n_shared], list(range(n_tasks + 1))
+        own_and_shared = [[task, n_tasks] for task in range(n_tasks)]
+        in_top = n_in if levels == 1 else widths[-1]
+        super().__init__(sizes_E, own_and_shared, in_top, widths, dropout, first=levels == 1)
+        below = own_and_shared if lower_reads == "own" else [everything] * n_tasks
+        self.lower = nn.ModuleList(
+            Extraction(
+                sizes_E, [*below, everything], n_in if level == 0 else widths[-1], widths, dropout, first=level == 0
+            )
+            for level in range(levels - 1)
+        )
+        self.shape_TR = (n_tasks, n_own + n_shared)
+
+    def forward(self, input_BC: Tensor) -> tuple[list[Tensor], Tensor]:
+        """-> one (B, H) per task, gates of the top level (B, T, R)"""
+        inputs = [input_BC] * len(self.sizes_E)
+        for level in self.lower:
+            # g^{k,j}(x) = w^{k,j}(g^{k,j-1}(x)) S^{k,j}(x), equation 5
+            inputs, _ = cast(Extraction, level).extract(inputs)
+        mixed, gates = self.extract(inputs)
+        return mixed, torch.stack(gates, dim=1)
+
+
+def _check(n_own: int, n_shared: int, levels: int, lower_reads: str) -> None:
+    if levels < 1:
+        raise ValueError(f"levels is {levels}, expected at least 1")
+    if lower_reads not in ("own", "all"):
+        raise ValueError(f"lower_reads is {lower_reads!r}, expected 'own' or 'all'")
+    if n_own + n_shared == 0:
+        raise ValueError("own_experts + shared_experts is 0, expected at least one expert per task")
+    if levels > 1 and min(n_own, n_shared) == 0:
+        raise ValueError(f"own_experts is {n_own}, shared_experts {n_shared}: {levels} levels need one of each")
