@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import MLP, Calibration, Dropout, Experts, FieldEmbedding, PositionTerm, linear
-from hinet_core.models.parts.cgc import CustomizedGateControl
+from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, TaskModel, linear
+from hinet_core.models.parts.routed import RoutedGateControl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +28,21 @@ class Config:
     own_experts: int = 2  # m_t of the CGC, per task
     shared_experts: int = 2  # m_s of the CGC
     expert_widths: tuple[int, ...] = (64, 32)
+    levels: int = 1  # of the CGC, stacked as in PLE
+    lower_reads: Literal["own", "all"] = "own"  # what a task's gate below the top level reads
     tower_widths: tuple[int, ...] = (32,)
     input_dropout: float = 0.0
     dropout: float = 0.0  # after each sub-expert layer
     task_dropout: float = 0.0  # after each CGC expert layer
     san_norm: Literal["exclude", "zero_after"] = "exclude"  # softmax over the others, or over all then own = 0
     scenario_in_x: bool = False
+    heads: Literal["per_task", "per_scenario_task"] = "per_task"  # own CGC experts, gate and tower of each
 
 
 PRESETS = {
     "quick": Config(input_dropout=0.1, dropout=0.3, task_dropout=0.3),
-    # The sizes of the authors' code. DEPARTS: without its BatchNorm, ReLU gates and one head per scenario, since
-    # there the CGC gate is dead and labels of other scenarios count as negatives.
+    # The sizes of the authors' code. DEPARTS: without its BatchNorm, ReLU gates and one head per scenario and task,
+    # since there the CGC gate is dead and labels of other scenarios count as negatives.
     "paper": Config(
         embedding=16,
         scenario_embedding=64,
@@ -103,7 +106,48 @@ class ScenarioAwareAttention(nn.Module):
         return logits_SS.softmax(dim=1).masked_fill(self.own_SS, 0.0)
 
 
-class HiNet(nn.Module):
+class TaskHeads(nn.Module):
+    """The task layer: z_h = Tower_h(T_h), T_h = sum_r softmax(W_h C_i)_r [E_h ; E_s]_r(C_i), for a row's heads h.
+
+    `per_task`: head t is task t in every scenario. `per_scenario_task`: head i T + t is task t in scenario i, and a row
+    passes through those of its own scenario alone; as no other enters its loss, that is masked by scenario.
+    """
+
+    def __init__(self, c: Config, n_in: int, n_scenarios: int, n_tasks: int) -> None:
+        super().__init__()
+        if c.heads not in ("per_task", "per_scenario_task"):
+            raise ValueError(f"heads is {c.heads!r}, expected 'per_task' or 'per_scenario_task'")
+        self.n_scenarios, self.n_tasks, self.routes = n_scenarios, n_tasks, c.heads == "per_scenario_task"
+        n_heads = n_scenarios * n_tasks if self.routes else n_tasks
+        self.cgc = RoutedGateControl(
+            n_heads, c.own_experts, c.shared_experts, n_in, c.expert_widths, c.task_dropout, c.levels, c.lower_reads
+        )
+        self.towers = nn.ModuleList(MLP(c.expert_widths[-1], c.tower_widths, 1) for _ in range(n_heads))
+
+    def forward(self, input_BC: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor]:
+        """-> logits (B, T), gates (B, T, R) of each row's own heads"""
+        if not self.routes:
+            mixed, gate_BTR = self.cgc(input_BC)
+            return self._logits(mixed, 0), gate_BTR
+        # In the order of their scenarios, rows of one are a slice; a stable sort keeps every sum the same each time.
+        order_B = scenario_B.argsort(stable=True)
+        sizes_S = scenario_B.bincount(minlength=self.n_scenarios).tolist()
+        scenarios, gate_BTR = self.cgc.routed(input_BC[order_B], sizes_S)
+        logits_BT = torch.cat([self._logits(mixed, i * self.n_tasks) for i, mixed in enumerate(scenarios)])
+        back_B = order_B.argsort()
+        return logits_BT[back_B], gate_BTR[back_B]
+
+    def all_heads(self, input_BC: Tensor) -> Tensor:
+        """Every row through every head -> logits (B, heads)"""
+        return self._logits(self.cgc(input_BC)[0], 0)
+
+    def _logits(self, mixed: Sequence[Tensor], first: int) -> Tensor:
+        """One (N, H) per head from `first` on -> (N, as many)"""
+        towers = list(self.towers)[first : first + len(mixed)]
+        return torch.cat([tower(mixed_NH) for tower, mixed_NH in zip(towers, mixed, strict=True)], dim=1)
+
+
+class HiNet(TaskModel):
     """Batch -> logits_BT. `HiNet(spec)` is the quick preset without dropout; see `Config`."""
 
     def __init__(self, spec: FeatureSpec, config: Config | None = None) -> None:
@@ -116,12 +160,8 @@ class HiNet(nn.Module):
             1 + n_scenarios, self.fields.width, c.sub_experts, c.sub_expert_widths, c.dropout
         )
         self.san = ScenarioAwareAttention(n_scenarios, c.scenario_embedding, c.san_norm)
-        self.cgc = CustomizedGateControl(
-            n_tasks, c.own_experts, c.shared_experts, 3 * n_hidden, c.expert_widths, c.task_dropout
-        )
-        self.towers = nn.ModuleList(MLP(c.expert_widths[-1], c.tower_widths, 1) for _ in spec.tasks)
-        self.position = PositionTerm(n_scenarios, spec.n_positions, n_tasks)
-        self.calibration = Calibration(n_scenarios, n_tasks)
+        self.heads = TaskHeads(c, 3 * n_hidden, n_scenarios, n_tasks)
+        self.add_end(spec)
 
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
@@ -132,11 +172,9 @@ class HiNet(nn.Module):
         x_BD = self.input_dropout(self.fields(batch))
         groups_GBH, sei_BGK = self.sei(x_BD)
         san_SS = self.san()
-        tasks, cgc_BTR = self.cgc(self.scenario_layer(groups_GBH, san_SS, batch.scenario_B))
-        logits_BT = torch.cat([tower(task_BH) for tower, task_BH in zip(self.towers, tasks, strict=True)], dim=1)
-        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
-        logits_BT = self.calibration(logits_BT, batch.scenario_B)
-        return Explanation(logits_BT, san_SS, sei_BGK, cgc_BTR)
+        scenario_BC = self.scenario_layer(groups_GBH, san_SS, batch.scenario_B)
+        logits_BT, cgc_BTR = self.heads(scenario_BC, batch.scenario_B)
+        return Explanation(self.finish(logits_BT, batch), san_SS, sei_BGK, cgc_BTR)
 
     @staticmethod
     def scenario_layer(groups_GBH: Tensor, san_SS: Tensor, scenario_B: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from hinet_core.dataset import Batch, FeatureSpec
 # Of a calibration curve: 64 intervals, so that six halvings find one.
 HALVING = (32, 16, 8, 4, 2, 1)
 KNOTS = 2 * HALVING[0] + 1
+ALL = slice(None)
 
 
 class FieldEmbedding(nn.Module):
@@ -92,16 +93,16 @@ class Experts(nn.Module):
         self.weights = nn.ParameterList(xavier(n_experts, n_in, n_out) for n_in, n_out in pairwise(sizes))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(n_experts, n_out)) for n_out in widths)
 
-    def forward(self, x_BI: Tensor) -> Tensor:
-        """-> (E, B, H)"""
-        first_EIO, first_bias_EO = self.weights[0], self.biases[0]
+    def forward(self, x_BI: Tensor, which: slice = ALL) -> Tensor:
+        """-> (E, B, H) of all experts, or of those in the slice."""
+        first_EIO, first_bias_EO = self.weights[0][which], self.biases[0][which]
         n_experts, n_in, n_out = first_EIO.shape
         # All experts read the same x: their first layers are one wide product.
         wide_IW = first_EIO.transpose(0, 1).reshape(n_in, n_experts * n_out)
         hidden_BW = self._activate(torch.addmm(first_bias_EO.flatten(), x_BI, wide_IW))
-        hidden_EBH = hidden_BW.view(-1, n_experts, n_out).transpose(0, 1)
+        hidden_EBH = hidden_BW.view(len(x_BI), n_experts, n_out).transpose(0, 1)
         for weight_EIO, bias_EO in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden_EBH = self._activate(torch.baddbmm(bias_EO[:, None], hidden_EBH, weight_EIO))
+            hidden_EBH = self._activate(torch.baddbmm(bias_EO[which, None], hidden_EBH, weight_EIO[which]))
         return hidden_EBH
 
     def _activate(self, hidden: Tensor) -> Tensor:

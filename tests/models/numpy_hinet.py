@@ -74,20 +74,21 @@ def scenario_representation(model: HiNet, p: dict, x: np.ndarray, i: int, n_scen
     return np.concatenate([outputs[0], outputs[1 + i], mixed])
 
 
-def task_logit(model: HiNet, p: dict, c: np.ndarray, task: int, n_tasks: int) -> float:
-    """CGC and tower of one task."""
+def head_logit(model: HiNet, p: dict, c: np.ndarray, head: int) -> float:
+    """CGC and tower of one head: a task, or a (scenario, task) pair in the order of the scenarios."""
     config = model.config
     n_layers, own, shared = len(config.expert_widths), config.own_experts, config.shared_experts
-    weights = [p[f"cgc.experts.weights.{m}"] for m in range(n_layers)]
-    biases = [p[f"cgc.experts.biases.{m}"] for m in range(n_layers)]
-    read = [task * own + m for m in range(own)] + [n_tasks * own + m for m in range(shared)]
-    gates = slice(task * (own + shared), (task + 1) * (own + shared))
-    gate = softmax(linear(p["cgc.gate.weight"][gates], p["cgc.gate.bias"][gates], c))
+    weights = [p[f"heads.cgc.experts.weights.{m}"] for m in range(n_layers)]
+    biases = [p[f"heads.cgc.experts.biases.{m}"] for m in range(n_layers)]
+    n_heads = len(model.heads.towers)
+    read = [head * own + m for m in range(own)] + [n_heads * own + m for m in range(shared)]
+    gates = slice(head * (own + shared), (head + 1) * (own + shared))
+    gate = softmax(linear(p["heads.cgc.gate.weight"][gates], p["heads.cgc.gate.bias"][gates], c))
     h = sum(g * layers(weights, biases, e, c) for g, e in zip(gate, read, strict=True))
     for m in range(len(config.tower_widths)):
-        key = f"towers.{task}.layers.{2 * m}"
+        key = f"heads.towers.{head}.layers.{2 * m}"
         h = np.maximum(0.0, linear(p[f"{key}.weight"], p[f"{key}.bias"], h))
-    key = f"towers.{task}.layers.{2 * len(config.tower_widths)}"
+    key = f"heads.towers.{head}.layers.{2 * len(config.tower_widths)}"
     return float(linear(p[f"{key}.weight"], p[f"{key}.bias"], h)[0])
 
 
@@ -102,5 +103,6 @@ def logits(model: HiNet, spec: FeatureSpec, rows: Dataset) -> np.ndarray:
         c = scenario_representation(model, p, x, i, n_scenarios)
         for task in range(n_tasks):
             position = p["position.slots_SPT"][i, slot - 1, task] if slot > 0 else 0.0
-            result[n, task] = task_logit(model, p, c, task, n_tasks) + position
+            head = i * n_tasks + task if model.config.heads == "per_scenario_task" else task
+            result[n, task] = head_logit(model, p, c, head) + position
     return result

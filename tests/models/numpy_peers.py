@@ -81,6 +81,4 @@ def ple_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
     x = x_of(model, spec, p, rows, n)
     n_layers = len(c.expert_widths)
     tasks = cgc_row(p, "cgc.", n_tasks, c.own_experts, c.shared_experts, n_layers, c.levels, "own", x)
-    return np.array(
-        [mlp(p, f"towers.{t}", c.tower_widths, tasks[t])[0] + slot(p, rows, n, t) for t in range(n_tasks)]
-    )
+    return np.array([mlp(p, f"towers.{t}", c.tower_widths, tasks[t])[0] + slot(p, rows, n, t) for t in range(n_tasks)])

@@ -39,7 +39,11 @@ def everything(rows) -> Batch:
 @pytest.mark.parametrize("n_scenarios", [1, 2, 3])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"san_norm": "zero_after", "scenario_in_x": True}, {"sub_expert_widths": (5,), "tower_widths": ()}],
+    [
+        {},
+        {"san_norm": "zero_after", "scenario_in_x": True, "heads": "per_scenario_task"},
+        {"sub_expert_widths": (5,), "tower_widths": ()},
+    ],
     ids=["default", "switched", "one layer"],
 )
 def test_forward_is_that_of_the_slow_reference(n_scenarios, changes):
@@ -111,12 +115,12 @@ def test_a_task_sends_no_gradient_to_the_experts_towers_and_gates_of_another():
     spec = make_spec(3)
     model, batch = small(spec), everything(make_rows(spec, 40))
     model(batch)[:, 0].sum().backward()
-    own_0, own_1, shared = model.cgc.experts.weights[0].grad.split(model.cgc.sizes_E)
+    own_0, own_1, shared = model.heads.cgc.experts.weights[0].grad.split([2, 2, 1])
     assert own_1.abs().sum() == 0
     assert own_0.abs().sum() > 0 and shared.abs().sum() > 0
-    gate_0, gate_1 = model.cgc.gate.weight.grad.unflatten(0, model.cgc.shape_TR)
+    gate_0, gate_1 = model.heads.cgc.gate.weight.grad.chunk(2)
     assert gate_1.abs().sum() == 0 and gate_0.abs().sum() > 0
-    assert all(parameter.grad is None or not parameter.grad.any() for parameter in model.towers[1].parameters())
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in model.heads.towers[1].parameters())
 
 
 def test_gates_sum_to_one_over_what_they_read():
@@ -177,8 +181,8 @@ def test_authors_sizes_give_their_known_module_counts():
         spec, Config(sub_experts=5, sub_expert_widths=(128, 64), expert_widths=(128, 64), tower_widths=(128, 64))
     )
     assert sum(p.numel() for p in model.sei.parameters()) == 7 * (645 * d + 41_925)
-    assert sum(p.numel() for p in model.cgc.experts.parameters()) == 6 * 32_960
-    assert sum(p.numel() for p in model.towers.parameters()) == 2 * 16_641
+    assert sum(p.numel() for p in model.heads.cgc.experts.parameters()) == 6 * 32_960
+    assert sum(p.numel() for p in model.heads.towers.parameters()) == 2 * 16_641
 
 
 def test_scenario_id_enters_x_only_when_asked():

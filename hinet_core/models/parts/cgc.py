@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hinet_core.models.layers import Experts, linear
 
@@ -43,28 +44,38 @@ class Extraction(nn.Module):
 
     def extract(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """One (B, C) per group -> what each gate mixed (B, H), its weights (B, R) in the order of what it reads."""
-        groups, logits = self._groups(inputs), self._logits(inputs)
-        mixed, gates = [], []
-        for logits_BR, reads in zip(logits, self.reads, strict=True):
-            # g(x) = sum_r softmax(W x)_r E_r(x), equations 1 to 3
-            gate_BR = logits_BR.softmax(dim=1)
-            parts = gate_BR.t()[..., None].split([self.sizes_E[group] for group in reads])
-            products = [(part_RB1 * groups[group]).sum(dim=0) for part_RB1, group in zip(parts, reads, strict=True)]
-            mixed.append(sum(products[1:], start=products[0]))
-            gates.append(gate_BR)
+        groups = self.experts_of(range(len(self.sizes_E)), inputs)
+        gates = self.gates_of(range(len(self.reads)), inputs)
+        mixed = [
+            mixture(gate_BR, [groups[group] for group in reads])
+            for gate_BR, reads in zip(gates, self.reads, strict=True)
+        ]
         return mixed, gates
 
-    def _groups(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """-> the experts' outputs, one (experts of the group, B, H) per group"""
+    def experts_of(self, which: range, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """-> outputs of these groups' experts, one (experts of the group, B, H) per group"""
         if isinstance(self.experts, nn.ModuleList):
-            return [experts(input_BC) for experts, input_BC in zip(self.experts, inputs, strict=True)]
-        return list(self.experts(inputs[0]).split(self.sizes_E))
+            return [self.experts[group](inputs[group]) for group in which]
+        sizes = [self.sizes_E[group] for group in which]
+        first = sum(self.sizes_E[: which.start])
+        return list(self.experts(inputs[0], slice(first, first + sum(sizes))).split(sizes))
 
-    def _logits(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+    def gates_of(self, which: range, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """-> weights of these gates, one (B, R) per gate"""
         if isinstance(self.gate, nn.ModuleList):
-            # Only the top level has fewer gates than groups: the shared one is missing there.
-            return [gate(input_BC) for gate, input_BC in zip(self.gate, inputs, strict=False)]
-        return list(self.gate(inputs[0]).split(self.sizes_R, dim=1))
+            return [self.gate[gate](inputs[gate]).softmax(dim=1) for gate in which]
+        sizes = [self.sizes_R[gate] for gate in which]
+        rows = slice(first := sum(self.sizes_R[: which.start]), first + sum(sizes))
+        gate = cast(nn.Linear, self.gate)
+        logits = functional.linear(inputs[0], gate.weight[rows], gate.bias[rows]).split(sizes, dim=1)
+        return [logits_BR.softmax(dim=1) for logits_BR in logits]
+
+
+def mixture(gate_BR: Tensor, groups: Sequence[Tensor]) -> Tensor:
+    """g(x) = sum_r softmax(W x)_r E_r(x), equations 1 to 3: groups of (experts, B, H) -> (B, H)"""
+    parts = gate_BR.t()[..., None].split([len(group) for group in groups])
+    products = [(part_RB1 * group_RBH).sum(dim=0) for part_RB1, group_RBH in zip(parts, groups, strict=True)]
+    return sum(products[1:], start=products[0])
 
 
 class CustomizedGateControl(Extraction):
@@ -101,12 +112,16 @@ class CustomizedGateControl(Extraction):
 
     def forward(self, input_BC: Tensor) -> tuple[list[Tensor], Tensor]:
         """-> one (B, H) per task, gates of the top level (B, T, R)"""
+        mixed, gates = self.extract(self.lowered(input_BC))
+        return mixed, torch.stack(gates, dim=1)
+
+    def lowered(self, input_BC: Tensor) -> list[Tensor]:
+        """-> what the top level reads: one (B, C) per group"""
         inputs = [input_BC] * len(self.sizes_E)
         for level in self.lower:
             # g^{k,j}(x) = w^{k,j}(g^{k,j-1}(x)) S^{k,j}(x), equation 5
             inputs, _ = cast(Extraction, level).extract(inputs)
-        mixed, gates = self.extract(inputs)
-        return mixed, torch.stack(gates, dim=1)
+        return inputs
 
 
 def _check(n_own: int, n_shared: int, levels: int, lower_reads: str) -> None:
