@@ -26,7 +26,7 @@ SECTIONS = {
     "[[scenarios]]": ["Scenario"],
     "[[tasks]]": ["Task", "Condition"],
     "[dedupe]": ["Dedupe"],
-    "[features]": ["Features", "Entity", "Recent", "Buckets", "Cross"],
+    "[features]": ["Features", "Entity", "Recent", "MadeNumber", "Buckets", "Cross"],
     "[quality]": ["Quality", "Rates", "History", "Drift", "Leaks"],
     "[split], [lift], [schedule], [world]": ["Split", "LiftSection", "Schedule"],
 }

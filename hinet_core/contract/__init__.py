@@ -3,7 +3,7 @@
 from hinet_core.contract.bounds import Rates
 from hinet_core.contract.columns import Spread
 from hinet_core.contract.computed import Computed, computed_features
-from hinet_core.contract.fields import Buckets, Cross, declared
+from hinet_core.contract.fields import Buckets, Cross, MadeNumber, declared
 from hinet_core.contract.grammar import (
     Column,
     Condition,
@@ -30,6 +30,7 @@ __all__ = [
     "ContractError",
     "Cross",
     "Entity",
+    "MadeNumber",
     "Origin",
     "Rates",
     "Scenario",

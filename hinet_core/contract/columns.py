@@ -36,6 +36,7 @@ DUCKDB_TYPES = {
     "float64": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
     "list<int64>": "BIGINT[]", "list<float64>": "DOUBLE[]", "list<string>": "VARCHAR[]",
 }  # fmt: skip
+MAX_LIST_LENGTH = 100
 RESERVED = (
     "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
     "exposed_at", "scenario_value", "placed_day", "verdict", "nth",
@@ -114,6 +115,8 @@ class Column(Part):
     pattern: Pattern | None = None
     encode: Literal["id", "number", "list"] | None = None
     min_count: int | None = Field(default=None, ge=1)
+    length: int | None = Field(default=None, ge=0, le=MAX_LIST_LENGTH)
+    newest: Literal["first", "last"] = "first"
     unit: str = ""
     description: str = ""
 
@@ -154,6 +157,9 @@ class Column(Part):
             raise ValueError(f"a column with role {self.role!r} can never be an input: remove encode")
         if self.min_count is not None and self.encode not in ("id", "list"):
             raise ValueError(f"min_count: found {self.min_count}, allowed: none without encode = 'id' or 'list'")
+        for key, given in (("length", self.length is not None), ("newest", self.newest != "first")):
+            if given and self.encode != "list":
+                raise ValueError(f"{key}: found {getattr(self, key)!r}, allowed: none without encode = 'list'")
         if self.encode == "list" and self.type not in ("list<int64>", "list<string>"):
             raise ValueError(f"encode = 'list' needs type 'list<int64>' or 'list<string>', found {self.type!r}")
         if self.encode == "number" and not (self.is_number or self.type == "bool"):

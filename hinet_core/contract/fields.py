@@ -1,4 +1,5 @@
-"""Id fields made of other columns: a number by its buckets, two or three columns as one. What they owe the rest."""
+"""Fields made of other columns: numbers of numbers and lists, a number by its buckets, columns as one id; and what
+they owe the rest."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Self
@@ -17,6 +18,29 @@ GIVEN = ("scenario_id", "hour", "weekday")
 MOST_BUCKETS = 100
 
 Bound = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class MadeNumber(Part):
+    """(of + prior * base) / (per + prior), where a list stands for its length; without `per`, `of` itself.
+
+    With `equal_to`, `of` is a list and stands for how many of its items are the row's value of that column.
+    """
+
+    name: Name
+    of: str
+    equal_to: str | None = None
+    per: str | None = None
+    prior: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    base: float = Field(default=0.0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        for key in ("prior", "base"):
+            if self.per is None and getattr(self, key):
+                raise ValueError(f"{key}: found {getattr(self, key):g}, allowed: none without per")
+        if self.base and not self.prior:
+            raise ValueError(f"base: found {self.base:g}, allowed: with a prior, which says what it weighs")
+        return self
 
 
 class Buckets(Part):
@@ -53,20 +77,39 @@ def declared(contract: "Contract") -> tuple[Column | Computed, ...]:
 
 def number_names(contract: "Contract") -> set[str]:
     """What can be put into buckets."""
-    return {one.name for one in declared(contract) if one.encode == "number"}
+    made = {one.name for one in contract.features.numbers}
+    return {one.name for one in declared(contract) if one.encode == "number"} | made
+
+
+def list_names(contract: "Contract") -> set[str]:
+    """What can be counted in."""
+    return {one.name for one in declared(contract) if one.encode == "list"}
 
 
 def id_names(contract: "Contract") -> set[str]:
     """What can be crossed: single values that are ids, or numbers by their buckets."""
     ids = {one.name for one in declared(contract) if one.encode == "id"}
-    who_and_what = {column.name for role in ("user", "item") for column in contract.columns_with(role)}  # type: ignore[arg-type]
-    return ids | who_and_what | {*GIVEN} | {one.name for one in contract.features.buckets}
+    return ids | who_and_what(contract) | {*GIVEN} | {one.name for one in contract.features.buckets}
+
+
+def who_and_what(contract: "Contract") -> set[str]:
+    """The columns of the user and the item, encoded or not: every row of `examples` has them."""
+    return {column.name for role in ("user", "item") for column in contract.columns_with(role)}  # type: ignore[arg-type]
 
 
 def field_references(contract: "Contract") -> list[tuple[str, str, set[str]]]:
     """Every name that buckets and crosses use: where it stands, the name, the names that exist."""
-    numbers, ids = number_names(contract), id_names(contract)
-    uses = [(f"features.buckets.{one.name}.of", one.of, numbers) for one in contract.features.buckets]
+    numbers, ids, lists = number_names(contract), id_names(contract), list_names(contract)
+    # Numbers are not made of made ones: then no order matters.
+    given = {one.name for one in declared(contract) if one.encode == "number"} | lists
+    single = {one.name for one in declared(contract) if one.encode == "id"} | who_and_what(contract) | {"scenario_id"}
+    uses = []
+    for one in contract.features.numbers:
+        where = f"features.numbers.{one.name}"
+        uses.append((f"{where}.of", one.of, lists if one.equal_to else given))
+        uses += [(f"{where}.per", one.per, given)] if one.per else []
+        uses += [(f"{where}.equal_to", one.equal_to, single)] if one.equal_to else []
+    uses += [(f"features.buckets.{one.name}.of", one.of, numbers) for one in contract.features.buckets]
     return uses + [
         (f"features.crosses.{one.name}.columns", name, ids) for one in contract.features.crosses for name in one.columns
     ]
@@ -74,7 +117,8 @@ def field_references(contract: "Contract") -> list[tuple[str, str, set[str]]]:
 
 def check_field_names(contract: "Contract") -> list[str]:
     """A field is found by its name; a cross of a column with itself is that column."""
-    made = [("buckets", one.name) for one in contract.features.buckets]
+    made = [("numbers", one.name) for one in contract.features.numbers]
+    made += [("buckets", one.name) for one in contract.features.buckets]
     made += [("crosses", one.name) for one in contract.features.crosses]
     taken = {one.name.lower() for one in contract.columns} | {one.name.lower() for one in declared(contract)} | {*GIVEN}
     names = [name.lower() for _, name in made]

@@ -10,12 +10,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hinet_core.contract.bounds import Quality
 from hinet_core.contract.checks import contradictions
-from hinet_core.contract.columns import Column, Part, Role, Source
+from hinet_core.contract.columns import MAX_LIST_LENGTH, Column, Part, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
-from hinet_core.contract.fields import Buckets, Cross
+from hinet_core.contract.fields import Buckets, Cross, MadeNumber
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, as_written, is_number
-
-MAX_LIST_LENGTH = 100
 
 
 class ContractError(ValueError):
@@ -136,6 +134,7 @@ class Features(Part):
     min_token_count: int = Field(default=5, ge=1)
     entities: tuple[Entity, ...] = ()
     recent: tuple[Recent, ...] = ()
+    numbers: tuple[MadeNumber, ...] = ()
     buckets: tuple[Buckets, ...] = ()
     crosses: tuple[Cross, ...] = ()
 

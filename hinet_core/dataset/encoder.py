@@ -54,8 +54,8 @@ class Encoder:
         Labels are not looked at. Raises EncodingError when there is no row.
         """
         plan = Plan.of(contract)
-        rows = view_of(con, relation)
         check_columns(plan, relation.columns)
+        rows = view_of(con, relation.project(plan.made_columns))
         last_slot = f"MAX({quote_identifier(plan.position)})" if plan.position else "NULL"
         ((count, last),) = con.sql(f"SELECT COUNT(*), {last_slot} FROM {rows}").fetchall()
         if not count:
@@ -67,6 +67,7 @@ class Encoder:
         transforms: dict[str, Transform] = {
             one.name: one.transform for one in computed_features(contract) if one.encode == "number"
         }
+        transforms |= {one.name: one.transform for one in plan.made}
         numbers = numbers_room.fit(con, rows, plan.numbers, transforms)
         n_positions = 0 if last is None else max(int(last) - plan.first_slot + 1, 0)
         return cls(plan, vocabulary, numbers, n_positions)
@@ -119,10 +120,10 @@ class Encoder:
         """One query for all columns: `f…` tokens, `k…` numbers, `l…` lists, `y…` labels, `m…` masks."""
         plan = self.plan
         check_columns(plan, relation.columns)
-        rows = view_of(con, relation)
+        rows = view_of(con, relation.project(plan.made_columns))
         columns = [f"{token} AS f{i}" for i, token in enumerate(plan.token_sql().values())]
         columns += [f"CAST({numbers_room.encode_sql(one)} AS FLOAT) AS k{i}" for i, one in enumerate(self.numbers)]
-        columns += [f"CAST({quote_identifier(one.name)} AS VARCHAR[]) AS l{i}" for i, one in enumerate(plan.lists)]
+        columns += [f"{one.sql} AS l{i}" for i, one in enumerate(plan.lists)]
         for i, task in enumerate(plan.tasks):
             label, mask = label_sql(task, plan.cutoff_us(as_of))
             columns += [f"CAST({label} AS FLOAT) AS y{i}", f"CAST({mask} AS FLOAT) AS m{i}"]

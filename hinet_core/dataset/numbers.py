@@ -30,6 +30,48 @@ class Number:
     scale: float = 1.0
 
 
+@dataclass(frozen=True)
+class Made:
+    """(of + prior * base) / (per + prior) as a column; a list is its length, or how often it holds `equal_to`."""
+
+    name: str
+    of: str
+    of_list: bool
+    equal_to: str = ""
+    per: str = ""
+    per_list: bool = False
+    prior: float = 0.0
+    base: float = 0.0
+
+    @property
+    def columns(self) -> list[str]:
+        return [one for one in (self.of, self.per, self.equal_to) if one]
+
+    def sql(self) -> str:
+        """The value as DOUBLE; missing where a part of it is, and where it would be divided by 0."""
+        of = amount_sql(self.of, self.of_list)
+        if self.equal_to:
+            # A count of texts, as ids are compared everywhere; a list without the value counts 0.
+            items, value = quote_identifier(self.of), quote_identifier(self.equal_to)
+            # No column of a contract can be called `nth`.
+            same = f"len(list_filter({items}, lambda nth: CAST(nth AS VARCHAR) = CAST({value} AS VARCHAR)))"
+            of = f"CASE WHEN {value} IS NOT NULL THEN CAST({same} AS DOUBLE) END"
+        if not self.per:
+            return of
+        part = f"({of} + {self.prior * self.base!r})"
+        whole = f"({amount_sql(self.per, self.per_list)} + {self.prior!r})"
+        return f"CASE WHEN {whole} <> 0 THEN {part} / {whole} END"
+
+    @property
+    def transform(self) -> "Transform":
+        return "identity" if self.per else "log1p"
+
+
+def amount_sql(column: str, is_list: bool) -> str:
+    """A number, or the length of a list."""
+    return f"CAST(len({quote_identifier(column)}) AS DOUBLE)" if is_list else finite_sql(column)
+
+
 def finite_sql(column: str) -> str:
     """The column as DOUBLE; what is not a finite number is missing."""
     value = f"CAST({quote_identifier(column)} AS DOUBLE)"

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from hinet_core.contract import Column, Computed, Contract, computed_features, declared, known_us_column, label_column
+from hinet_core.contract import (
+    Column,
+    Computed,
+    Contract,
+    MadeNumber,
+    computed_features,
+    declared,
+    known_us_column,
+    label_column,
+)
 from hinet_core.dataset.fields import CALENDAR, Bucketed, Crossed, token_sql
+from hinet_core.dataset.numbers import Made
 from hinet_core.dataset.window import EPOCH, MICROSECOND
 from hinet_core.lake import quote_identifier, quote_literal
 
@@ -29,10 +39,17 @@ class TaskTime:
 
 @dataclass(frozen=True)
 class ListField:
-    """A list of ids and how many of them a model reads: the first ones."""
+    """A list of ids and how many of them a model reads: the first ones, or from its end the last ones."""
 
     name: str
     length: int
+    from_end: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The items as texts, those that are read first."""
+        items = quote_identifier(self.name)
+        return f"CAST({f'list_reverse({items})' if self.from_end else items} AS VARCHAR[])"
 
 
 @dataclass(frozen=True)
@@ -52,18 +69,22 @@ class Plan:
     position: str | None
     first_slot: int
     after: tuple[int, ...] = ()
+    made: tuple[Made, ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> "Plan":
         inputs, features, position = declared(contract), contract.features, contract.column_for("position")
+        numbers = [one.name for one in inputs if one.encode == "number"]
         only_buckets = {one.of for one in features.buckets if not one.keep_number}
         place = {task.name: i for i, task in enumerate(contract.tasks)}
         return cls(
             ids=tuple(one.name for one in inputs if one.encode == "id"),
             buckets=tuple(Bucketed(one.name, one.of, one.bounds) for one in features.buckets),
             crosses=tuple(Crossed(one.name, one.columns) for one in features.crosses),
-            lists=tuple(ListField(one.name, list_length(one)) for one in inputs if one.encode == "list"),
-            numbers=tuple(one.name for one in inputs if one.encode == "number" and one.name not in only_buckets),
+            lists=tuple(one for one in map(list_field, inputs) if one.length),
+            numbers=tuple(
+                one for one in (*numbers, *(made.name for made in features.numbers)) if one not in only_buckets
+            ),
             scenarios=tuple(one.id for one in contract.modelled),
             tasks=tuple(TaskTime(one.name, one.matures_after // MICROSECOND) for one in contract.tasks),
             time_zone=contract.time_zone,
@@ -71,12 +92,18 @@ class Plan:
             position=position.name if position else None,
             first_slot=1 if position is None or position.min is None else int(position.min),
             after=tuple(-1 if task.after is None else place[task.after] for task in contract.tasks),
+            made=tuple(made_number(contract, one) for one in features.numbers),
         )
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The id fields in their order."""
         return (*self.ids, *(one.name for one in self.buckets), *(one.name for one in self.crosses), *CALENDAR)
+
+    @property
+    def made_columns(self) -> str:
+        """The columns of a view over examples: theirs and the made numbers."""
+        return ", ".join(["*", *(f"{one.sql()} AS {quote_identifier(one.name)}" for one in self.made)])
 
     def token_sql(self) -> dict[str, str]:
         """The token of every id field in a row."""
@@ -85,11 +112,12 @@ class Plan:
     @property
     def needed_columns(self) -> list[str]:
         """What examples must have to be encoded."""
-        made = {one.name for one in self.buckets}.union(CALENDAR)
+        made = {one.name for one in self.buckets}.union(CALENDAR, (one.name for one in self.made))
         columns = ["day_number", "record_number", "source_file", "hour", "exposed_us", "scenario_id", self.user]
-        columns += [*self.ids, *(one.column for one in self.buckets)]
+        columns += [*self.ids, *(one.column for one in self.buckets if one.column not in made)]
+        columns += [name for one in self.made for name in one.columns]
         columns += [part for one in self.crosses for part in one.parts if part not in made]
-        columns += [one.name for one in self.lists] + list(self.numbers)
+        columns += [one.name for one in self.lists] + [one for one in self.numbers if one not in made]
         columns += [make(task.name) for task in self.tasks for make in (label_column, known_us_column)]
         return columns + ([self.position] if self.position else [])
 
@@ -118,9 +146,18 @@ def min_counts(contract: Contract, names: Iterable[str]) -> dict[str, int]:
     return {name: own.get(name) or features.min_token_count for name in names}
 
 
-def list_length(one: Column | Computed) -> int:
-    """A computed list says itself how long it is."""
-    return one.length if isinstance(one, Computed) and one.length else LIST_LENGTH
+def list_field(one: Column | Computed) -> ListField:
+    """How a list is read, no item of what is no list; a computed one says itself how long it is, newest first."""
+    if one.encode != "list" or isinstance(one, Computed):
+        return ListField(one.name, one.length if isinstance(one, Computed) else 0)
+    return ListField(one.name, LIST_LENGTH if one.length is None else one.length, one.newest == "last")
+
+
+def made_number(contract: Contract, one: MadeNumber) -> Made:
+    lists = {each.name for each in declared(contract) if each.encode == "list"}
+    return Made(
+        one.name, one.of, one.of in lists, one.equal_to or "", one.per or "", one.per in lists, one.prior, one.base
+    )
 
 
 def label_sql(task: TaskTime, cutoff: int) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from datetime import date
 import duckdb
 
 from hinet_core.contract import Contract, known_day_column, known_us_column, label_column
-from hinet_core.contract.grammar import MAX_LIST_LENGTH, Recent
+from hinet_core.contract.columns import MAX_LIST_LENGTH
+from hinet_core.contract.grammar import Recent
 from hinet_core.features.history import (
     Lineage,
     day_number,
