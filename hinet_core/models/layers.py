@@ -1,7 +1,7 @@
 """Layers that every model shares.
 
-B batch, D width of x, E experts, H hidden, I input, K knots, L list length, O output, P positions, S scenarios,
-T tasks.
+B batch, D width of x, E experts, H hidden, I input, K knots, L list length, O output, P positions,
+R rows of the table, S scenarios, T tasks.
 """
 
 import math
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hinet_core.dataset import Batch, FeatureSpec
+from hinet_core.models.parts.open_rows import OpenRows
 
 # Of a calibration curve: 64 intervals, so that six halvings find one.
 HALVING = (32, 16, 8, 4, 2, 1)
@@ -27,9 +28,13 @@ class FieldEmbedding(nn.Module):
     One table holds the rows of all fields, each at its own offset: one lookup and one optimizer state. Only
     features with `in_x` enter. Row 0 of an id field is learned ("missing" may tell something); id 0 of a
     list is padding and never counts, and an empty list is all zeros.
+
+    Between `open_rows(batch)` and `close_rows()` that batch's rows are read from a copy of them, which takes the
+    gradient: it is as small as the batch, and the table's own, as large as the table, is never made.
     """
 
     offsets_F: Tensor
+    opened: OpenRows | None = None
 
     def __init__(self, spec: FeatureSpec, width: int, scenario_in_x: bool = False) -> None:
         super().__init__()
@@ -57,13 +62,30 @@ class FieldEmbedding(nn.Module):
         """-> x_BD"""
         parts: list[Tensor] = []
         if len(self.offsets_F):
-            rows_BF = self._ids(batch) + self.offsets_F
-            parts.append(functional.embedding(rows_BF, self.table).flatten(1))
+            parts.append(self._vectors(self._ids(batch) + self.offsets_F).flatten(1))
         parts += [self._pooled(batch.lists[name], offset) for name, offset in self.list_offsets.items()]
         if self.number_columns:
             numbers = batch.numbers_BN
             parts.append(numbers if self.all_numbers else numbers[:, self.number_columns])
         return torch.cat(parts, dim=1)
+
+    def open_rows(self, batch: Batch, places_R: Tensor) -> OpenRows:
+        """Forward passes over the batch, or parts of it, now read the copy. `places_R`: int32, one per row of the
+        table, what is in it does not matter."""
+        parts = [(self._ids(batch) + self.offsets_F).flatten()] if len(self.offsets_F) else []
+        parts += [(batch.lists[name] + offset).flatten() for name, offset in self.list_offsets.items()]
+        self.opened = OpenRows(self.table, torch.cat(parts) if parts else self.offsets_F, places_R)
+        return self.opened
+
+    def close_rows(self) -> None:
+        """Read the table itself again."""
+        self.opened = None
+
+    def _vectors(self, rows: Tensor) -> Tensor:
+        """Rows of the table, any shape -> the same shape and the width."""
+        if self.opened is None:
+            return functional.embedding(rows, self.table)
+        return self.opened(rows)
 
     def _ids(self, batch: Batch) -> Tensor:
         ids_BF = batch.fields_BF
@@ -74,7 +96,7 @@ class FieldEmbedding(nn.Module):
     def _pooled(self, ids_BL: Tensor, offset: int) -> Tensor:
         """Mean over the entries that are not padding -> (B, width)."""
         present_BL = (ids_BL > 0).to(self.table.dtype)
-        vectors_BLD = functional.embedding(ids_BL + offset, self.table)
+        vectors_BLD = self._vectors(ids_BL + offset)
         total_BD = (vectors_BLD * present_BL[..., None]).sum(dim=1)
         return total_BD / present_BL.sum(dim=1, keepdim=True).clamp(min=1)
 

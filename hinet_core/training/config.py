@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+OPTIMIZERS = ("adam", "adamw")
+EMBEDDING_OPTIMIZERS = ("dense_adam", "rowwise_adagrad", "touched_adam")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -10,8 +13,14 @@ class TrainConfig:
     epochs: int = 6  # at most; early stopping usually ends sooner
     patience: int = 2  # epochs without a better validation score before stopping
     batch_size: int = 1024
+    optimizer: str = "adam"  # of all but the embedding table: adam or adamw
     learning_rate: float = 1e-3  # Adam
-    embedding_l2: float = 1e-4  # coupled L2 of the embedding table
+    weight_decay: float = 0.0  # decoupled, of adamw only
+    # Of the embedding table: dense_adam moves every row at every step; rowwise_adagrad (one sum of squares per row) and
+    # touched_adam (each row's own Adam, whose clock are the batches with that row) move the batch's rows only.
+    embedding_optimizer: str = "dense_adam"
+    embedding_learning_rate: float = 0.0  # 0 = learning_rate; rowwise_adagrad needs about 20 times that of Adam
+    embedding_l2: float = 1e-4  # coupled L2 of the embedding table: of the rows that the step moves
     ema_decay: float = 0.998  # of the weights that are validated and kept; 0 = the last step's weights
     clip_norm: float = 5.0  # of the gradient of all parameters
     task_weights: tuple[float, ...] = ()  # lambda_t in the contract's order; empty = all 1
@@ -21,6 +30,14 @@ class TrainConfig:
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+        for name in ("weight_decay", "embedding_learning_rate", "embedding_l2"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        for name, known in (("optimizer", OPTIMIZERS), ("embedding_optimizer", EMBEDDING_OPTIMIZERS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError(f"weight_decay is {self.weight_decay}, but optimizer is adam: set it to adamw")
 
 
 TRAIN_PRESETS = {

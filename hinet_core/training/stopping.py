@@ -3,7 +3,8 @@
 N rows, T tasks.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -97,27 +98,79 @@ def _cells(scenario_N: np.ndarray, labels_NT: np.ndarray, mask_NT: np.ndarray) -
 class AveragedWeights:
     """Exponential moving average of a model's parameters; `decay` 0 keeps the last step's.
 
-    The decay grows from 0 with the steps taken, so that the random start is forgotten.
+    The decay grows from 0 with the steps taken, so that the random start is forgotten. Parameters in `by_row` change in
+    few rows a step: a row that stays at w is averaged when it is next changed or read, a <- w + (a - w) d_s ... d_t,
+    where d_s ... d_t are the decays since. That equals averaging it at every step but for rounding.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, by_row: Sequence[nn.Parameter] = ()) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay is {decay}, expected 0 <= decay < 1")
         self.decay = decay
         self.steps = 0
+        self.log_decays = 0.0  # log of the product of all decays so far
         self.live = list(model.parameters())
-        self.average = [parameter.detach().clone() for parameter in self.live]
+        self.stored = [parameter.detach().clone() if decay else parameter.detach() for parameter in self.live]
+        rows = {id(parameter) for parameter in by_row}
+        # log_decays as of which each row's average holds
+        self.as_of: dict[int, torch.Tensor] = {
+            i: torch.zeros(len(one), dtype=torch.float64, device=one.device)
+            for i, one in enumerate(self.live)
+            if decay and id(one) in rows
+        }
 
     @torch.no_grad()
-    def update(self) -> None:
+    def update(self, changed: Sequence[tuple[torch.Tensor, torch.Tensor]] = ()) -> None:
+        """After a step. `changed`: for each of `by_row`, the rows that the step changed and what they were before."""
         self.steps += 1
-        decay = min(self.decay, self.steps / (WARM_UP + self.steps)) if self.decay else 0.0
-        for average, live in zip(self.average, self.live, strict=True):
-            average.lerp_(live, 1 - decay)
+        if not self.decay:
+            return
+        decay = min(self.decay, self.steps / (WARM_UP + self.steps))
+        for (i, as_of_R), (rows_U, before_UD) in zip(self.as_of.items(), changed, strict=True):
+            average_UD = self.stored[i].index_select(0, rows_U)
+            average_UD.lerp_(before_UD, self._missed(as_of_R.index_select(0, rows_U), average_UD))
+            average_UD.lerp_(self.live[i].index_select(0, rows_U), 1 - decay)
+            self.stored[i].index_copy_(0, rows_U, average_UD)
+        self.log_decays += math.log(decay)
+        for as_of_R, (rows_U, _) in zip(self.as_of.values(), changed, strict=True):
+            as_of_R.index_fill_(0, rows_U, self.log_decays)
+        for i, (average, live) in enumerate(zip(self.stored, self.live, strict=True)):
+            if i not in self.as_of:
+                average.lerp_(live, 1 - decay)
+
+    @property
+    def average(self) -> list[torch.Tensor]:
+        """The averages as of the last step."""
+        with torch.no_grad():
+            for i, as_of_R in self.as_of.items():
+                self.stored[i].lerp_(self.live[i], self._missed(as_of_R, self.stored[i]))
+                as_of_R.fill_(self.log_decays)
+        return self.stored
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What `update` changes, by the parameter's place. Rows whose average is behind are left so: reading it here
+        would change how later steps round."""
+        averages = {str(place): average for place, average in enumerate(self.stored)} if self.decay else {}
+        behind = {f"as_of.{place}": as_of_R for place, as_of_R in self.as_of.items()}
+        counts = {"steps": torch.tensor(self.steps), "log_decays": torch.tensor(self.log_decays, dtype=torch.float64)}
+        return averages | behind | counts
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `state` gave."""
+        self.steps, self.log_decays = int(state["steps"]), float(state["log_decays"])
+        for name, mine in self.state().items():
+            mine.copy_(state[name])
+
+    def _missed(self, as_of_R: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """What the steps since move each row's average towards an unchanged value -> (R, 1), 1 - d_s ... d_t"""
+        return -torch.expm1(self.log_decays - as_of_R).to(like.dtype)[:, None]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the model holds the averaged weights."""
+        if not self.decay:
+            yield
+            return
         live = [parameter.detach().clone() for parameter in self.live]
         self.load(self.average)
         try:
