@@ -12,9 +12,9 @@ from typing import Any
 from hinet_core.contract import Contract
 from hinet_core.lake import Lake, connect, replace_text
 from hinet_core.quality.drift import CHAMPION, Reference
+from hinet_core.training.description import DESCRIPTION, CheckpointError, read_description, require_contract
 
 POINTER = "champion.json"
-DESCRIPTION = "model.json"  # in the folder of a version
 WITHOUT_GATE = "the latest {model}; no promotion gate has judged it"
 
 Row = dict[str, Any]
@@ -53,7 +53,15 @@ def set_champion(models_root: Path, contract: Contract, lake: Lake) -> Row:
 
 
 def promote(models_root: Path, contract: Contract, run: Row, reason: str) -> Row:
-    """Point at this run's version; the same pointer is left untouched."""
+    """Point at this run's version; the same pointer is left untouched.
+
+    Raises RegistryError, with the differences, for a version that was trained under another contract.
+    """
+    folder = models_root / run["version"]
+    try:
+        require_contract(folder, read_description(folder)["meta"], contract)
+    except CheckpointError as error:
+        raise RegistryError(f"{run['version']} cannot be the champion: {error}") from None
     pointer = {
         "contract": contract.name,
         "model": run["model"],

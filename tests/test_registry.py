@@ -1,6 +1,7 @@
 """Versions and the champion pointer: latest, atomic, and clear when something is missing."""
 
 import json
+import shutil
 import threading
 from datetime import date
 
@@ -19,6 +20,7 @@ from hinet_core.registry import (
     set_champion,
     versions,
 )
+from hinet_core.training.description import DESCRIPTION, FORMAT, KEYS, contract_of
 
 RUNS = pa.schema({"run_id": pa.string(), "model": pa.string(), "as_of": pa.date32(), "version": pa.string()})
 
@@ -33,8 +35,8 @@ def lake(tmp_path):
     return Lake(tmp_path / "lake")
 
 
-def trained(lake, models_root, model, day, folder=True):
-    """Commit what training commits: one row of runs, and the finished folder."""
+def trained(lake, models_root, model, day, folder=True, under=None):
+    """Commit what training commits: one row of runs, and of the finished folder what it says of itself."""
     version = f"{model}-{day.isoformat()}-00000000"
     run = {"run_id": f"run-{version}", "model": model, "as_of": day, "version": version}
     with lake.begin(f"train/{model}", day) as draft:
@@ -42,6 +44,9 @@ def trained(lake, models_root, model, day, folder=True):
         draft.commit()
     if folder:
         (models_root / version).mkdir(parents=True)
+        described = dict.fromkeys(KEYS, "") | {"format": FORMAT}
+        described["meta"] = {"contract": contract_of(under or load_contract("kuairand"))}
+        (models_root / version / DESCRIPTION).write_text(json.dumps(described))
     return run
 
 
@@ -63,6 +68,17 @@ def test_the_champion_is_the_latest_finished_challenger_and_says_that_no_gate_ju
     assert (chosen["version"], chosen["as_of"]) == (newest["version"], date(2022, 5, 6))
     assert chosen["reason"] == "the latest hinet; no promotion gate has judged it"
     assert chosen["data_fingerprint"] == contract.data_fingerprint
+
+
+def test_a_version_of_another_contract_is_refused_with_every_difference(tmp_path, lake, contract):
+    root = tmp_path / "models"
+    trained(lake, root, "hinet", date(2022, 5, 6), under=load_contract("meishi"))
+    with pytest.raises(RegistryError) as error:
+        set_champion(root, contract, lake)
+    said = str(error.value)
+    assert said.startswith("hinet-2022-05-06-00000000 cannot be the champion: hinet-2022-05-06-00000000 was trained ")
+    assert "under another contract than kuairand is now: column " in said and " more. Train it again" in said
+    assert champion(root) is None
 
 
 def test_versions_are_listed_by_as_of_with_what_is_on_disk(tmp_path, lake):
@@ -87,7 +103,7 @@ def test_a_champion_without_its_folder_is_an_error(tmp_path, lake, contract):
     root = tmp_path / "models"
     run = trained(lake, root, "hinet", date(2022, 5, 6))
     set_champion(root, contract, lake)
-    (root / run["version"]).rmdir()
+    shutil.rmtree(root / run["version"])
     with pytest.raises(RegistryError, match="expected its folder beside it, found none"):
         champion(root)
 

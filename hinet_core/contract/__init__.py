@@ -2,6 +2,7 @@
 
 from hinet_core.contract.bounds import Rates
 from hinet_core.contract.columns import Spread
+from hinet_core.contract.compare import at_most, contract_differences
 from hinet_core.contract.computed import Computed, computed_features
 from hinet_core.contract.fields import Buckets, Cross, MadeNumber, declared
 from hinet_core.contract.grammar import (
@@ -37,7 +38,9 @@ __all__ = [
     "Source",
     "Spread",
     "Task",
+    "at_most",
     "computed_features",
+    "contract_differences",
     "contract_path",
     "declared",
     "fingerprint",

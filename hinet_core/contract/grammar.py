@@ -274,12 +274,17 @@ class Contract(Part):
     @property
     def data_fingerprint(self) -> str:
         """Changes when a model trained under the old contract must not be used under the new one."""
+        return fingerprint(self.data_content)
+
+    @property
+    def data_content(self) -> dict[str, Any]:
+        """What `data_fingerprint` is made from, in JSON values: columns, scenarios, tasks, features, time zone."""
         words = {"title", "description", "unit", "retired"}
         named = {"columns", "scenarios", "tasks", "features", "time_zone"}
         parts = self.model_dump(mode="json", include=named, exclude_defaults=True)
         for group in ("columns", "scenarios", "tasks"):
             parts[group] = [{key: value for key, value in one.items() if key not in words} for one in parts[group]]
-        return fingerprint(parts)
+        return parts
 
     @property
     def full_fingerprint(self) -> str:

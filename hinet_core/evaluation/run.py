@@ -122,7 +122,7 @@ def evaluate(
     con = connect()
     try:
         runs = trained_runs(con, contract, lake, as_of, models)
-        scorers = [Scorer(run["model"], models_root / run["version"]) for run in runs]
+        scorers = [Scorer(run["model"], models_root / run["version"], contract) for run in runs]
         splits = {
             "judged": (judged_days(contract, as_of), settled_on(contract, as_of)),
             "valid": ([common_valid_day(runs)], as_of),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, equal
 
+from hinet_core.contract import Contract
 from hinet_core.dataset import Dataset, FeatureSpec
 from hinet_core.evaluation.cells import Rows, Scores
 from hinet_core.training.checkpoint import load
@@ -18,11 +19,11 @@ BATCH = 8192
 
 
 class Scorer:
-    """One model folder, loaded once for all splits."""
+    """One model folder, loaded once for all splits; one trained under another contract is refused."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, contract: Contract) -> None:
         self.name = name
-        self.bundle: Any = load(folder)
+        self.bundle: Any = load(folder, contract=contract)
 
     def score(
         self, con: duckdb.DuckDBPyConnection, examples: duckdb.DuckDBPyRelation, as_of: date

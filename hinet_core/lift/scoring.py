@@ -27,7 +27,9 @@ class ModelRankers:
         self, con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, folders: Mapping[str, Path]
     ) -> None:
         self.con, self.contract, self.lake = con, contract, lake
-        self.bundles: dict[str, Any] = {name: load(folder) for name, folder in folders.items()}
+        self.bundles: dict[str, Any] = {
+            name: load(folder, contract=contract) for name, folder in folders.items()
+        }
 
     def __call__(self, candidates: pa.Table, day: date) -> dict[str, NDArray[np.floating]]:
         self.con.register("candidates", candidates)

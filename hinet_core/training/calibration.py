@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from torch import as_tensor, nn
 
@@ -28,6 +28,8 @@ FEWEST_FOR_ISOTONIC = 1000
 FEWEST_IN_BLOCK = 20
 # Chances nearer to each other are one: the sums of a block are not exact.
 DISTINCT = 1e-9
+# The least slope of a line; a smaller one, or a falling one, would change the order.
+LEAST_SCALE = 0.05
 # Keeps separable labels from running away; nothing beside the log loss of thousands of rows.
 RIDGE = 1e-4
 
@@ -171,10 +173,24 @@ def blocks(logit_N: Floats, label_N: Floats) -> tuple[NDArray[np.int64], NDArray
 
 
 def platt(logit_N: Floats, label_N: Floats) -> Curve | None:
-    """The line a z + b with a > 0 that minimises the log loss of sigmoid(a z + b); None when undetermined."""
+    """The line a z + b that minimises the log loss of sigmoid(a z + b); None when the labels are too few.
+
+    a is at least `LEAST_SCALE`: scores that rank a cell no better than chance keep their order and get its level.
+    """
     positives = label_N.sum()
-    if min(positives, len(label_N) - positives) < FEWEST or np.ptp(logit_N) == 0:
+    if min(positives, len(label_N) - positives) < FEWEST:
         return None
+    scale, shift = best_line(logit_N, label_N) if np.ptp(logit_N) > 0 else (1.0, None)
+    if scale < LEAST_SCALE:
+        scale, shift = LEAST_SCALE, None
+    if shift is None:
+        reach = 40 + np.abs(scale * logit_N).max()
+        shift = float(brentq(lambda b: expit(scale * logit_N + b).sum() - positives, -reach, reach))
+    return Curve(np.zeros(1), np.full(1, shift), scale)
+
+
+def best_line(logit_N: Floats, label_N: Floats) -> tuple[float, float | None]:
+    """(a, b), whatever the sign of a."""
     design_N2 = np.stack([logit_N, np.ones_like(logit_N)], axis=1).astype(np.float64)
 
     def loss(line_2: np.ndarray) -> tuple[float, np.ndarray]:
@@ -187,7 +203,4 @@ def platt(logit_N: Floats, label_N: Floats) -> Curve | None:
         return (design_N2 * (p_N * (1 - p_N))[:, None]).T @ design_N2 + 2 * RIDGE * np.eye(2)
 
     fitted = minimize(loss, np.array([1.0, 0.0]), jac=True, hess=curvature, method="trust-exact")
-    scale, shift = (float(value) for value in fitted.x)
-    if not np.isfinite(fitted.x).all() or scale <= 0:
-        return None
-    return Curve(np.zeros(1), np.full(1, shift), scale)
+    return float(fitted.x[0]), float(fitted.x[1])

@@ -3,6 +3,7 @@
 The folder appears whole, by one rename, or not at all; a finished folder is never changed.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -16,22 +17,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hinet_core import models
+from hinet_core.contract import Contract
 from hinet_core.dataset import Encoder, FeatureSpec
 from hinet_core.lake import fsync_path
+from hinet_core.training.description import (
+    DESCRIPTION,
+    FORMAT,
+    CheckpointError,
+    read_description,
+    require_contract,
+)
 from hinet_core.training.loop import device_of
 
-WEIGHTS, DESCRIPTION, ENCODER = "weights.safetensors", "model.json", "encoder"
-FORMAT = 2  # 1 had one line of calibration for all scenarios
+WEIGHTS, ENCODER = "weights.safetensors", "encoder"
 
 
 class StoredEncoder(Protocol):
     """Anything that can write itself into a folder."""
 
     def to_folder(self, folder: Path) -> Any: ...
-
-
-class CheckpointError(ValueError):
-    """The folder is not a model that this code can load."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def save(
     try:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
         save_file(weights, partial / WEIGHTS)
-        (partial / DESCRIPTION).write_text(_description(name, config, spec, encoder, meta), encoding="utf-8")
+        described = _description(name, config, spec, encoder, meta) | {"weights_sha256": sha256(partial / WEIGHTS)}
+        (partial / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
         if encoder is not None:
             encoder.to_folder(partial / ENCODER)
         _fsync_all(partial)
@@ -79,23 +84,45 @@ def save(
     return folder
 
 
-def load(folder: Path, device: str = "cpu", read_encoder: Callable[[Path], Any] | None = None) -> Bundle:
-    """Rebuild the model, in eval mode. `read_encoder` defaults to `dataset.Encoder.from_folder`.
+def load(
+    folder: Path,
+    device: str = "cpu",
+    read_encoder: Callable[[Path], Any] | None = None,
+    contract: Contract | None = None,
+) -> Bundle:
+    """Rebuild the model, in eval mode; give the `contract` under which rows are to be scored.
 
-    Raises CheckpointError, saying what is missing, for a folder that is no model of this code.
+    `read_encoder` defaults to `dataset.Encoder.from_folder`. Raises CheckpointError, saying what is wrong, for a folder
+    that is no whole model of this code, or one that was trained under another contract.
     """
-    description = _read_description(folder)
-    spec = FeatureSpec.from_json(description["spec"])
-    model = models.restore(description["name"], spec, description["config"])
-    _load_weights(model, folder / WEIGHTS)
+    description = read_description(folder)
+    if contract is not None:
+        require_contract(folder, description["meta"], contract)
+    spec, model = _rebuilt(folder, description)
+    _load_weights(model, folder / WEIGHTS, description["weights_sha256"])
     encoder = None
     if description["has_encoder"]:
         encoder = (read_encoder or Encoder.from_folder)(folder / ENCODER)
+        if getattr(encoder, "spec", spec) != spec:
+            raise CheckpointError(f"{folder / ENCODER} is the encoder of another model: put this model's own back")
     return Bundle(model.to(device_of(device)).eval(), encoder, spec, description["meta"], description["name"])
 
 
-def _description(name: str, config: Any, spec: FeatureSpec, encoder: StoredEncoder | None, meta: dict[str, Any]) -> str:
-    content = {
+def _rebuilt(folder: Path, description: dict[str, Any]) -> tuple[FeatureSpec, nn.Module]:
+    """The spec, and the model before its weights are read."""
+    try:
+        spec = FeatureSpec.from_json(description["spec"])
+        return spec, models.restore(description["name"], spec, description["config"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder / DESCRIPTION} describes a model that this code cannot build ({error}): train this model again"
+        ) from error
+
+
+def _description(
+    name: str, config: Any, spec: FeatureSpec, encoder: StoredEncoder | None, meta: dict[str, Any]
+) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "name": name,
         "config": asdict(config) if is_dataclass(config) and not isinstance(config, type) else dict(config),
@@ -103,33 +130,26 @@ def _description(name: str, config: Any, spec: FeatureSpec, encoder: StoredEncod
         "has_encoder": encoder is not None,
         "meta": meta,
     }
-    return json.dumps(content, indent=1, sort_keys=True)
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
-    if not path.is_file():
-        raise CheckpointError(f"{folder} is no model folder: expected {DESCRIPTION} in it")
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is not JSON ({error}): train this version again") from error
-    if description.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} has format {description.get('format')!r}, expected {FORMAT}: another version of the platform "
-            "wrote it. Train this model again"
-        )
-    return description
-
-
-def _load_weights(model: nn.Module, path: Path) -> None:
+def _load_weights(model: nn.Module, path: Path, expected_sha256: str) -> None:
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read the weights {path} ({error}): train this version again") from error
+        raise CheckpointError(
+            f"cannot read the weights {path} ({error}): the file is cut short or damaged. Put it back from a copy, or "
+            "train again"
+        ) from error
     if problems := _differences(model.state_dict(), found):
         raise CheckpointError(f"{path} does not fit the model described beside it: " + "; ".join(problems))
+    if sha256(path) != expected_sha256:
+        raise CheckpointError(f"{path} was changed after training, or is another model's: put this model's own back")
     model.load_state_dict(found)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:

@@ -26,7 +26,10 @@ from hinet_core.lake import Lake, connect
 from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
 from hinet_core.training.config import TRAIN_PRESETS, TrainConfig
+from hinet_core.training.description import contract_of
 from hinet_core.training.loop import History, device_of, fit
+from hinet_core.training.origin import origin
+from hinet_core.training.validation import validation_metrics
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +174,11 @@ def train_to_folder(job: Job, lake: Lake, folder: Path, device: str) -> None:
         con.close()
     n_params = sum(one.numel() for one in model.parameters())
     run = run_row(job, history, started, perf_counter() - clock, str(device_of(device)), n_params, n_train)
-    checkpoint.save(folder, model, job.model_name, job.model_config, encoder.spec, encoder, meta_of(job, run, history))
+    meta = meta_of(job, run, history) | {
+        "metrics": validation_metrics(model, valid, encoder.spec),
+        **origin(device_of(device), job.code_version),
+    }
+    checkpoint.save(folder, model, job.model_name, job.model_config, encoder.spec, encoder, meta)
 
 
 def run_row(
@@ -210,7 +217,17 @@ def meta_of(job: Job, run: dict[str, Any], history: History) -> dict[str, Any]:
         },
         "examples": dict(job.examples),
         "time_zone": job.contract.time_zone,
+        "contract": contract_of(job.contract),
+        "calibration": calibration_rows(job.contract, history),
     }
+
+
+def calibration_rows(contract: Contract, history: History) -> list[dict[str, Any]]:
+    """How each scenario and task was calibrated, by name."""
+    scenarios, tasks = [one.id for one in contract.modelled], [one.name for one in contract.tasks]
+    return [
+        asdict(cell) | {"scenario": scenarios[cell.scenario], "task": tasks[cell.task]} for cell in history.calibration
+    ]
 
 
 def commit_run(lake: Lake, job: Job, meta: dict[str, Any]) -> None:

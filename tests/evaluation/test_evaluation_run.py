@@ -23,6 +23,7 @@ from hinet_core.evaluation.run import (
 from hinet_core.evaluation.scoring import by_first_appearance
 from hinet_core.lake import Lake, connect
 from hinet_core.training import checkpoint
+from hinet_core.training.description import contract_of
 from hinet_core.training.loop import predict
 from hinet_core.training.run import train
 
@@ -75,7 +76,8 @@ def commit_model(contract, lake, root, name, seed=0, train_to=AS_OF - timedelta(
     con.close()
     model = models.build(name, encoder.spec, seed=seed)
     version = f"{name}-{AS_OF}-{seed:08d}"
-    checkpoint.save(root / version, model, name, model.config, encoder.spec, encoder, {})
+    meta = {"contract": contract_of(contract)}
+    checkpoint.save(root / version, model, name, model.config, encoder.spec, encoder, meta)
     run = {
         "run_id": f"run-{version}", "model": name, "version": version, "as_of": AS_OF,
         "train_from": FIRST, "train_to": train_to, "valid_day": valid_day or AS_OF - timedelta(days=2),

@@ -15,6 +15,7 @@ from hinet_core.training.calibration import (
     FEWEST,
     FEWEST_FOR_ISOTONIC,
     FEWEST_IN_BLOCK,
+    LEAST_SCALE,
     blocks,
     calibrate,
     isotonic,
@@ -177,12 +178,19 @@ def test_a_planted_line_is_found(scale, shift):
     assert expit(line.scale * logit_N + line.offset_K[0]).sum() == pytest.approx(label_N.sum(), rel=1e-6)
 
 
-def test_too_few_labels_constant_scores_or_a_reversed_score_have_no_line():
-    rng = np.random.default_rng(3)
-    logit_N = rng.normal(size=1000)
+def test_too_few_labels_have_no_line():
+    logit_N = np.random.default_rng(3).normal(size=1000)
     assert platt(logit_N, (np.arange(1000) < FEWEST - 1).astype(float)) is None
-    assert platt(np.zeros(1000), (np.arange(1000) < 500).astype(float)) is None
-    assert platt(logit_N, (logit_N < 0).astype(float)) is None
+    assert platt(logit_N, (np.arange(1000) < FEWEST).astype(float)) is not None
+
+
+def test_constant_and_reversed_scores_get_the_level_and_keep_their_order():
+    logit_N = np.random.default_rng(3).normal(size=1000)
+    flat = platt(np.full(1000, 3.0), (np.arange(1000) < 200).astype(float))
+    assert (flat.scale, 3 + flat.offset_K[0]) == pytest.approx((1, logit(0.2)))
+    line = platt(logit_N, (logit_N < -1).astype(float))
+    assert line.scale == LEAST_SCALE > 0
+    assert expit(line.scale * logit_N + line.offset_K[0]).sum() == pytest.approx((logit_N < -1).sum())
 
 
 def test_separable_labels_stay_finite():

@@ -9,11 +9,12 @@ import pytest
 import torch
 from tiny_log import CONTRACT, random_rows, tiny_contract, write_ingest
 
-from hinet_core.dataset import FieldSpec, NotEnoughDays
+from hinet_core.dataset import EncodingError, FieldSpec, NotEnoughDays
 from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.lake import Lake
 from hinet_core.training import checkpoint
+from hinet_core.training.checkpoint import CheckpointError
 from hinet_core.training.run import train
 
 pytestmark = pytest.mark.slow
@@ -142,3 +143,95 @@ def test_what_cannot_be_trained_is_said(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"preset is 'huge', expected one of paper, quick"):
         train(contract, lake, tmp_path, AS_OF, "hinet", preset="huge")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def version(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained model."""
+    return train(tiny_contract(), lake, tmp_path_factory.mktemp("models"), AS_OF, "shared_bottom", seed=3).folder
+
+
+def test_a_version_says_what_it_was_made_from_and_what_it_reached(version: Path) -> None:
+    meta = checkpoint.load(version).meta
+    assert meta["contract"]["data_fingerprint"] == tiny_contract().data_fingerprint == meta["run"]["data_fingerprint"]
+    assert meta["contract"]["content"] == tiny_contract().data_content
+    assert meta["code"]["source_hash"] == meta["run"]["code_version"]
+    assert set(meta["versions"]) == {"python", "torch"}
+    assert meta["versions"]["torch"] == torch.__version__
+    assert meta["hardware"]["device"] == "cpu" and meta["hardware"]["name"]
+    cells = [(row["scenario"], row["task"]) for row in meta["metrics"]]
+    assert cells == [(scenario, task) for scenario in ("home", "map") for task in ("click", "order")]
+    assert sorted((row["scenario"], row["task"]) for row in meta["calibration"]) == sorted(cells)
+
+
+def test_validation_metrics_are_those_of_the_stored_model(
+    version: Path, lake: Lake, con: duckdb.DuckDBPyConnection
+) -> None:
+    bundle = checkpoint.load(version)
+    valid = bundle.encoder.transform(con, lake.scan(con, "examples", [date(2024, 3, 11)]), AS_OF)
+    z_NT = bundle.model(valid.batch(slice(0, len(valid)))).double()
+    with bundle.model.calibration.bypassed():
+        raw_NT = bundle.model(valid.batch(slice(0, len(valid)))).double()
+    rows = (valid.scenario_N == 1) & (valid.label_mask_NT[:, 0] > 0)
+    label_N = valid.labels_NT[rows, 0].double()
+    found = next(row for row in bundle.meta["metrics"] if (row["scenario"], row["task"]) == ("map", "click"))
+    assert (found["n"], found["n_positives"]) == (int(rows.sum()), int(label_N.sum()))
+    for logit_NT, suffix in ((z_NT, ""), (raw_NT, "_before_calibration")):
+        logit_N = logit_NT[rows, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit_N, label_N).item()
+        assert found[f"logloss{suffix}"] == pytest.approx(loss, abs=2e-6)
+        ratio = (logit_N.sigmoid().sum() / label_N.sum()).item()
+        assert found[f"predicted_over_observed{suffix}"] == pytest.approx(ratio, abs=2e-6)
+
+
+def test_a_model_of_another_contract_is_refused_with_the_differences(version: Path) -> None:
+    assert checkpoint.load(version, contract=tiny_contract()).name == "shared_bottom"
+    columns = [one | ({"type": "int8"} if one["name"] == "slot" else {}) for one in CONTRACT["columns"]]
+    features = CONTRACT["features"] | {"min_token_count": 9}
+    with pytest.raises(CheckpointError) as error:
+        checkpoint.load(version, contract=tiny_contract(columns=columns, features=features))
+    assert str(error.value).startswith(f"{version.name} was trained under another contract than tiny is now: ")
+    assert "column slot: type was 'int16', is 'int8'; features.min_token_count was " in str(error.value)
+    assert str(error.value).endswith("Train it again under this contract, or take the contract back")
+
+
+FILES = ("weights.safetensors", "model.json", "encoder/vocabulary.parquet", "encoder/encoder.json")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_whose_file_is_cut_short_anywhere_is_refused_with_one_sentence(
+    version: Path, tmp_path: Path, name: str
+) -> None:
+    whole = (version / name).read_bytes()
+    shutil.copytree(version, tmp_path / "v")
+    for kept in (0, 1, 7, 9, 100, len(whole) // 3, len(whole) // 2, len(whole) - 9, len(whole) - 1):
+        (tmp_path / "v" / name).write_bytes(whole[:kept])
+        with pytest.raises((CheckpointError, EncodingError)) as error:
+            checkpoint.load(tmp_path / "v")
+        said = str(error.value)
+        assert str(tmp_path / "v" / Path(name).parts[0]) in said and "\n" not in said
+        assert "train" in said and "again" in said
+    (tmp_path / "v" / name).unlink()
+    with pytest.raises((CheckpointError, EncodingError)):
+        checkpoint.load(tmp_path / "v")
+
+
+def test_files_of_another_version_are_not_mixed_in(version: Path, lake: Lake, tmp_path: Path) -> None:
+    other = train(tiny_contract(), lake, tmp_path / "other", AS_OF, "shared_bottom", seed=4).folder
+    shutil.copytree(version, tmp_path / "v")
+    shutil.copy(other / "weights.safetensors", tmp_path / "v")
+    with pytest.raises(CheckpointError, match="was changed after training, or is another model's"):
+        checkpoint.load(tmp_path / "v")
+    shutil.copy(version / "weights.safetensors", tmp_path / "v")
+    content = (version / "encoder" / "encoder.json").read_text()
+    (tmp_path / "v" / "encoder" / "encoder.json").write_text(content.replace('"n_positions": ', '"n_positions": 1'))
+    with pytest.raises(CheckpointError, match="is the encoder of another model"):
+        checkpoint.load(tmp_path / "v")
+
+
+def test_scoring_rows_that_lack_a_feature_names_it(version: Path, lake: Lake, con: duckdb.DuckDBPyConnection) -> None:
+    encoder = checkpoint.load(version, contract=tiny_contract()).encoder
+    rows = lake.scan(con, "examples", [date(2024, 3, 11)])
+    for name in ("city", "user_click_rate_3d"):
+        with pytest.raises(EncodingError, match=f"examples lack {name}: "):
+            encoder.transform(con, rows.project(f"* EXCLUDE ({name})"), AS_OF)
