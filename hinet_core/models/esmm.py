@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, TaskModel, funnel_product
+from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, funnel_product
+from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)

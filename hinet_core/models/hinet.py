@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, TaskModel, linear
+from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, linear
 from hinet_core.models.parts.routed import RoutedGateControl
+from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)

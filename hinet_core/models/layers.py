@@ -245,34 +245,6 @@ def funnel_product(logits_BT: Tensor, after: Sequence[int]) -> Tensor:
     return torch.stack(yes_TB, dim=1) - torch.stack(no_TB, dim=1)
 
 
-class TaskModel(nn.Module):
-    """How every network ends: most with one tower per task, all with the slot's term and then the calibration.
-
-    A model inherits this, calls `add_towers` (or `add_end`) last in its `__init__`, and returns `from_towers` (or
-    `finish`).
-    """
-
-    def add_towers(self, spec: FeatureSpec, n_in: int, widths: Sequence[int]) -> None:
-        """One ReLU network with one output per task, each on a vector of `n_in` numbers."""
-        self.towers = nn.ModuleList(MLP(n_in, widths, 1) for _ in spec.tasks)
-        self.add_end(spec)
-
-    def add_end(self, spec: FeatureSpec) -> None:
-        n_scenarios, n_tasks = len(spec.scenarios), len(spec.tasks)
-        self.position = PositionTerm(n_scenarios, spec.n_positions, n_tasks)
-        self.calibration = Calibration(n_scenarios, n_tasks)
-
-    def from_towers(self, tasks: Sequence[Tensor], batch: Batch) -> Tensor:
-        """One (B, n_in) per task -> logits_BT"""
-        columns = [tower(task_BH) for tower, task_BH in zip(self.towers, tasks, strict=True)]
-        return self.finish(torch.cat(columns, dim=1), batch)
-
-    def finish(self, logits_BT: Tensor, batch: Batch) -> Tensor:
-        """-> logits_BT with the slot's term, calibrated outside training"""
-        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
-        return self.calibration(logits_BT, batch.scenario_B)
-
-
 def without_sampling(logits_BT: Tensor, rate_B: Tensor) -> Tensor:
     """Logits for all rows from logits of a sample that kept rows without any positive at a rate w, and all others.
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import Dropout, Experts, FieldEmbedding, TaskModel, linear
+from hinet_core.models.layers import Dropout, Experts, FieldEmbedding, linear
+from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import Dropout, FieldEmbedding, TaskModel
+from hinet_core.models.layers import Dropout, FieldEmbedding
 from hinet_core.models.parts.cgc import CustomizedGateControl
+from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,3 +82,79 @@ def ple_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
     n_layers = len(c.expert_widths)
     tasks = cgc_row(p, "cgc.", n_tasks, c.own_experts, c.shared_experts, n_layers, c.levels, "own", x)
     return np.array([mlp(p, f"towers.{t}", c.tower_widths, tasks[t])[0] + slot(p, rows, n, t) for t in range(n_tasks)])
+
+
+def hmoe_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
+    """Logits (T,) of the mixed probabilities."""
+    c, n_scenarios, n_tasks = model.config, len(spec.scenarios), len(spec.tasks)
+    x, i = x_of(model, spec, p, rows, n), int(rows.scenario_N[n])
+    experts = [expert(p, "experts", len(c.expert_widths), e, x) for e in range(c.experts)]
+    predicted = np.zeros((n_scenarios, n_tasks))
+    for s in range(n_scenarios):
+        for t in range(n_tasks):
+            unit = s * n_tasks + t
+            own = slice(unit * c.experts, (unit + 1) * c.experts)
+            gate = softmax(linear(p["gate.weight"][own], p["gate.bias"][own], x))
+            mixed = sum(g * e for g, e in zip(gate, experts, strict=True))
+            predicted[s, t] = sigmoid(mlp(p, f"scenario_towers.{unit}", c.tower_widths, mixed)[0])
+    result = []
+    for t in range(n_tasks):
+        weights = [1.0]
+        if n_scenarios > 1:
+            unit = i * n_tasks + t
+            own = slice(unit * n_scenarios, (unit + 1) * n_scenarios)
+            weights = softmax(linear(p["mixing.weight"][own], p["mixing.bias"][own], x))
+        y = sum(w * predicted[j, t] for j, w in enumerate(weights))
+        result.append(np.log(y / (1 - y)) + slot(p, rows, n, t))
+    return np.array(result)
+
+
+def star_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
+    """Logits (T,), with the running statistics."""
+    x, i = input_row(spec, p, rows, n, False), int(rows.scenario_N[n])
+    normal = (x - p["norm.mean_SD"][i]) / np.sqrt(p["norm.variance_SD"][i] + 1e-5)
+    x = p["norm.scale_D"] * p["norm.scale_SD"][i] * normal + p["norm.shift_D"] + p["norm.shift_SD"][i]
+    hidden, n_layers = x, len(model.config.widths) + 1
+    for m in range(n_layers):
+        weight = p[f"star.{m}.shared_1IO"][0] * p[f"star.{m}.own_SIO"][i]
+        hidden = hidden @ weight + p[f"star.{m}.shared_bias_O"] + p[f"star.{m}.own_bias_SO"][i]
+        hidden = np.maximum(0.0, hidden) if m < n_layers - 1 else hidden
+    auxiliary = mlp(p, "auxiliary", model.config.auxiliary_widths, np.concatenate([x, p["scenario.weight"][i]]))
+    return hidden + auxiliary + [slot(p, rows, n, t) for t in range(len(spec.tasks))]
+
+
+def gate_nu(p, key, x):
+    hidden = np.maximum(0.0, linear(p[f"{key}.hidden.weight"], p[f"{key}.hidden.bias"], x))
+    return 2 * sigmoid(linear(p[f"{key}.out.weight"], p[f"{key}.out.bias"], hidden))
+
+
+def pepnet_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
+    """Logits (T,). The prior are the embeddings of the fields that the config names."""
+    c, n_tasks = model.config, len(spec.tasks)
+    x = input_row(spec, p, rows, n, False)
+    e = gate_nu(p, "epnet", np.concatenate([p["scenario.weight"][int(rows.scenario_N[n])], x])) * x
+    names = [field.name for field in spec.fields if field.in_x]
+    chosen = [k for k, name in enumerate(names) if name in (c.prior_fields or names)]
+    prior = np.concatenate([*(x[k * c.embedding : (k + 1) * c.embedding] for k in chosen), e])
+    result = []
+    for t in range(n_tasks):
+        hidden = e
+        for depth in range(len(c.tower_widths) + 1):
+            delta = gate_nu(p, f"ppnet.{depth}", prior).reshape(n_tasks, -1)[t]
+            key = f"layers.{depth}.{t}"
+            hidden = linear(
+                p[f"{key}.weight"], p[f"{key}.bias"], delta * (hidden if depth == 0 else np.maximum(0, hidden))
+            )
+        result.append(hidden[0] + slot(p, rows, n, t))
+    return np.array(result)
+
+
+def single_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
+    """Logits (T,) of the networks of one task each; with a network per scenario, the row's own."""
+    n_tasks, result = len(spec.tasks), []
+    per_scenario = len(model.networks) > n_tasks
+    for t in range(n_tasks):
+        unit = int(rows.scenario_N[n]) * n_tasks + t if per_scenario else t
+        x = input_row(spec, {"fields.table": p[f"networks.{unit}.fields.table"]}, rows, n, model.config.scenario_in_x)
+        result.append(mlp(p, f"networks.{unit}.layers", model.config.widths, x)[0] + slot(p, rows, n, t))
+    return np.array(result)
