@@ -12,11 +12,14 @@ import pyarrow.parquet as pq
 from hinet_core.contract import Contract
 from hinet_core.ingest.refused_files import recorded
 from hinet_core.lake import Lake, LakeError, Manifest, connect, parquet_list, told
+from hinet_core.lock import BusyError
 from hinet_core.publish.run import PublishError
 
 Metadata = dict[str, Any]
 # What people can repair; anything else is a defect and keeps its traceback.
-EXPECTED = (ValueError, LakeError, PublishError, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
+EXPECTED = (
+    ValueError, LakeError, PublishError, OSError, BusyError, duckdb.IOException, duckdb.OutOfMemoryException
+)  # fmt: skip
 OWNERS = ["team:ranking"]
 REASONS_SHOWN = 10
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)

@@ -68,17 +68,17 @@ class Dataset:
         """The rows at these places, on `device`; a slice is not copied where it need not be."""
         return self.all_rows.map(lambda tensor: self._taken(tensor, rows)).to(self.device)
 
-    def batches(self, size: int, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
+    def batches(self, size: int, seed: int | None = None, drop_last: bool = False, first: int = 0) -> Iterator[Batch]:
         """Batches of `size` rows on `device`: in the rows' order without a seed, else in the order the seed draws.
 
         Every row comes once (but the last ones with `drop_last`). The same seed gives the same batches, wherever the
-        rows lie.
+        rows lie. The batches before number `first` are left out, and their rows never read.
         """
         places: Iterator[Tensor | slice] = (slice(at, at + size) for at in range(0, len(self), size))
         if seed is not None:
             block = BLOCK if self.shuffled else max(len(self), 1)
             places = shuffled_places(len(self), size, seed, block, self.scenario_N.device)
-        yield from map(self.batch, islice(places, len(self) // size if drop_last else None))
+        yield from map(self.batch, islice(places, first, len(self) // size if drop_last else None))
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same rows with batches on the device: moved there whole where they fit, else batch by batch."""

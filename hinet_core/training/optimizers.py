@@ -122,6 +122,11 @@ class Optimizers:
         nn.utils.clip_grad_norm_([*self.whole, *copies], max_norm)
 
     @property
+    def all(self) -> list[torch.optim.Optimizer]:
+        """Each of them; what it keeps is in `state[parameter]` as tensors (training/state.py)."""
+        return [*self.dense, *self.rows]
+
+    @property
     def by_row(self) -> list[nn.Parameter]:
         """The parameters that only some rows of change in a step."""
         return [rule.fields.table for rule in self.rows]
@@ -133,7 +138,7 @@ class Optimizers:
         return [(one.rows_U, one.values_UD.detach()) for one in opened if one is not None]
 
     def step(self) -> None:
-        for one in [*self.dense, *self.rows]:
+        for one in self.all:
             one.step()
 
 

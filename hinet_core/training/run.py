@@ -1,7 +1,8 @@
 """From committed examples to a stored model: the window, the encoder, the fit, the folder, the commit.
 
-A version is named by its inputs, so the same inputs are never trained twice, and a run that was cut off between the
-folder and the commit is finished from the folder with the very rows that it would have written.
+A version is named by its inputs, so the same inputs are never trained twice. A training that was killed goes on from
+its last progress checkpoint, and a run that was cut off between the folder and the commit is finished from the folder
+with the very rows that it would have written.
 """
 
 import hashlib
@@ -27,8 +28,10 @@ from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
 from hinet_core.training.config import TRAIN_PRESETS, TrainConfig
 from hinet_core.training.description import contract_of
-from hinet_core.training.loop import History, device_of, fit
+from hinet_core.training.history import History, TrainingDivergedError
+from hinet_core.training.loop import device_of, fit
 from hinet_core.training.origin import origin
+from hinet_core.training.progress import EVERY_S, Progress, sweep
 from hinet_core.training.validation import validation_metrics
 
 log = logging.getLogger(__name__)
@@ -118,17 +121,28 @@ def train(
     preset: str = "quick",
     seed: int = 0,
     device: str = "auto",
+    progress_every_s: float = EVERY_S,
 ) -> TrainedModel:
     """Train a model as of a day from what is committed, store it as `models_root/<version>` and commit its run.
 
-    Raises NotEnoughDays when the committed days do not reach, ValueError for an unknown model or preset.
+    Killed at any step, the same call goes on from what was last saved (every `progress_every_s` seconds and after each
+    epoch) to the same bits on a CPU. Raises NotEnoughDays when the committed days do not reach, ValueError for an
+    unknown model or preset, BusyError when another process trains this very version.
     """
     job = plan_job(contract, lake, as_of, model_name, preset, seed)
     folder = models_root / job.version
-    reused = folder.exists()
-    if not reused:
-        models_root.mkdir(parents=True, exist_ok=True)
-        train_to_folder(job, lake, folder, device)
+    progress = Progress(folder, progress_every_s)
+    models_root.mkdir(parents=True, exist_ok=True)
+    with progress.held():
+        reused = folder.exists()
+        try:
+            if not reused:
+                train_to_folder(job, lake, folder, device, progress)
+            progress.remove()
+        except TrainingDivergedError:
+            progress.remove()  # what is not a number stays so
+            raise
+    sweep(models_root)
     meta = checkpoint.load(folder).meta
     commit_run(lake, job, meta)
     run = meta["run"]
@@ -155,8 +169,11 @@ def plan_job(contract: Contract, lake: Lake, as_of: date, model_name: str, prese
     return Job(contract, model_name, preset, seed, days, config, TRAIN_PRESETS[preset], read, code_version())
 
 
-def train_to_folder(job: Job, lake: Lake, folder: Path, device: str) -> None:
-    """Encode, fit and save; the folder appears whole or not at all."""
+def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: Progress) -> None:
+    """Encode, fit and save; the folder appears whole or not at all.
+
+    The training set is written again by a training that goes on: its order is that of its keys, so it is the same.
+    """
     started, clock = datetime.now(UTC), perf_counter()
     memory_bytes = load_settings().memory_bytes // ROWS_SHARE
     con = connect()
@@ -168,7 +185,7 @@ def train_to_folder(job: Job, lake: Lake, folder: Path, device: str) -> None:
         with training_set(folder, parts, len(fitted), memory_bytes) as train_set:
             con.close()  # gives DuckDB's memory to the training
             model = models.build(job.model_name, encoder.spec, job.preset, seed=job.seed)
-            history = fit(model, train_set, valid, job.train_config, job.seed, device)
+            history = fit(model, train_set, valid, job.train_config, job.seed, device, progress=progress)
             n_train = len(train_set)
     finally:
         con.close()

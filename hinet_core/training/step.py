@@ -3,17 +3,24 @@
 B batch, T tasks.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn, tensor
 
 from hinet_core.dataset import Batch
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.losses import masked_bce, total_loss
 from hinet_core.training.optimizers import Optimizers
+from hinet_core.training.state import load_optimizer_state, optimizer_state
 from hinet_core.training.stopping import AveragedWeights
 
 
 class Stepper:
-    """All that changes with every step: the model's weights, the optimizer's moments, the averaged weights."""
+    """All that changes with every step: the model's weights, the optimizer's moments, the averaged weights.
+
+    Whatever else `step` comes to change (learned weights of the loss, a counter) belongs into `state` and `load_state`,
+    as tensors: a resumed training must end with the very bits of an undisturbed one.
+    """
 
     def __init__(self, model: nn.Module, config: TrainConfig, n_tasks: int) -> None:
         self.model, self.config = model, config
@@ -31,3 +38,30 @@ class Stepper:
             self.optimizers.step()
             self.averaged.update(self.optimizers.changed)
         return loss_BT.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that `step` changes, by name; the tensors are the live ones, not copies."""
+        state = under("model", self.model.state_dict()) | under("average", self.averaged.state())
+        for place, one in enumerate(self.optimizers.all):
+            state |= under(f"optimizer.{place}", optimizer_state(one))
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` gave, before the first step. Raises ValueError where it is of another model."""
+        mine = {name: tuple(value.shape) for name, value in self.state().items()}
+        found = {name: tuple(value.shape) for name, value in state.items()}
+        if wrong := sorted(name for name, shape in mine.items() if found.get(name) != shape):
+            raise ValueError(f"{wrong[0]} is {found.get(wrong[0], 'missing')}, expected {mine[wrong[0]]}")
+        self.model.load_state_dict(part(state, "model"))
+        for place, one in enumerate(self.optimizers.all):
+            load_optimizer_state(one, part(state, f"optimizer.{place}"))
+        self.averaged.load_state(part(state, "average"))
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in tensors.items()}
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it."""
+    return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

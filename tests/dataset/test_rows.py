@@ -126,3 +126,15 @@ def test_rows_on_a_gpu_or_streamed_to_it_give_the_same_batches(monkeypatch: pyte
 
 def tensors_of(batch: Batch) -> list[Tensor]:
     return [value for value in vars(batch).values() if isinstance(value, Tensor)] + list(batch.lists.values())
+
+
+@given(n=counts, size=sizes, seed=st.none() | seeds, first=st.integers(0, 70), shuffled=st.booleans())
+@settings(deadline=None)
+def test_an_order_taken_up_in_its_middle_is_the_rest_of_it_and_reads_no_other_row(n, size, seed, first, shuffled):
+    whole, rest = numbered(n, shuffled), numbered(n, shuffled)
+    read = []
+    taken = rest.batch
+    rest.batch = lambda rows: read.append(rows) or taken(rows)
+    found = places(list(rest.batches(size, seed, first=first)))
+    assert found == places(list(whole.batches(size, seed)))[first:]
+    assert len(read) == len(found)

@@ -9,7 +9,8 @@ from loop_rows import SPEC, rows
 
 from hinet_core import models
 from hinet_core.training.config import TRAIN_PRESETS, TrainConfig
-from hinet_core.training.loop import TrainingDivergedError, device_of, fit, predict
+from hinet_core.training.history import TrainingDivergedError
+from hinet_core.training.loop import device_of, fit, predict
 from hinet_core.training.stopping import Scorer
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,174 @@
+"""The passes over the training set, step by step; at every step all of it can be put aside and taken up again.
+
+T tasks.
+"""
+
+import logging
+import math
+import time
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hinet_core.dataset import Dataset
+from hinet_core.training.config import TrainConfig
+from hinet_core.training.history import History, TrainingDivergedError
+from hinet_core.training.progress import Progress, Saved
+from hinet_core.training.step import Stepper, part, under
+
+log = logging.getLogger(__name__)
+REPORTS_PER_EPOCH = 10
+CHECKED_AT_ONCE = 65_536  # rows; a mapped training set is never read whole
+
+
+class Epochs:
+    """A training: where it stands, what a step changes, and the clock."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Dataset,
+        config: TrainConfig,
+        history: History,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model, self.train, self.config, self.history, self.seed = model, train, config, history, seed
+        self.progress = progress
+        self.stepper = Stepper(model, config, n_tasks=train.labels_NT.shape[1])
+        self.n_steps = math.ceil(len(train) / config.batch_size)
+        self.epoch, self.step = 1, 0  # the pass at work, and how many of its steps are done
+        self.sums_2T = torch.zeros_like(self.stepper.weight_T).repeat(2, 1)  # loss and known labels since the report
+        self.best: list[Tensor] | None = None  # the averaged weights of the best epoch
+        self.started = time.perf_counter()
+        self.train_s = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """All epochs done, or `patience` of them without a better score."""
+        done, best = self.epoch - 1, self.history.best_epoch
+        return done >= self.config.epochs or (done > 0 and done - best >= self.config.patience)
+
+    def wall_s(self) -> float:
+        return time.perf_counter() - self.started
+
+    def run_epoch(self) -> None:
+        """One pass in an order drawn from seed and epoch, or what is left of it, reporting the train loss."""
+        self.model.train()
+        clock = time.perf_counter()
+        report_every = math.ceil(self.n_steps / REPORTS_PER_EPOCH)
+        order = self.seed * 10_007 + self.epoch
+        for batch in self.train.batches(self.config.batch_size, seed=order, first=self.step):
+            loss_BT = self.stepper.step(batch)
+            self.step += 1
+            self.history.steps += 1
+            self.sums_2T += torch.stack([loss_BT.sum(dim=0), batch.label_mask_BT.sum(dim=0)])
+            if self.step % report_every == 0 or self.step == self.n_steps:
+                self._report(self.epoch - 1 + self.step / self.n_steps)
+            if self.progress and self.progress.due(self.history.steps):
+                self.train_s += time.perf_counter() - clock
+                self.save()
+                clock = time.perf_counter()
+        self.train_s += time.perf_counter() - clock
+        self.history.epochs = self.epoch
+        self.history.rows_per_s = self.epoch * len(self.train) / self.train_s
+
+    def end_epoch(self, score: float | None) -> None:
+        """Keep the averaged weights if they are the best so far, and go on to the next epoch."""
+        history = self.history
+        if score is None or history.best_score is None or score > history.best_score:
+            history.best_epoch, history.best_score = self.epoch, score
+            self.best = [weight.clone() for weight in self.stepper.averaged.average]
+        self.epoch, self.step = self.epoch + 1, 0
+        if self.progress:
+            self.save()
+
+    def _report(self, epoch: float) -> None:
+        """Mean loss per task since the last report; the only place that waits for the device."""
+        for task, (total, known) in enumerate(self.sums_2T.t().tolist()):
+            if not math.isfinite(total):
+                raise TrainingDivergedError(
+                    f"the training loss of task {task} became {total} by step {self.history.steps} "
+                    f"(epoch {epoch:.2f}), expected a finite number: lower learning_rate (now "
+                    f"{self.config.learning_rate:g}) or clip_norm (now {self.config.clip_norm:g}), or scale the "
+                    f"features (largest absolute number: {largest_number(self.train):g})"
+                )
+            if known:
+                self.history.add(task, "train", "logloss", epoch, self.wall_s(), total / known)
+        self.sums_2T.zero_()
+
+    # What follows puts a training aside, and takes it up again.
+
+    def save(self) -> None:
+        """Put the training aside as it stands between two steps."""
+        if self.progress is None:
+            return
+        facts = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "train_s": self.train_s,
+            "wall_s": self.wall_s(),
+            "history": asdict(self.history),
+            "threads": torch.get_num_threads(),
+        }
+        self.progress.save(self._about(), facts, self._tensors())
+
+    def resume(self) -> None:
+        """Take up what was put aside, if anything was; the random state becomes that of its step."""
+        saved = None if self.progress is None else self.progress.load(self._about())
+        if self.progress is None or saved is None:
+            return
+        try:
+            self._load(saved)
+        except (ValueError, KeyError, TypeError) as error:
+            self.progress.refuse(error)
+            return
+        log.info("taken up again in epoch %d after step %d of %d", self.epoch, self.step, self.n_steps)
+        if saved.facts["threads"] != torch.get_num_threads():
+            log.warning(
+                "began with %d threads and goes on with %d: the last bits of the result may differ from an undisturbed "
+                "training's",
+                saved.facts["threads"],
+                torch.get_num_threads(),
+            )
+
+    def _about(self) -> dict[str, Any]:
+        """What must be the same for the training to go on as if nothing had happened."""
+        return {
+            "rows": len(self.train),
+            "tasks": len(self.stepper.weight_T),
+            "batch_size": self.config.batch_size,
+            "seed": self.seed,
+            "device": self.sums_2T.device.type,
+            "torch": str(torch.__version__),
+        }
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = self.stepper.state() | {"sums": self.sums_2T, "rng.cpu": torch.get_rng_state()}
+        if self.sums_2T.is_cuda:
+            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.sums_2T.device)
+        best = {} if self.best is None else {str(place): weight for place, weight in enumerate(self.best)}
+        return tensors | under("best", best)
+
+    def _load(self, saved: Saved) -> None:
+        facts, tensors = saved.facts, saved.tensors
+        history = History(**facts["history"])
+        self.stepper.load_state(tensors)
+        self.sums_2T.copy_(tensors["sums"])
+        best = part(tensors, "best")
+        device = self.sums_2T.device
+        self.best = [best[str(place)].to(device, copy=True) for place in range(len(best))] or None
+        vars(self.history).update(vars(history))
+        self.epoch, self.step = facts["epoch"], facts["step"]
+        self.train_s, self.started = facts["train_s"], time.perf_counter() - facts["wall_s"]
+        torch.set_rng_state(tensors["rng.cpu"])
+        if self.sums_2T.is_cuda:
+            torch.cuda.set_rng_state(tensors["rng.cuda"], device)
+
+
+def largest_number(dataset: Dataset) -> float:
+    """The largest absolute number of any row; 0 where there are no numbers."""
+    parts = (batch.numbers_BN.abs() for batch in dataset.batches(CHECKED_AT_ONCE))
+    return max((part.max().item() for part in parts if part.numel()), default=0.0)
