@@ -15,7 +15,7 @@ from hinet_core.training.loop import fit, predict
 
 pytestmark = pytest.mark.slow
 
-SPEC = FeatureSpec((), (FieldSpec("taste", "number"),), (), ("home", "map"), ("click", "order"))
+SPEC = FeatureSpec((), (FieldSpec("taste", "number"),), (), ("home", "map"), ("click", "order"), after=(-1, 0))
 RATES = (0.1, 1.0)
 
 
