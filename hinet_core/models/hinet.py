@@ -1,20 +1,28 @@
 """HiNet: a scenario layer of shared and own experts under a task layer of shared and own experts.
 
-Zhou et al., "HiNet", ICDE 2023 (arXiv 2303.06095). B batch, C width of C_i, D width of x, E sub-experts,
-G expert groups (shared, then one per scenario), H hidden, K sub-experts of a group, R experts a task reads,
-S scenarios (the paper's M), T tasks.
+Zhou et al., "HiNet", ICDE 2023 (arXiv 2303.06095). docs/models.md says for every switch what the authors' code does and
+why ours differs. B batch, C width of C_i, D width of x, G expert groups (shared, then one per scenario), H hidden,
+K sub-experts of a group, R experts a task reads, S scenarios (the paper's M), T tasks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
-from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, linear
+from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, funnel_product
+from hinet_core.models.parts.input_norm import InputNorm, input_norm
 from hinet_core.models.parts.routed import RoutedGateControl
+from hinet_core.models.parts.scenario_layer import (
+    SanGate,
+    SanNorm,
+    ScenarioAwareAttention,
+    SubExpertIntegration,
+    single_widths,
+)
 from hinet_core.models.parts.task_model import TaskModel
 
 
@@ -35,24 +43,42 @@ class Config:
     input_dropout: float = 0.0
     dropout: float = 0.0  # after each sub-expert layer
     task_dropout: float = 0.0  # after each CGC expert layer
-    san_norm: Literal["exclude", "zero_after"] = "exclude"  # softmax over the others, or over all then own = 0
+    input_norm: InputNorm = "none"  # of x: "scale" is what the authors' BatchNorm amounts to
+    sub_expert_output: Literal["relu", "linear"] = "relu"  # of a sub-expert's last layer
     scenario_in_x: bool = False
+    san_gate: SanGate = "linear"  # or the authors' ReLU layers with one unit in the middle
+    san_norm: SanNorm = "exclude"  # softmax over the others, or over all then own = 0
     heads: Literal["per_task", "per_scenario_task"] = "per_task"  # own CGC experts, gate and tower of each
+    funnel: Literal["direct", "product"] = "direct"  # a later step's logit as it is, or ESMM's product
+    without: Literal["nothing", "hierarchy", "san", "sei"] = "nothing"  # what an ablation takes out
 
 
+QUICK = Config(input_dropout=0.1, dropout=0.3, task_dropout=0.3)
+PAPER = Config(
+    embedding=16,
+    scenario_embedding=64,
+    sub_experts=5,
+    sub_expert_widths=(128, 64),
+    expert_widths=(128, 64),
+    tower_widths=(128, 64),
+    dropout=0.5,
+)
 PRESETS = {
-    "quick": Config(input_dropout=0.1, dropout=0.3, task_dropout=0.3),
-    # The sizes of the authors' code. DEPARTS: without its BatchNorm, ReLU gates and one head per scenario and task,
-    # since there the CGC gate is dead and labels of other scenarios count as negatives.
-    "paper": Config(
-        embedding=16,
-        scenario_embedding=64,
-        sub_experts=5,
-        sub_expert_widths=(128, 64),
-        expert_widths=(128, 64),
-        tower_widths=(128, 64),
-        dropout=0.5,
-    ),
+    "quick": QUICK,
+    # The sizes of the authors' code, with our defaults for what the paper leaves open.
+    "paper": PAPER,
+    # DEPARTS from the authors' code where that looks unintended: there all CGC gates are 1 by a softmax over an axis of
+    # one, ReLUs stand before the softmax of SEI and CGC gates, and rows of other scenarios count as negatives.
+    "authors": replace(PAPER, heads="per_scenario_task", san_gate="mlp", san_norm="zero_after", input_norm="scale"),
+    "without_hierarchy": replace(QUICK, without="hierarchy"),
+    "without_san": replace(QUICK, without="san"),
+    "without_sei": replace(QUICK, without="sei"),
+}
+CHOICES = {
+    "heads": ("per_task", "per_scenario_task"),
+    "sub_expert_output": ("relu", "linear"),
+    "funnel": ("direct", "product"),
+    "without": ("nothing", "hierarchy", "san", "sei"),
 }
 
 
@@ -61,50 +87,9 @@ class Explanation:
     """Where a batch's logits come from. Every gate sums to 1 over its last axis."""
 
     logits_BT: Tensor
-    san_SS: Tensor  # row i: what scenario i takes from the experts of each other scenario; zero diagonal
-    sei_BGK: Tensor  # G = 0 is the shared group, G = j + 1 that of scenario j
+    san_SS: Tensor  # row i: what scenario i takes from the experts of each other scenario; 0 without SAN
+    sei_BGK: Tensor  # G = 0 is the shared group, G = j + 1 that of scenario j; no group without the scenario layer
     cgc_BTR: Tensor  # R = the task's own experts, then the shared ones
-
-
-class SubExpertIntegration(nn.Module):
-    """All SEIs at once: SEI_g(x) = sum_k softmax(W_g x)_k Q_gk(x). Sub-expert k of group g is row g K + k."""
-
-    def __init__(self, n_groups: int, n_in: int, n_sub: int, widths: Sequence[int], dropout: float) -> None:
-        super().__init__()
-        self.shape_GK = (n_groups, n_sub)
-        self.experts = Experts(n_groups * n_sub, n_in, widths, dropout)
-        self.gate = linear(n_in, n_groups * n_sub)
-
-    def forward(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
-        """-> outputs (G, B, H), gates (B, G, K)"""
-        gate_BGK = self.gate(x_BD).unflatten(1, self.shape_GK).softmax(dim=2)
-        sub_GKBH = self.experts(x_BD).unflatten(0, self.shape_GK)
-        return (gate_BGK.permute(1, 2, 0)[..., None] * sub_GKBH).sum(dim=1), gate_BGK
-
-
-class ScenarioAwareAttention(nn.Module):
-    """SAN: one row of weights per scenario over the experts of the others, from the scenario embedding alone."""
-
-    own_SS: Tensor
-
-    def __init__(self, n_scenarios: int, width: int, norm: str) -> None:
-        super().__init__()
-        if norm not in ("exclude", "zero_after"):
-            raise ValueError(f"san_norm is {norm!r}, expected 'exclude' or 'zero_after'")
-        self.norm = norm
-        self.register_buffer("own_SS", torch.eye(n_scenarios, dtype=torch.bool), persistent=False)
-        # A lone scenario has nobody to attend to: no parameters, and weights of zero instead of softmax(-inf).
-        self.embedding = nn.Embedding(n_scenarios, width) if n_scenarios > 1 else None
-        self.gate = linear(width, n_scenarios) if n_scenarios > 1 else None
-
-    def forward(self) -> Tensor:
-        """-> san_SS, row i = a(e_i), zero on the diagonal"""
-        if self.embedding is None or self.gate is None:
-            return torch.zeros_like(self.own_SS, dtype=torch.get_default_dtype())
-        logits_SS = self.gate(self.embedding.weight)
-        if self.norm == "exclude":
-            return logits_SS.masked_fill(self.own_SS, -torch.inf).softmax(dim=1)
-        return logits_SS.softmax(dim=1).masked_fill(self.own_SS, 0.0)
 
 
 class TaskHeads(nn.Module):
@@ -116,9 +101,9 @@ class TaskHeads(nn.Module):
 
     def __init__(self, c: Config, n_in: int, n_scenarios: int, n_tasks: int) -> None:
         super().__init__()
-        if c.heads not in ("per_task", "per_scenario_task"):
-            raise ValueError(f"heads is {c.heads!r}, expected 'per_task' or 'per_scenario_task'")
-        self.n_scenarios, self.n_tasks, self.routes = n_scenarios, n_tasks, c.heads == "per_scenario_task"
+        self.n_scenarios, self.n_tasks = n_scenarios, n_tasks
+        # Without the scenario layer, heads of its own are all that a scenario has.
+        self.routes = c.heads == "per_scenario_task" or c.without == "hierarchy"
         n_heads = n_scenarios * n_tasks if self.routes else n_tasks
         self.cgc = RoutedGateControl(
             n_heads, c.own_experts, c.shared_experts, n_in, c.expert_widths, c.task_dropout, c.levels, c.lower_reads
@@ -148,20 +133,56 @@ class TaskHeads(nn.Module):
         return torch.cat([tower(mixed_NH) for tower, mixed_NH in zip(towers, mixed, strict=True)], dim=1)
 
 
+class ScenarioLayer(nn.Module):
+    """C_i = [G ; S_i ; A_i]: the shared SEI, the scenario's own, and the others' as SAN weighs them."""
+
+    def __init__(self, c: Config, n_in: int, n_scenarios: int) -> None:
+        super().__init__()
+        n_sub, widths = c.sub_experts, c.sub_expert_widths
+        if c.without == "sei":
+            n_sub, widths = 1, single_widths(n_in, n_sub, widths)
+        self.sei = SubExpertIntegration(
+            1 + n_scenarios, n_in, n_sub, widths, c.dropout, last_relu=c.sub_expert_output == "relu"
+        )
+        attends = c.without != "san"
+        self.san = (
+            ScenarioAwareAttention(n_scenarios, c.scenario_embedding, c.san_norm, c.san_gate) if attends else None
+        )
+        self.n_scenarios, self.width = n_scenarios, (3 if attends else 2) * widths[-1]
+
+    def forward(self, x_BD: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """-> C_i (B, C), SAN's matrix (S, S), SEI gates (B, G, K)"""
+        groups_GBH, sei_BGK = self.sei(x_BD)
+        san_SS = x_BD.new_zeros(self.n_scenarios, self.n_scenarios) if self.san is None else self.san()
+        parts = self.parts(groups_GBH, san_SS, scenario_B)
+        return torch.cat(parts[: self.width // groups_GBH.shape[2]], dim=1), san_SS, sei_BGK
+
+    @staticmethod
+    def parts(groups_GBH: Tensor, san_SS: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """-> G, S_i, A_i, each (B, H). All S_j run on the same x: the own one is picked, SAN mixes the rest."""
+        shared_BH, specific_SBH = groups_GBH[0], groups_GBH[1:]
+        own_SB1 = nn.functional.one_hot(scenario_B, len(specific_SBH)).t()[..., None].to(shared_BH.dtype)
+        own_BH = (own_SB1 * specific_SBH).sum(dim=0)
+        # A_i = sum_{j != i} a_j(e_i) S_j
+        others_BH = (san_SS[scenario_B].t()[..., None] * specific_SBH).sum(dim=0)
+        return shared_BH, own_BH, others_BH
+
+
 class HiNet(TaskModel):
     """Batch -> logits_BT. `HiNet(spec)` is the quick preset without dropout; see `Config`."""
 
     def __init__(self, spec: FeatureSpec, config: Config | None = None) -> None:
         super().__init__()
         c = self.config = config or Config()
-        n_scenarios, n_tasks, n_hidden = len(spec.scenarios), len(spec.tasks), c.sub_expert_widths[-1]
+        check(c, spec)
+        n_scenarios = len(spec.scenarios)
+        self.after = spec.after
         self.fields = FieldEmbedding(spec, c.embedding, c.scenario_in_x)
-        self.input_dropout = Dropout(c.input_dropout)
-        self.sei = SubExpertIntegration(
-            1 + n_scenarios, self.fields.width, c.sub_experts, c.sub_expert_widths, c.dropout
-        )
-        self.san = ScenarioAwareAttention(n_scenarios, c.scenario_embedding, c.san_norm)
-        self.heads = TaskHeads(c, 3 * n_hidden, n_scenarios, n_tasks)
+        self.input = nn.Sequential(input_norm(c.input_norm, self.fields.width), Dropout(c.input_dropout))
+        flat = c.without == "hierarchy"
+        self.scenario_layer = None if flat else ScenarioLayer(c, self.fields.width, n_scenarios)
+        n_in = self.fields.width if self.scenario_layer is None else self.scenario_layer.width
+        self.heads = TaskHeads(c, n_in, n_scenarios, len(spec.tasks))
         self.add_end(spec)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -170,22 +191,36 @@ class HiNet(TaskModel):
 
     def explain(self, batch: Batch) -> Explanation:
         """The forward pass with its gates; call under `torch.no_grad()` after `eval()` to inspect."""
-        x_BD = self.input_dropout(self.fields(batch))
-        groups_GBH, sei_BGK = self.sei(x_BD)
-        san_SS = self.san()
-        scenario_BC = self.scenario_layer(groups_GBH, san_SS, batch.scenario_B)
+        x_BD, n_scenarios = self.input(self.fields(batch)), self.heads.n_scenarios
+        if self.scenario_layer is None:
+            scenario_BC, san_SS, sei_BGK = (
+                x_BD,
+                x_BD.new_zeros(n_scenarios, n_scenarios),
+                x_BD.new_zeros(len(x_BD), 0, 0),
+            )
+        else:
+            scenario_BC, san_SS, sei_BGK = self.scenario_layer(x_BD, batch.scenario_B)
         logits_BT, cgc_BTR = self.heads(scenario_BC, batch.scenario_B)
         return Explanation(self.finish(logits_BT, batch), san_SS, sei_BGK, cgc_BTR)
 
-    @staticmethod
-    def scenario_layer(groups_GBH: Tensor, san_SS: Tensor, scenario_B: Tensor) -> Tensor:
-        """C_i = [G ; S_i ; A_i] -> (B, 3 H). All S_j run on the same x: the own one is picked, SAN mixes the rest."""
-        shared_BH, specific_SBH = groups_GBH[0], groups_GBH[1:]
-        own_SB1 = nn.functional.one_hot(scenario_B, len(specific_SBH)).t()[..., None].to(shared_BH.dtype)
-        own_BH = (own_SB1 * specific_SBH).sum(dim=0)
-        # A_i = sum_{j != i} a_j(e_i) S_j
-        others_BH = (san_SS[scenario_B].t()[..., None] * specific_SBH).sum(dim=0)
-        return torch.cat([shared_BH, own_BH, others_BH], dim=1)
+    def finish(self, logits_BT: Tensor, batch: Batch) -> Tensor:
+        """-> logits_BT with the slot's term of each step, multiplied along the funnel if asked, then calibrated"""
+        logits_BT = logits_BT + self.position(batch.scenario_B, batch.position_B)
+        if self.config.funnel == "product":
+            logits_BT = funnel_product(logits_BT, self.after)
+        return self.calibration(logits_BT, batch.scenario_B)
+
+
+def check(c: Config, spec: FeatureSpec) -> None:
+    """Raises ValueError for a switch that is no switch, or a product without a known funnel."""
+    for name, allowed in CHOICES.items():
+        if getattr(c, name) not in allowed:
+            raise ValueError(f"{name} is {getattr(c, name)!r}, expected one of {', '.join(allowed)}")
+    if c.funnel == "product" and len(spec.after) != len(spec.tasks):
+        raise ValueError(
+            f"funnel is 'product', but the feature spec does not say which task follows which (after is {spec.after}): "
+            "encode the examples anew, or set funnel to 'direct'"
+        )
 
 
 def build(spec: FeatureSpec, config: Config) -> HiNet:

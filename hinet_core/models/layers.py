@@ -105,13 +105,15 @@ class Experts(nn.Module):
     """E independent ReLU networks of equal shape on one input: x_BI -> expert outputs (E, B, H).
 
     The weights are stacked (E, I, O), so a layer is one product for all experts; expert e is row e of every
-    parameter. The last layer has its ReLU too, as in the authors' code.
+    parameter. The last layer has its ReLU too (`last_relu`), as in the code of HiNet's authors.
     """
 
-    def __init__(self, n_experts: int, n_in: int, widths: Sequence[int], dropout: float = 0.0) -> None:
+    def __init__(
+        self, n_experts: int, n_in: int, widths: Sequence[int], dropout: float = 0.0, last_relu: bool = True
+    ) -> None:
         super().__init__()
         sizes = [n_in, *widths]
-        self.dropout = dropout
+        self.dropout, self.last_relu = dropout, last_relu
         self.weights = nn.ParameterList(xavier(n_experts, n_in, n_out) for n_in, n_out in pairwise(sizes))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(n_experts, n_out)) for n_out in widths)
 
@@ -121,14 +123,16 @@ class Experts(nn.Module):
         n_experts, n_in, n_out = first_EIO.shape
         # All experts read the same x: their first layers are one wide product.
         wide_IW = first_EIO.transpose(0, 1).reshape(n_in, n_experts * n_out)
-        hidden_BW = self._activate(torch.addmm(first_bias_EO.flatten(), x_BI, wide_IW))
+        hidden_BW = self._activate(torch.addmm(first_bias_EO.flatten(), x_BI, wide_IW), 0)
         hidden_EBH = hidden_BW.view(len(x_BI), n_experts, n_out).transpose(0, 1)
-        for weight_EIO, bias_EO in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden_EBH = self._activate(torch.baddbmm(bias_EO[which, None], hidden_EBH, weight_EIO[which]))
+        for layer, (weight_EIO, bias_EO) in enumerate(zip(self.weights[1:], self.biases[1:], strict=True), 1):
+            hidden_EBH = self._activate(torch.baddbmm(bias_EO[which, None], hidden_EBH, weight_EIO[which]), layer)
         return hidden_EBH
 
-    def _activate(self, hidden: Tensor) -> Tensor:
-        return dropout(functional.relu(hidden), self.dropout, self.training)
+    def _activate(self, hidden: Tensor, layer: int) -> Tensor:
+        if self.last_relu or layer < len(self.weights) - 1:
+            hidden = functional.relu(hidden)
+        return dropout(hidden, self.dropout, self.training)
 
 
 class MLP(nn.Module):

@@ -1,7 +1,7 @@
 """The peers of HiNet written row by row, expert by expert, from the equations of their papers. Slow on purpose."""
 
 import numpy as np
-from numpy_hinet import input_row, layers, linear, softmax
+from numpy_layers import input_row, layers, linear, softmax
 
 from hinet_core.dataset import Dataset, FeatureSpec
 

@@ -130,13 +130,13 @@ def pairs(plain: PlainHiNet, model: HiNet, spec: FeatureSpec, of=lambda paramete
             start += part.num_embeddings
     for g, sei in enumerate(plain.seis):
         units = slice(g * c.sub_experts, (g + 1) * c.sub_experts)
-        yield sei.gate.weight, of(model.sei.gate.weight)[units]
-        yield sei.gate.bias, of(model.sei.gate.bias)[units]
-        yield from stacked(sei.experts, model.sei.experts, range(units.start, units.stop), of)
+        yield sei.gate.weight, of(model.scenario_layer.sei.gate.weight)[units]
+        yield sei.gate.bias, of(model.scenario_layer.sei.gate.bias)[units]
+        yield from stacked(sei.experts, model.scenario_layer.sei.experts, range(units.start, units.stop), of)
     if plain.indicator is not None:
-        yield plain.indicator.weight, of(model.san.embedding.weight)
-        yield plain.san_gate.weight, of(model.san.gate.weight)
-        yield plain.san_gate.bias, of(model.san.gate.bias)
+        yield plain.indicator.weight, of(model.scenario_layer.san.embedding.weight)
+        yield plain.san_gate.weight, of(model.scenario_layer.san.gate.weight)
+        yield plain.san_gate.bias, of(model.scenario_layer.san.gate.bias)
     yield from stacked(
         [*plain.own, *plain.shared], model.heads.cgc.experts, range(len(plain.own) + len(plain.shared)), of
     )

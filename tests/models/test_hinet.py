@@ -9,7 +9,8 @@ from model_rows import make_rows, make_spec
 from numpy_hinet import logits as slow_logits
 
 from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
-from hinet_core.models.hinet import Config, HiNet, ScenarioAwareAttention
+from hinet_core.models.hinet import Config, HiNet
+from hinet_core.models.parts.scenario_layer import ScenarioAwareAttention
 
 SIZES = dict(
     embedding=3,
@@ -41,10 +42,15 @@ def everything(rows) -> Batch:
     "changes",
     [
         {},
-        {"san_norm": "zero_after", "scenario_in_x": True, "heads": "per_scenario_task"},
-        {"sub_expert_widths": (5,), "tower_widths": ()},
+        {"san_norm": "zero_after", "scenario_in_x": True, "heads": "per_scenario_task", "input_norm": "scale"},
+        {"sub_expert_widths": (5,), "tower_widths": (), "sub_expert_output": "linear", "input_norm": "layer"},
+        {"san_gate": "mlp", "levels": 2, "sub_experts": 1},
+        {"levels": 3, "lower_reads": "all", "heads": "per_scenario_task", "funnel": "product"},
+        {"without": "hierarchy", "levels": 2},
+        {"without": "san", "sub_expert_output": "linear"},
+        {"without": "sei", "funnel": "product"},
     ],
-    ids=["default", "switched", "one layer"],
+    ids=["default", "switched", "one layer", "deep gate", "stacked", "no hierarchy", "no san", "no sei"],
 )
 def test_forward_is_that_of_the_slow_reference(n_scenarios, changes):
     spec = make_spec(n_scenarios, n_tasks=3)
@@ -76,20 +82,20 @@ def test_attention_differs_between_scenarios_after_training():
         optimizer.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(model(batch), batch.labels_BT).backward()
         optimizer.step()
-    san_SS = model.san().detach()
+    san_SS = model.scenario_layer.san().detach()
     for i in range(3):
         others = san_SS[i][torch.arange(3) != i]
         assert (others - 0.5).abs().max() > 1e-3
 
 
-def test_scenario_embedding_changes_the_attended_part_alone():
+def test_scenario_embedding_changes_the_attended_part_of_its_scenario_alone():
     spec = make_spec(3)
     model, rows = small(spec), make_rows(spec, 20)
-    groups_GBH, _ = model.sei(model.fields(everything(rows)))
-    before = model.scenario_layer(groups_GBH, model.san(), rows.scenario_N)
+    layer, x_BD = model.scenario_layer, model.fields(everything(rows))
+    before, _, _ = layer(x_BD, rows.scenario_N)
     with torch.no_grad():
-        model.san.embedding.weight[1] += 1
-    after = model.scenario_layer(groups_GBH, model.san(), rows.scenario_N)
+        layer.san.embedding.weight[1] += 1
+    after, _, _ = layer(x_BD, rows.scenario_N)
     h, of_1 = SIZES["sub_expert_widths"][-1], rows.scenario_N == 1
     assert torch.equal(before[:, : 2 * h], after[:, : 2 * h])
     assert torch.equal(before[~of_1], after[~of_1])
@@ -100,12 +106,10 @@ def test_attended_part_sends_no_gradient_to_the_own_experts():
     spec = make_spec(3)
     model, rows = small(spec), make_rows(spec, 40)
     batch = rows.batch(torch.nonzero(rows.scenario_N == 1).flatten())
-    groups_GBH, _ = model.sei(model.fields(batch))
-    h = SIZES["sub_expert_widths"][-1]
-    attended = model.scenario_layer(groups_GBH, model.san(), batch.scenario_B)[:, 2 * h :]
-    attended.sum().backward()
+    scenario_BC, _, _ = model.scenario_layer(model.fields(batch), batch.scenario_B)
+    scenario_BC[:, 2 * SIZES["sub_expert_widths"][-1] :].sum().backward()
     k = SIZES["sub_experts"]
-    per_group = [g.abs().sum().item() for g in model.sei.experts.weights[0].grad.split(k)]
+    per_group = [g.abs().sum().item() for g in model.scenario_layer.sei.experts.weights[0].grad.split(k)]
     shared, *specific = per_group
     assert shared == 0 and specific[1] == 0
     assert specific[0] > 0 and specific[2] > 0
@@ -143,9 +147,9 @@ def test_renumbering_the_scenarios_with_their_modules_changes_nothing(norm):
     units = (groups[:, None] * k + torch.arange(k)).flatten()
     state = dict(model.state_dict())
     for name in state:
-        if name.startswith("sei."):
+        if name.startswith("scenario_layer.sei."):
             state[name] = state[name][units]
-        elif name.startswith(("san.", "position.")):
+        elif name.startswith(("scenario_layer.san.", "position.")):
             state[name] = state[name][old_of_new]
     renamed.load_state_dict(state)
     before = model(everything(rows))
@@ -172,26 +176,8 @@ def test_parameter_count_is_the_formula(n_scenarios):
     assert sum(p.numel() for p in HiNet(spec, c).parameters()) == expected
 
 
-def test_authors_sizes_give_their_known_module_counts():
-    """645 d + 41,925 per SEI and 32,960 per CGC expert, at K = 5, widths 128-64 and h = 64, as in the authors' code."""
-    d = 10
-    numbers = tuple(FieldSpec(f"n{i}", "number") for i in range(d))
-    spec = FeatureSpec((), numbers, (), tuple("abcdef"), ("click", "order"))
-    model = HiNet(
-        spec, Config(sub_experts=5, sub_expert_widths=(128, 64), expert_widths=(128, 64), tower_widths=(128, 64))
-    )
-    assert sum(p.numel() for p in model.sei.parameters()) == 7 * (645 * d + 41_925)
-    assert sum(p.numel() for p in model.heads.cgc.experts.parameters()) == 6 * 32_960
-    assert sum(p.numel() for p in model.heads.towers.parameters()) == 2 * 16_641
-
-
 def test_scenario_id_enters_x_only_when_asked():
     assert HiNet(make_spec()).fields.width + 8 == HiNet(make_spec(), Config(scenario_in_x=True)).fields.width
-
-
-def test_san_norm_is_checked():
-    with pytest.raises(ValueError, match="expected 'exclude' or 'zero_after'"):
-        HiNet(make_spec(), Config(san_norm="typo"))
 
 
 def test_ten_line_use_without_a_pipeline():

@@ -98,8 +98,3 @@ def test_parameter_count_of_heads_per_scenario_and_task_is_the_formula(n_scenari
     per_task, routed = HiNet(spec, c), HiNet(spec, Config(**SIZES, **ROUTED))
     sizes = [sum(p.numel() for p in model.parameters()) for model in (per_task, routed)]
     assert sizes[1] - sizes[0] == count(heads) - count(2)
-
-
-def test_heads_are_checked():
-    with pytest.raises(ValueError, match="expected 'per_task' or 'per_scenario_task'"):
-        HiNet(make_spec(), Config(heads="typo"))
