@@ -45,3 +45,9 @@ TRAIN_PRESETS = {
     # The authors' code: Adam 1e-4, batch 4096, 8 epochs, no weight decay that acts.
     "paper": TrainConfig(epochs=8, patience=8, batch_size=4096, learning_rate=1e-4, embedding_l2=0.0, ema_decay=0.0),
 }
+TRAIN_PRESETS["authors"] = TRAIN_PRESETS["paper"]
+
+
+def training_of(preset: str) -> TrainConfig:
+    """How a model of this preset is trained: as `quick` where nothing else is said."""
+    return TRAIN_PRESETS.get(preset, TRAIN_PRESETS["quick"])

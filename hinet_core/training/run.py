@@ -26,7 +26,7 @@ from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
 from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
-from hinet_core.training.config import TRAIN_PRESETS, TrainConfig
+from hinet_core.training.config import TrainConfig, training_of
 from hinet_core.training.description import contract_of
 from hinet_core.training.history import History, TrainingDivergedError
 from hinet_core.training.loop import device_of, fit
@@ -166,7 +166,7 @@ def plan_job(contract: Contract, lake: Lake, as_of: date, model_name: str, prese
     days = window(contract, lake.days(EXAMPLES), as_of)
     config = asdict(importlib.import_module(f"hinet_core.models.{model_name}").PRESETS[preset])
     read = step_hashes(lake, EXAMPLES, (*days.fitted_days, days.valid_day))
-    return Job(contract, model_name, preset, seed, days, config, TRAIN_PRESETS[preset], read, code_version())
+    return Job(contract, model_name, preset, seed, days, config, training_of(preset), read, code_version())
 
 
 def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: Progress) -> None:

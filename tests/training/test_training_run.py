@@ -140,7 +140,7 @@ def test_what_cannot_be_trained_is_said(lake: Lake, tmp_path: Path) -> None:
         train(contract, lake, tmp_path, date(2024, 3, 7), "hinet")
     with pytest.raises(ValueError, match="no model 'nothing'"):
         train(contract, lake, tmp_path, AS_OF, "nothing")
-    with pytest.raises(ValueError, match=r"preset is 'huge', expected one of paper, quick"):
+    with pytest.raises(ValueError, match=r"preset is 'huge', expected one of authors, paper, quick, without_"):
         train(contract, lake, tmp_path, AS_OF, "hinet", preset="huge")
     assert not list(tmp_path.iterdir())
 
