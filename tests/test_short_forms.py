@@ -120,9 +120,21 @@ def test_a_packaged_contract_can_be_extended_and_keeps_what_models_depend_on():
     )
 
 
+def test_a_contract_leaves_out_side_tables_of_the_one_that_it_extends_with_their_columns():
+    whole = load_contract("kuairand")
+    history = {one.name for one in whole.columns if one.source == "history"}
+    found = parse_contract({"name": "mine", "extend": "kuairand", "without": ["history"], "features": {"numbers": []}})
+    assert {one.name for one in whole.sources} - {one.name for one in found.sources} == {"history"}
+    assert {one.name for one in whole.columns} - {one.name for one in found.columns} == history
+    assert {"watched", "author_long_watched"} <= history
+
+
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
+        ({"name": "own", "extend": "kuairand", "without": ["log"]},
+         "without: found 'log', allowed: users, videos, history"),
+        ({"name": "own", "extend": "base.toml", "without": ["x"]}, "without: found 'x', allowed: none"),
         ({"extend": "base.toml"}, "name: found nothing, allowed: a name of its own beside extend = 'base.toml'"),
         ({"name": "own", "extend": "nobody"}, "contract 'nobody': unknown name; allowed: "),
         ({"name": "own", "extend": "nobody.toml"}, "nobody.toml: no such contract file"),
@@ -131,7 +143,7 @@ def test_a_packaged_contract_can_be_extended_and_keeps_what_models_depend_on():
         ({"name": "own", "extend": "base.toml", "columns": [3, *ROLES]}, "columns.5: found 3, allowed: a table"),
         ({"name": "own", "extend": "base.toml", "tasks": 3}, "tasks: found 3, allowed: a list"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_extended_is_one_sentence(base, own, sentence):
     with pytest.raises(ContractError) as caught:
         parse_contract(own, str(base.parent / "own.toml"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
 from hinet_core.contract.fields import check_field_names, field_references
+from hinet_core.contract.side_checks import check_counted
 from hinet_core.contract.values import time_zones
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def check_references(contract: "Contract") -> list[str]:
     uses += [(f"sources.{one.name}.join", key, columns) for one in contract.sources for key in one.join]
     uses += [(f"columns.{one.name}.spread.by", key, columns) for one in contract.columns if one.spread
              for key in one.spread.by]  # fmt: skip
+    uses += [(f"columns.{one.name}.{key}", name, columns) for one in contract.columns
+             for key in ("counted_by", "through") if (name := getattr(one, key))]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
     uses += feature_references(contract) + field_references(contract)
     uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
@@ -279,5 +282,5 @@ FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_s
 # Every name that these follow exists.
 REFERRING_CHECKS = (
     check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe,
-    check_late_columns, check_late_tasks,
+    check_late_columns, check_late_tasks, check_counted,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Where rows come from and what a column is: sources, columns, roles, types."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -50,7 +50,8 @@ class Part(BaseModel):
 
 class Source(Part):
     """Files under landing/ of one kind. `log` rows are exposures, `side` tables are joined by key, and so are
-    `outcomes`, which come later and may be dated up to `early` before their exposure (clocks differ).
+    `outcomes`, which come later and may be dated up to `early` before their exposure (clocks differ). A side table says
+    what was known at 00:00 of `as_of`: exposures before that day have none of it.
     `path_pattern` is a regular expression whose named groups become columns."""
 
     name: Name
@@ -66,6 +67,7 @@ class Source(Part):
     path_pattern: PathPattern | None = None
     join: dict[str, str] = {}
     early: Duration = timedelta(0)
+    as_of: date | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -74,6 +76,8 @@ class Source(Part):
         if self.early and self.kind != "outcomes":
             found = f"found {as_written(self.early)}"
             raise ValueError(f"early: {found}, allowed: only with kind = 'outcomes', found {self.kind!r}")
+        if self.as_of and self.kind != "side":
+            raise ValueError(f"as_of: found {self.as_of}, allowed: only with kind = 'side', found {self.kind!r}")
         if self.format == "csv" and not self.header and not self.names:
             raise ValueError("a csv without header needs names = ['first', 'second', …]")
         if self.files.startswith("/") or ".." in Path(self.files).parts:
@@ -108,6 +112,8 @@ class Column(Part):
     thousands: Mark = ""
     strip: str = ""
     separator: str = ","
+    counted_by: str | None = None
+    through: str | None = None
     nullable: bool = False
     min: float | None = None
     max: float | None = None
@@ -130,6 +136,11 @@ class Column(Part):
     def is_input(self) -> bool:
         """Whether the column may become a model input; outcomes and times of outcomes never do."""
         return self.encode is not None
+
+    @property
+    def reads_list(self) -> bool:
+        """Whether its cells hold lists: it is one, or counts the items of all of them."""
+        return self.type.startswith("list") or self.counted_by is not None
 
     @property
     def is_number(self) -> bool:
@@ -189,6 +200,10 @@ class Column(Part):
             raise ValueError(f"map: found one of a {self.type}, allowed: none, since it renames single values")
         if self.spread is not None and self.role != "time":
             raise ValueError(f"spread: found one of a column with role {self.role!r}, allowed: role 'time'")
+        if self.counted_by is not None and not self.type.startswith("int"):
+            raise ValueError(f"counted_by: found {self.counted_by!r}, allowed: with a whole type, found {self.type!r}")
+        if self.through is not None and self.counted_by is None:
+            raise ValueError(f"through: found {self.through!r}, allowed: with counted_by")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands: found {self.thousands!r}, allowed: another mark than that of decimals")
         wrong = [one for one in self.strip if one in f"0123456789+-{self.decimal}"]

@@ -186,6 +186,7 @@ class Contract(Part):
 
     name: ContractName
     extend: str | None = None
+    without: tuple[str, ...] = ()
     version: int = 1
     title: str = ""
     description: str = ""

@@ -67,6 +67,7 @@ def _columns(entry: Any) -> list[Any]:
 
 def _laid_over(base: Table, own: Table) -> Table:
     """Tables are joined key by key and lists of named entries entry by entry; anything else is replaced."""
+    base = _without(base, own.get("without"))
     merged = base | own
     for key, value in own.items():
         below = base.get(key)
@@ -75,6 +76,20 @@ def _laid_over(base: Table, own: Table) -> Table:
         elif key in NAMED and isinstance(value, list) and isinstance(below, list):
             merged[key] = _entries(below, value)
     return merged
+
+
+def _without(base: Table, names: Any) -> Table:
+    """The extended contract less these sources and the columns that are read from them."""
+    if not isinstance(names, list) or not names:
+        return base
+    there = [one.get("name") for one in base.get("sources", []) if one.get("kind", "log") != "log"]
+    for name in names:
+        if name not in there:
+            raise ValueError(f"without: found {name!r}, allowed: {', '.join(map(str, there)) or 'none'}")
+    return base | {
+        "sources": [one for one in base["sources"] if one.get("name") not in names],
+        "columns": [one for one in base["columns"] if one.get("source") not in names],
+    }
 
 
 def _entries(below: list[Any], own: list[Any]) -> list[Any]:

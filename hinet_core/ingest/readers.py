@@ -253,10 +253,10 @@ def names_in(column: Column, columns: Collection[str]) -> list[str]:
     of that name, in the file's order."""
     names: list[str] = []
     for name in column.found_in:
-        many = column.type.startswith("list") and "*" in name and name not in columns
+        many = column.reads_list and "*" in name and name not in columns
         like = [one for one in columns if many and fnmatchcase(one, name)]
         names += like or [name]
-    if not column.type.startswith("list"):
+    if not column.reads_list:
         return names
     return [one for name in names for one in ([name] + [one for one in columns if one.startswith(f"{name}{AGAIN}")])]
 
@@ -271,7 +271,7 @@ def read_names(contract: Contract, source: Source, columns: Collection[str], opt
 
 def single_names(contract: Contract, source: Source) -> list[str]:
     """The file columns of which the contract reads exactly one."""
-    own = [one for one in contract.columns_of(source) if not one.type.startswith("list")]
+    own = [one for one in contract.columns_of(source) if not one.reads_list]
     return list(dict.fromkeys([*(name for one in own for name in one.found_in), *source.join.values()]))
 
 

@@ -6,10 +6,11 @@ of its type is missing, and counted.
 
 import duckdb
 
-from hinet_core.contract import Contract, Source
+from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import rules
 from hinet_core.ingest.cells import is_given, may_be_given, value
 from hinet_core.ingest.landing import LandingIndex
+from hinet_core.ingest.list_counts import stage_counts
 from hinet_core.ingest.readers import FileReader
 from hinet_core.ingest.staging import key_cell, key_value, matched_key, side_table
 from hinet_core.lake import quote_identifier, quote_literal
@@ -23,6 +24,7 @@ def stage_sides(con: duckdb.DuckDBPyConnection, contract: Contract, landed: Land
             readers = [landed.open(con, source, one.path) for one in landed.files_from(source)]
             con.execute(f"CREATE TEMP TABLE {side_table(source)} AS {_records(contract, source, readers)}").fetchall()
             con.execute(f"INSERT INTO side_counts {_counts(source)}").fetchall()
+    stage_counts(con, contract)
 
 
 def _records(contract: Contract, source: Source, readers: list[FileReader]) -> str:
@@ -46,7 +48,7 @@ def _typed(contract: Contract, reader: FileReader) -> str:
         found += [(f"{name}: missing", f"NOT ({given})"),
                   (f"{name}: not a {by_name[key].type}", f"{given} AND {matched_key(key)} IS NULL")]  # fmt: skip
         doubts.append(f"{matched_key(key)} IS NULL")
-    for column in contract.columns_of(source):
+    for column in map(as_read, contract.columns_of(source)):
         own = quote_identifier(column.name)
         typed.append(f"{value(contract, column, reader)} AS {own}")
         found.append((f"{column.name}: not a {column.type}", f"{is_given(column, reader)} AND {own} IS NULL"))
@@ -54,6 +56,11 @@ def _typed(contract: Contract, reader: FileReader) -> str:
     query = f"SELECT *, {', '.join(typed)} FROM ({reader.query})"
     reasons = rules.reasons(found, reader.fault, doubts)
     return f"SELECT {_names(contract, source)}, record_number, {reasons} AS matched_reasons FROM ({query})"
+
+
+def as_read(column: Column) -> Column:
+    """Of a column that counts items, the lists that it counts in."""
+    return column.model_copy(update={"type": "list<string>"}) if column.counted_by else column
 
 
 def _names(contract: Contract, source: Source) -> str:

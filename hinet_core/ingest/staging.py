@@ -69,10 +69,16 @@ def typed_rows(
 
 def exposures(contract: Contract, rows: str) -> str:
     """`staged_columns` of typed rows; these have source_file, record_number and their place as well."""
-    query = rows
-    for source in contract.sources:
+    query, counts = rows, counted_groups(contract)
+    known = {one.name for one in contract.columns_of(contract.log)}
+    for source in [contract.log, *(one for one in contract.sources if one.kind == "side")]:
         if source.kind == "side":
             query = _join_side(contract, query, source)
+            known |= {one.name for one in contract.columns_of(source) if not one.counted_by}
+        # As early as their key is there: a join hands on every column, and lists cost more than numbers.
+        for group in [one for one in counts if one[0].counted_by in known]:
+            counts.remove(group)
+            query = _join_counts(contract, query, group)
     return f"SELECT {', '.join(staged_columns(contract))} FROM ({query})"
 
 
@@ -219,11 +225,42 @@ def side_table(source: Source) -> str:
 
 def _join_side(contract: Contract, query: str, source: Source) -> str:
     on = " AND ".join(f"row.{quote_identifier(key)} = side.{matched_key(key)}" for key in source.join)
-    added = "".join(f", side.{quote_identifier(one.name)}" for one in contract.columns_of(source))
+    on += f" AND {_was_known(source)}" if source.as_of else ""
+    own = [one for one in contract.columns_of(source) if not one.counted_by]
+    added = "".join(f", side.{quote_identifier(one.name)}" for one in own)
     return (
         f"SELECT row.*{added}, coalesce(side.matched_rows, 0) AS {matched_column(source)} "
         f"FROM ({query}) AS row LEFT JOIN {side_table(source)} AS side ON {on} AND side.matched_nth = 1"
     )
+
+
+def counted_groups(contract: Contract) -> list[list[Column]]:
+    """The columns that count items of a side table's lists, those of one table and key together."""
+    groups: dict[tuple[str | None, ...], list[Column]] = {}
+    for column in contract.columns:
+        if column.counted_by:
+            groups.setdefault((column.source, column.counted_by, column.through), []).append(column)
+    return list(groups.values())
+
+
+def counts_table(group: list[Column]) -> str:
+    """The temporary table of a group: a key and, per column, how many items are of it."""
+    return quote_identifier(f"counts.{group[0].name}")
+
+
+def _join_counts(contract: Contract, query: str, group: list[Column]) -> str:
+    """A key that no list holds counts 0; a missing one has no count, and neither has a day before the table's."""
+    key = f"row.{quote_identifier(str(group[0].counted_by))}"
+    known = f"{key} IS NOT NULL AND {_was_known(contract.source_of(group[0]))}"
+    names = [quote_identifier(one.name) for one in group]
+    counts = ", ".join(f"CASE WHEN {known} THEN coalesce(counted.{name}, 0) END AS {name}" for name in names)
+    table = counts_table(group)
+    return f"SELECT row.*, {counts} FROM ({query}) AS row LEFT JOIN {table} AS counted ON {key} = counted.matched_key"
+
+
+def _was_known(source: Source) -> str:
+    """Whether a row was shown when the side table had been made."""
+    return "true" if source.as_of is None else f"row.day >= DATE {quote_literal(source.as_of.isoformat())}"
 
 
 def matched_key(name: str) -> str:
