@@ -1,5 +1,6 @@
 """docs/contract.md and the grammar name the same keys and agree on which are required; README's example runs."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from hinet_core.contract import bounds, columns, grammar
+from hinet_core.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -64,6 +66,15 @@ def test_roles_and_types_are_all_named():
     for part in ("role", "type"):
         for word in MODELS["Column"].model_fields[part].annotation.__args__:
             assert f"`{word}`" in PAGE, f"docs/contract.md does not name the {part} {word}"
+
+
+def test_the_page_on_training_lists_every_setting_with_its_default():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    listed = [[cell.strip("` ") for cell in row[:2]] for row in rows]
+    fields = [[one.name, str(one.default)] for one in dataclasses.fields(TrainConfig)]
+    assert listed == fields
 
 
 @pytest.mark.slow

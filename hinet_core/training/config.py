@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 OPTIMIZERS = ("adam", "adamw")
+SCHEDULES = ("constant", "cosine")
 EMBEDDING_OPTIMIZERS = ("dense_adam", "rowwise_adagrad", "touched_adam")
 
 
@@ -15,6 +16,8 @@ class TrainConfig:
     batch_size: int = 1024
     optimizer: str = "adam"  # of all but the embedding table: adam or adamw
     learning_rate: float = 1e-3  # Adam
+    schedule: str = "constant"  # of all learning rates: constant, or cosine down to 0 at the end of all epochs
+    warm_up_steps: int = 0  # at first the learning rates grow linearly over so many steps
     weight_decay: float = 0.0  # decoupled, of adamw only
     # Of the embedding table: dense_adam moves every row at every step; rowwise_adagrad (one sum of squares per row) and
     # touched_adam (each row's own Adam, whose clock are the batches with that row) move the batch's rows only.
@@ -30,10 +33,11 @@ class TrainConfig:
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("weight_decay", "embedding_learning_rate", "embedding_l2"):
+        for name in ("weight_decay", "embedding_learning_rate", "embedding_l2", "warm_up_steps"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        for name, known in (("optimizer", OPTIMIZERS), ("embedding_optimizer", EMBEDDING_OPTIMIZERS)):
+        kinds = {"optimizer": OPTIMIZERS, "embedding_optimizer": EMBEDDING_OPTIMIZERS, "schedule": SCHEDULES}
+        for name, known in kinds.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
         if self.weight_decay and self.optimizer != "adamw":

@@ -37,8 +37,8 @@ class Epochs:
     ) -> None:
         self.model, self.train, self.config, self.history, self.seed = model, train, config, history, seed
         self.progress = progress
-        self.stepper = Stepper(model, config, n_tasks=train.labels_NT.shape[1])
         self.n_steps = math.ceil(len(train) / config.batch_size)
+        self.stepper = Stepper(model, config, train.labels_NT.shape[1], total_steps=self.n_steps * config.epochs)
         self.epoch, self.step = 1, 0  # the pass at work, and how many of its steps are done
         self.sums_2T = torch.zeros_like(self.stepper.weight_T).repeat(2, 1)  # loss and known labels since the report
         self.best: list[Tensor] | None = None  # the averaged weights of the best epoch

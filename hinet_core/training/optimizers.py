@@ -100,8 +100,15 @@ class Optimizers:
         rate = config.embedding_learning_rate or config.learning_rate
         self.rows = [by_row(table, rate, config.embedding_l2) for table in tables] if by_row else []
         self.dense = dense(model, [fields.table for fields in tables], config)
+        self.rates = [[group["lr"] for group in one.param_groups] for one in self.all]
         in_rows = {id(rule.fields.table) for rule in self.rows}
         self.whole = [parameter for parameter in model.parameters() if id(parameter) not in in_rows]
+
+    def set_rate(self, factor: float) -> None:
+        """Multiply the learning rates of the settings with the schedule's factor."""
+        for one, rates in zip(self.all, self.rates, strict=True):
+            for group, rate in zip(one.param_groups, rates, strict=True):
+                group["lr"] = factor * rate
 
     @contextmanager
     def open(self, batch: Batch) -> Iterator[None]:

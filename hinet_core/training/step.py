@@ -11,6 +11,7 @@ from hinet_core.dataset import Batch
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.losses import masked_bce, total_loss
 from hinet_core.training.optimizers import Optimizers
+from hinet_core.training.schedule import rate_factor
 from hinet_core.training.state import load_optimizer_state, optimizer_state
 from hinet_core.training.stopping import AveragedWeights
 
@@ -22,8 +23,8 @@ class Stepper:
     as tensors: a resumed training must end with the very bits of an undisturbed one.
     """
 
-    def __init__(self, model: nn.Module, config: TrainConfig, n_tasks: int) -> None:
-        self.model, self.config = model, config
+    def __init__(self, model: nn.Module, config: TrainConfig, n_tasks: int, total_steps: int = 0) -> None:
+        self.model, self.config, self.total_steps = model, config, total_steps  # `total_steps` is for the schedule
         self.optimizers = Optimizers(model, config)
         self.averaged = AveragedWeights(model, config.ema_decay, self.optimizers.by_row)
         device = next(model.parameters()).device
@@ -31,6 +32,7 @@ class Stepper:
 
     def step(self, batch: Batch) -> Tensor:
         """Learn from a batch. -> its loss per row and task (B, T), without gradient"""
+        self.optimizers.set_rate(rate_factor(self.config, self.averaged.steps, self.total_steps))
         with self.optimizers.open(batch):
             loss_BT = masked_bce(self.model(batch), batch.labels_BT, batch.label_mask_BT)
             total_loss(loss_BT, self.weight_T).backward()
