@@ -13,6 +13,7 @@ import torch
 from hinet_core.contract import parse_contract
 from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
 from hinet_core.evaluation import metrics
+from hinet_core.evaluation.ranked import ranked
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import total_counts, write_books
@@ -99,7 +100,7 @@ def test_the_metric_registers_itself(monkeypatch):
     (source,) = examples("A metric", "python")
     monkeypatch.setattr(metrics, "METRICS", dict(metrics.METRICS))
     exec(source, vars(metrics).copy())
-    value = metrics.METRICS["brier"].compute(np.zeros(4), np.array([0.0, 1, 1, 0]), np.ones((4, 1)))
+    value = metrics.METRICS["brier"].compute(ranked(np.zeros(4), np.array([0.0, 1, 1, 0])))
     assert value.tolist() == [0.25]
 
 

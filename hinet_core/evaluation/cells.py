@@ -3,55 +3,19 @@
 N rows, T tasks, D draws of users. A cell that has no value says why and never holds a number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hinet_core.evaluation.intervals import user_draws
-from hinet_core.evaluation.metrics import METRICS, Floats, Metric
+from hinet_core.evaluation.binned import Ints, by_place
+from hinet_core.evaluation.draws import UserDraws
+from hinet_core.evaluation.metrics import METRICS, Metric
+from hinet_core.evaluation.ranked import Floats, Ranked
+from hinet_core.evaluation.rows import Rows, Scores
 
 Scope = Literal["scenario", "pooled", "macro"]
-# Rows x draws held at once: 4 M float64 numbers are 32 MB.
-CHUNK = 4_000_000
-
-
-class NotFiniteError(ValueError):
-    """A model gave NaN or infinity."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """What was observed on the rows of a split: codes of scenario and user, labels, which labels count."""
-
-    scenarios: tuple[str, ...]
-    tasks: tuple[str, ...]
-    scenario_N: NDArray[np.int64]
-    user_N: NDArray[np.int64]
-    label_NT: Floats
-    counts_NT: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.scenario_N)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """One model's logits on those rows: as if shown in slot 1, and at the slot the log names."""
-
-    model: str
-    first_NT: Floats
-    logged_NT: Floats
-
-    def __post_init__(self) -> None:
-        bad = int((~np.isfinite(self.first_NT) | ~np.isfinite(self.logged_NT)).any(axis=1).sum())
-        if bad:
-            raise NotFiniteError(
-                f"{self.model}: {bad:,} of {len(self.first_NT):,} rows have a logit that is NaN or infinite; "
-                "expected finite numbers. Train it again with a lower learning rate; it was not judged."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,83 +39,121 @@ class Cell:
         return self.scope, self.scenario_id, self.task, self.metric
 
 
-def judge(rows: Rows, scores: Sequence[Scores], seed: Sequence[int], draws: int) -> list[list[Cell]]:
-    """The cells of each model, in the same order for all: scenario cells, then pooled, then macro."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A scenario, or all rows together, and how many labels of a task count there."""
+
+    scope: Scope
+    scenario_id: str
+    task: str
+    n: int
+    n_positives: int
+    n_users: int
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The rows whose label of one task counts, in the order of users; `row_N` is where they are in the split."""
+
+    row_N: Ints
+    scenario_N: Ints
+    user_N: Ints
+    label_N: Floats
+
+
+def judge(
+    rows: Rows, scores: Sequence[Scores], seed: Sequence[int], draws: int, metrics: Iterable[str] | None = None
+) -> list[list[Cell]]:
+    """The cells of each model, in the same order for all: per task scenario cells, then pooled, then macro.
+
+    `metrics` names those wanted; all without it.
+    """
+    wanted = chosen(metrics)
+    for one in scores:
+        one.require_rows_of(rows)
     _, user_N = np.unique(rows.user_N, return_inverse=True)
-    count_UD = user_draws(int(user_N.max(initial=-1)) + 1, seed, draws)
+    users = UserDraws(int(user_N.max(initial=-1)) + 1, seed, draws)
+    by_user_N = np.argsort(user_N, kind="stable")
     cells: list[list[Cell]] = [[] for _ in scores]
     for task in range(len(rows.tasks)):
-        per_scenario = [
-            _judge_rows(rows, task, ("scenario", name), rows.scenario_N == code, user_N, count_UD, scores)
-            for code, name in enumerate(rows.scenarios)
-        ]
-        everything = np.ones(len(rows), dtype=bool)
-        pooled = _judge_rows(rows, task, ("pooled", ""), everything, user_N, count_UD, scores)
-        for model, mine in enumerate(cells):
-            of_scenarios = [cell for scenario in per_scenario for cell in scenario[model]]
-            mine += of_scenarios + pooled[model]
-            mine += [_macro(metric, of_scenarios, pooled[model]) for metric in METRICS]
+        row_N = by_user_N[rows.counts_NT[by_user_N, task]]
+        labelled = Labelled(row_N, rows.scenario_N[row_N], user_N[row_N], rows.label_NT[row_N, task])
+        places = places_of(labelled, rows, task)
+        for mine, one in zip(cells, scores, strict=True):
+            found = of_scores(labelled, one, task, places, users, wanted)
+            mine += found
+            mine += [macro(name, [cell for cell in found if cell.metric == name]) for name in wanted]
     return cells
 
 
-def _judge_rows(
-    rows: Rows,
-    task: int,
-    where: tuple[Scope, str],
-    inside_N: NDArray[np.bool_],
-    user_N: NDArray[np.int64],
-    count_UD: NDArray[np.uint8],
-    scores: Sequence[Scores],
-) -> list[list[Cell]]:
-    """One scope and one task: all metrics of all models, each draw's row weights gathered once."""
-    index = np.flatnonzero(inside_N & rows.counts_NT[:, task])
-    label, user = rows.label_NT[index, task], user_N[index]
-    found = [{metric: np.full(1 + count_UD.shape[1], np.nan) for metric in METRICS} for _ in scores]
-    for start, weight_ND in _weights(user, count_UD):
-        columns = slice(start, start + weight_ND.shape[1])
-        for model, score in zip(found, scores, strict=True):
-            for name, metric in METRICS.items():
-                if metric.undefined(label) is None:
-                    logit = _logits(metric, score)[index, task]
-                    model[name][columns] = metric.compute(logit, label, weight_ND)
-    scope, scenario_id = where
+def chosen(metrics: Iterable[str] | None) -> dict[str, Metric]:
+    """The metrics of these names, in the order of the registry."""
+    names = list(METRICS) if metrics is None else list(metrics)
+    unknown = sorted(set(names) - set(METRICS))
+    if unknown:
+        raise ValueError(f"expected metrics among {', '.join(METRICS)}; found {', '.join(unknown)}")
+    return {name: one for name, one in METRICS.items() if name in names}
+
+
+def places_of(labelled: Labelled, rows: Rows, task: int) -> list[Place]:
+    """Each scenario in the contract's order, then all rows."""
+    insides = [labelled.scenario_N == code for code in range(len(rows.scenarios))]
+    insides.append(np.ones(len(labelled.row_N), dtype=bool))
+    names: list[tuple[Scope, str]] = [*(("scenario", name) for name in rows.scenarios), ("pooled", "")]
     return [
-        [
-            Cell(
-                scope=scope,
-                scenario_id=scenario_id,
-                task=rows.tasks[task],
-                metric=name,
-                value=None if (reason := METRICS[name].undefined(label)) else float(values[0]),
-                value_D=values[1:],
-                n=len(index),
-                n_positives=int(label.sum()),
-                n_users=len(np.unique(user)),
-                null_reason=reason,
-            )
-            for name, values in model.items()
-        ]
-        for model in found
+        Place(
+            scope=scope,
+            scenario_id=scenario,
+            task=rows.tasks[task],
+            n=int(inside_N.sum()),
+            n_positives=int(labelled.label_N[inside_N].sum()),
+            n_users=n_runs(labelled.user_N[inside_N]),
+        )
+        for (scope, scenario), inside_N in zip(names, insides, strict=True)
     ]
 
 
-def _weights(user: NDArray[np.int64], count_UD: NDArray[np.uint8]) -> Iterator[tuple[int, Floats]]:
-    """Yield (first column, weight_ND): a column of ones (the rows as they are), then the draws in chunks."""
-    yield 0, np.ones((len(user), 1))
-    step = max(1, CHUNK // max(1, len(user)))
-    for start in range(0, count_UD.shape[1], step):
-        yield 1 + start, count_UD[:, start : start + step][user].astype(np.float64)
+def n_runs(user_N: Ints) -> int:
+    """How many different users, of rising codes."""
+    return int((user_N[1:] != user_N[:-1]).sum()) + 1 if len(user_N) else 0
 
 
-def _logits(metric: Metric, scores: Scores) -> Floats:
-    return scores.first_NT if metric.slot == "first" else scores.logged_NT
+def of_scores(
+    labelled: Labelled, scores: Scores, task: int, places: list[Place], users: UserDraws, wanted: dict[str, Metric]
+) -> list[Cell]:
+    """One model and task: the cells of every place, place by place, metrics in their order."""
+    by_slot = {"first": scores.first_NT[labelled.row_N, task], "logged": scores.logged_NT[labelled.row_N, task]}
+    slots = [{slot} for slot in by_slot]
+    if np.array_equal(by_slot["first"], by_slot["logged"]):
+        slots = [set(by_slot)]
+    found: dict[tuple[Place, str], Cell] = {}
+    for group in slots:
+        mine = {name: one for name, one in wanted.items() if one.slot in group}
+        if not mine:
+            continue
+        logit_N = by_slot[min(group)]
+        ranks = by_place(logit_N, labelled.label_N, labelled.scenario_N, labelled.user_N, len(places) - 1, users)
+        for place, (rows, draws) in zip(places, ranks, strict=True):
+            found |= {(place, name): cell_of(place, one, rows, draws) for name, one in mine.items()}
+    return [found[place, name] for place in places for name in wanted]
 
 
-def _macro(metric: str, of_scenarios: list[Cell], pooled: list[Cell]) -> Cell:
-    """The plain mean over the scenarios where the metric is defined."""
-    members = [cell for cell in of_scenarios if cell.metric == metric]
-    defined = [cell for cell in members if cell.value is not None]
-    whole = next(cell for cell in pooled if cell.metric == metric)
+def cell_of(place: Place, metric: Metric, rows: Ranked, binned: Ranked) -> Cell:
+    """A metric's exact value, and its draws, moved by as much as binning moves the value."""
+    value, value_D = None, np.full(binned.positive_GD.shape[1] - 1, np.nan)
+    reason = metric.undefined(place.n, place.n_positives)
+    if reason is None:
+        value = float(metric.compute(rows)[0])
+        in_bins_D = metric.compute(binned)
+        centre = np.nanmean(in_bins_D[1:]) if metric.noisy else in_bins_D[0]
+        value_D = in_bins_D[1:] + (value - centre)
+    return Cell(**vars(place), metric=metric.name, value=value, value_D=value_D, null_reason=reason)
+
+
+def macro(metric: str, members: list[Cell]) -> Cell:
+    """The plain mean over the scenarios where the metric is defined; the last member is pooled."""
+    *scenarios, whole = members
+    defined = [cell for cell in scenarios if cell.value is not None]
     values = [cell.value for cell in defined if cell.value is not None]
     return Cell(
         scope="macro",
@@ -163,6 +165,6 @@ def _macro(metric: str, of_scenarios: list[Cell], pooled: list[Cell]) -> Cell:
         n=sum(cell.n for cell in defined),
         n_positives=sum(cell.n_positives for cell in defined),
         n_users=whole.n_users,
-        null_reason=None if defined else f"undefined in each of {len(members)} scenarios",
-        note=f"mean of {len(defined)} of {len(members)} scenarios",
+        null_reason=None if defined else f"undefined in each of {len(scenarios)} scenarios",
+        note=f"mean of {len(defined)} of {len(scenarios)} scenarios",
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hinet_core.evaluation.cells import Cell
-from hinet_core.evaluation.intervals import Interval, percentile
+from hinet_core.evaluation.intervals import Interval, over_users
 
 
 @dataclass(frozen=True)
@@ -32,5 +32,5 @@ def paired_deltas(model: Sequence[Cell], baseline: Sequence[Cell]) -> list[Delta
 def _delta(model: Cell, baseline: Cell) -> Delta:
     if model.value is None or baseline.value is None:
         return Delta(model, None, Interval(None, None), model.null_reason or baseline.null_reason)
-    interval = percentile(model.value_D - baseline.value_D, constant=True)
+    interval = over_users(model.value_D - baseline.value_D, model.n_users, constant=True)
     return Delta(model, model.value - baseline.value, interval)

@@ -1,12 +1,10 @@
 """Intervals: percentiles over bootstrap draws of users, and Wilson's for a plain rate.
 
-The user is the unit: a drawn user brings all rows, since rows of one user are alike. All cells of a
-split share the same draws, so that differences between models and means over scenarios are paired.
-U users, D draws.
+All cells of a split share the same draws (`draws`), so that differences between models and means over scenarios are
+paired. D draws.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -17,6 +15,8 @@ LEVEL = 0.95
 DRAWS = 400
 # Beyond this share of draws without a value (a class is missing) percentiles would be conditional on luck.
 MAX_UNDEFINED_DRAWS = 0.05
+# Fewer users than this say nothing of users to come.
+MIN_USERS = 10
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,11 @@ class Interval:
     reason: str | None = None
 
 
-def user_draws(n_users: int, seed: Sequence[int], draws: int = DRAWS) -> NDArray[np.uint8]:
-    """How often each user is drawn, (U, D): every column draws U of U users with replacement."""
-    rng = np.random.default_rng(list(seed))
-    count_UD = np.empty((n_users, draws), dtype=np.uint8)
-    for draw in range(draws):
-        drawn = rng.integers(n_users, size=n_users) if n_users else np.empty(0, dtype=np.int64)
-        count_UD[:, draw] = np.bincount(drawn, minlength=n_users)
-    return count_UD
+def over_users(value_D: NDArray[np.float64], n_users: int, *, constant: bool = False) -> Interval:
+    """The percentile interval of draws over so many users, or the reason why there is none."""
+    if n_users < MIN_USERS:
+        return Interval(None, None, f"no interval: {n_users} users, expected {MIN_USERS} or more")
+    return percentile(value_D, constant=constant)
 
 
 def percentile(value_D: NDArray[np.float64], level: float = LEVEL, *, constant: bool = False) -> Interval:

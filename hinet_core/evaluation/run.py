@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_core.contract import Contract
-from hinet_core.evaluation.cells import Cell, Rows, Scores, judge
+from hinet_core.evaluation.cells import Cell, judge
 from hinet_core.evaluation.comparison import paired_deltas
 from hinet_core.evaluation.intervals import DRAWS, wilson
+from hinet_core.evaluation.rows import Rows, Scores
 from hinet_core.evaluation.tables import EVAL_DELTAS, EVAL_METRICS, LABEL_RATES, Row, delta_row, metric_row
 from hinet_core.lake import Lake, connect
 from hinet_core.progress import track

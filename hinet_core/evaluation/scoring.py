@@ -11,7 +11,7 @@ from torch import Tensor, equal
 
 from hinet_core.contract import Contract
 from hinet_core.dataset import Dataset, FeatureSpec
-from hinet_core.evaluation.cells import Rows, Scores
+from hinet_core.evaluation.rows import Rows, Scores
 from hinet_core.training.checkpoint import load
 from hinet_core.training.loop import predict
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from hinet_core.evaluation.cells import Cell
 from hinet_core.evaluation.comparison import Delta
-from hinet_core.evaluation.intervals import LEVEL, Interval, percentile
+from hinet_core.evaluation.intervals import LEVEL, Interval, over_users
 
 Row = dict[str, Any]
 TEXT, DAY, NUMBER, COUNT = pa.string(), pa.date32(), pa.float64(), pa.int64()
@@ -33,7 +33,7 @@ LABEL_RATES = pa.schema({
 def metric_row(run: Row, as_of: date, split: str, cell: Cell) -> Row:
     """A row of eval_metrics. `null_reason` stands where there is no value; a value may lack an interval,
     and `method` then says why."""
-    interval = Interval(None, None) if cell.value is None else percentile(cell.value_D)
+    interval = Interval(None, None) if cell.value is None else over_users(cell.value_D, cell.n_users)
     return {
         "run_id": run["run_id"],
         "model": run["model"],
@@ -43,7 +43,7 @@ def metric_row(run: Row, as_of: date, split: str, cell: Cell) -> Row:
         "low": interval.low,
         "high": interval.high,
         "level": LEVEL,
-        "method": _method("bootstrap over users", cell, interval),
+        "method": _method("Poisson bootstrap over users", cell, interval),
         "n": cell.n,
         "n_positives": cell.n_positives,
         "n_users": cell.n_users,
@@ -64,7 +64,7 @@ def delta_row(run: Row, baseline: Row, as_of: date, split: str, delta: Delta) ->
         "low": delta.interval.low,
         "high": delta.interval.high,
         "level": LEVEL,
-        "method": _method("paired bootstrap over users", delta.cell, delta.interval),
+        "method": _method("paired Poisson bootstrap over users", delta.cell, delta.interval),
         "n": delta.cell.n,
         "null_reason": delta.null_reason,
     }

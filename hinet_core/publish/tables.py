@@ -23,7 +23,43 @@ METRIC_WORDS = {
         "0-1",
         "higher",
     ),
+    "gauc": (
+        "GAUC",
+        "AUC inside each user's rows of a scenario, averaged over users by impressions: what ranking for a user sees.",
+        "0-1",
+        "higher",
+    ),
+    "pr_auc": (
+        "PR-AUC",
+        "Average precision over the positives, at equal position; guessing gives the rate of positives.",
+        "0-1",
+        "higher",
+    ),
+    "ndcg_10": (
+        "NDCG@10",
+        "Discounted gain of the first ten of a request over the best possible, for requests with both outcomes.",
+        "0-1",
+        "higher",
+    ),
+    "auc_logged": (
+        "AUC at the logged slot",
+        "AUC of scores that include the effect of the slot an example was shown in.",
+        "0-1",
+        "higher",
+    ),
     "logloss": ("Logloss", "Mean negative log-likelihood of the labels.", "nats per example", "lower"),
+    "normalized_entropy": (
+        "Normalized entropy",
+        "Logloss over that of predicting the rate of positives; below 1 is more than knowing the rate.",
+        "ratio",
+        "lower",
+    ),
+    "ece": (
+        "Calibration error (ECE)",
+        "Mean distance of predicted and observed rate over 20 bins of equally many examples.",
+        "probability",
+        "lower",
+    ),
     "predicted_over_observed": (
         "Predicted / observed",
         "Sum of predicted probabilities over the number of positives; 1 is calibrated.",

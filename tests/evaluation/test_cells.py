@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hinet_core.evaluation import cells as cells_module
-from hinet_core.evaluation.cells import NotFiniteError, Rows, Scores, judge
+from hinet_core.evaluation.cells import judge
 from hinet_core.evaluation.comparison import paired_deltas
 from hinet_core.evaluation.metrics import METRICS
+from hinet_core.evaluation.rows import NotFiniteError, Rows, Scores
 
 
 def hand_made_rows() -> Rows:
@@ -116,7 +116,7 @@ def test_a_planted_difference_is_found_and_its_interval_is_paired():
     a, b = judge(rows, [good, noisy], [0], draws=200)
     delta = {one.cell.key: one for one in paired_deltas(a, b)}["pooled", "", "click", "auc"]
     assert delta.interval.low > 0.05
-    assert delta.value == a[6].value - b[6].value
+    assert delta.value == by_key(a)[delta.cell.key].value - by_key(b)[delta.cell.key].value
     # The loss of both rises and falls with the users drawn.
     loss = {cell.key: cell for cell in a}["pooled", "", "click", "logloss"]
     twin = {cell.key: cell for cell in b}["pooled", "", "click", "logloss"]
@@ -139,16 +139,20 @@ def test_cells_of_other_rows_are_not_compared():
         paired_deltas(a, b)
 
 
-def test_chunks_of_draws_change_nothing(monkeypatch):
-    rows, models = simulated(4)
-    whole = judge(rows, models, [0], draws=40)
-    monkeypatch.setattr(cells_module, "CHUNK", 7 * len(rows))
-    for mine, theirs in zip(whole[0], judge(rows, models, [0], draws=40)[0], strict=True):
-        np.testing.assert_allclose(mine.value_D, theirs.value_D, rtol=1e-12)
-
-
 def test_judging_again_gives_the_same_draws_whatever_the_codes_of_users():
     rows, models = simulated(5)
     spread = Rows(**{**vars(rows), "user_N": rows.user_N * 10 + 3})
     for mine, theirs in zip(judge(rows, models, [0], 30)[0], judge(spread, models, [0], 30)[0], strict=True):
         assert np.array_equal(mine.value_D, theirs.value_D)
+
+
+def test_rows_that_make_no_sense_are_refused():
+    rows = hand_made_rows()
+    with pytest.raises(ValueError, match="expected labels of 0 and 1 where they count, found 2.0 and 0 more"):
+        Rows(**{**vars(rows), "label_NT": np.where(rows.label_NT == 1, [1, 2], rows.label_NT)})
+    with pytest.raises(ValueError, match="expected users, labels and masks of 7 rows and 2 tasks"):
+        Rows(**{**vars(rows), "user_N": rows.user_N[:3]})
+    with pytest.raises(ValueError, match="hinet: expected logits of 7 rows and 2 tasks, found .3, 2. at slot 1"):
+        judge(rows, [Scores(model="hinet", first_NT=np.zeros((3, 2)), logged_NT=np.zeros((3, 2)))], [0], draws=5)
+    with pytest.raises(ValueError, match="expected metrics among auc, .*; found mse"):
+        judge(rows, [scores()], [0], draws=5, metrics=["mse"])

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from hinet_core.evaluation.intervals import percentile, user_draws, wilson
+from hinet_core.evaluation.draws import UserDraws
+from hinet_core.evaluation.intervals import over_users, percentile, wilson
 from hinet_core.evaluation.metrics import auc, predicted_over_observed
+from hinet_core.evaluation.ranked import ranked
 
 
 def clustered_rows(rng, n_users, per_user):
@@ -20,13 +22,13 @@ def coverage(n_worlds, n_users, by_user, metric=auc, per_user=8):
     """Share of worlds whose interval holds the truth, resampling users or (wrongly) rows."""
     rng = np.random.default_rng(3)
     _, score, label = clustered_rows(rng, 500_000 // per_user, per_user)
-    truth = metric(score, label, np.ones((len(label), 1)))[0]
+    truth = metric(ranked(score, label))[0]
     hits = 0
     for world in range(n_worlds):
         user, score, label = clustered_rows(rng, n_users, per_user)
         unit = user if by_user else np.arange(len(user))
-        drawn = user_draws(unit.max() + 1, [world], draws=200)[unit].astype(float)
-        interval = percentile(metric(score, label, drawn))
+        drawn = UserDraws(unit.max() + 1, [world], draws=200).counts(0)[unit].astype(float)
+        interval = percentile(metric(ranked(score, label, drawn)))
         hits += interval.low <= truth <= interval.high
     return hits / n_worlds
 
@@ -44,17 +46,9 @@ def test_resampling_rows_instead_of_users_would_not():
     assert by_row < 0.75
 
 
-def test_every_draw_takes_as_many_users_as_there_are():
-    drawn = user_draws(50, [1], draws=30)
-    assert drawn.shape == (50, 30)
-    assert (drawn.sum(axis=0) == 50).all()
-    assert drawn.std() == pytest.approx(1.0, abs=0.1)
-
-
-def test_draws_are_a_function_of_the_seed():
-    assert (user_draws(20, [1, 2]) == user_draws(20, [1, 2])).all()
-    assert (user_draws(20, [1, 2]) != user_draws(20, [1, 3])).any()
-    assert user_draws(0, [1], draws=3).shape == (0, 3)
+def test_too_few_users_give_no_interval():
+    assert over_users(np.arange(100.0), 3).reason == "no interval: 3 users, expected 10 or more"
+    assert over_users(np.arange(100.0), 10).low is not None
 
 
 def test_percentile_of_known_draws():

@@ -1,0 +1,91 @@
+"""A split's rows in the order of one model's scores, with every draw's weights: for each scenario and for all rows.
+
+Ranking every draw anew would touch rows times draws cells several times per metric. Instead neighbours in the order of
+scores share a bin, and one sparse product gives each draw's positives and negatives per bin. The rows as they are stay
+exact. Draws are exact too where there are at most `EXACT` different scores; else they lose the order inside bins, which
+shifts all draws of a metric alike, and `cells` takes that shift away again (docs/evaluation.md has what is left of it).
+
+N rows, G bins, C codes of bin and class, S scenarios, D draws. Rows come in the order of users.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_core.evaluation.draws import UserDraws
+from hinet_core.evaluation.ranked import Floats, Ranked, of_sorted, run_starts
+
+Ints = NDArray[np.int64]
+# Up to so many different scores each has a bin of its own.
+EXACT = 8192
+# Else no bin holds more than one in so many of the rows, of the positives, or of the span of logits (but for ties) …
+PER_ROWS, PER_POSITIVES, PER_SPAN = 2048, 1024, 256
+# … and from the top down bins grow with the rank, so many for each doubling: precision there hangs on single rows.
+PER_DOUBLING = 128
+
+
+def by_place(
+    logit_N: Floats, label_N: Floats, scenario_N: Ints, user_N: Ints, n_scenarios: int, users: UserDraws
+) -> Iterator[tuple[Ranked, Ranked]]:
+    """Yield, for each scenario and then for all rows: the rows as they are (one column), and in bins with every user
+    once (column 0) and as each draw counts them."""
+    order_N = np.argsort(logit_N)
+    logit_N, label_N, scenario_N = logit_N[order_N], label_N[order_N], scenario_N[order_N]
+    pooled_N = bins(logit_N, label_N)
+    inside_S = [np.flatnonzero(scenario_N == code) for code in range(n_scenarios)]
+    bin_S = [bins(logit_N[rows], label_N[rows], pooled_N[rows]) for rows in inside_S]
+    first_S = np.cumsum([0, *(2 * count(bin_N) for bin_N in bin_S)])
+    code_N = np.empty(len(logit_N), np.int32)
+    for rows, bin_N, first in zip(inside_S, bin_S, first_S, strict=False):
+        code_N[order_N[rows]] = first + 2 * bin_N + (label_N[rows] > 0)
+    sums_CD = users.sums(code_N, user_N, int(first_S[-1]))
+
+    all_GD = [np.zeros((count(pooled_N), 1 + users.draws)) for _ in range(2)]
+    for rows, bin_N, first in zip(inside_S, bin_S, first_S, strict=False):
+        of_class = [sums_CD[first + one : first + 2 * count(bin_N) : 2] for one in range(2)]
+        yield exact(logit_N[rows], label_N[rows]), Ranked(means(logit_N[rows], bin_N), of_class[1], of_class[0])
+        if len(rows):
+            add_bins(all_GD, of_class, pooled_N[rows][run_starts(bin_N)])
+    yield exact(logit_N, label_N), Ranked(means(logit_N, pooled_N), all_GD[1], all_GD[0])
+
+
+def bins(logit_N: Floats, label_N: Floats, within_N: Ints | None = None) -> Ints:
+    """The bin of each row, 0 1 1 2 …, of rising logits: equal logits share one, and none reaches over a `within_N`."""
+    start_G = run_starts(logit_N)
+    if len(start_G) <= EXACT:
+        return numbered(start_G, len(logit_N))
+    before_G = np.cumsum(label_N)[start_G] - label_N[start_G]
+    span_G = logit_N[start_G] - logit_N[0]
+    keys = [
+        start_G * PER_ROWS // len(logit_N),
+        before_G * PER_POSITIVES // max(label_N.sum(), 1.0),
+        span_G * PER_SPAN // span_G[-1],
+        np.log2(len(logit_N) - start_G) * PER_DOUBLING // 1,
+        *([] if within_N is None else [within_N[start_G]]),
+    ]
+    return numbered(start_G[np.unique(np.concatenate([run_starts(key_G) for key_G in keys]))], len(logit_N))
+
+
+def numbered(start_G: Ints, n_rows: int) -> Ints:
+    """Each row's number of the run it is in."""
+    return np.repeat(np.arange(len(start_G)), np.diff(start_G, append=n_rows))
+
+
+def count(bin_N: Ints) -> int:
+    return int(bin_N[-1]) + 1 if len(bin_N) else 0
+
+
+def exact(logit_N: Floats, label_N: Floats) -> Ranked:
+    return of_sorted(logit_N, label_N, np.ones((len(logit_N), 1)))
+
+
+def means(logit_N: Floats, bin_N: Ints) -> Floats:
+    return np.bincount(bin_N, logit_N) / np.bincount(bin_N)
+
+
+def add_bins(all_GD: list[Floats], of_class: list[Floats], pooled_G: Ints) -> None:
+    """Add a scenario's bins to the pooled bins they lie in."""
+    start_G = run_starts(pooled_G)
+    for total_GD, mine_GD in zip(all_GD, of_class, strict=True):
+        total_GD[pooled_G[start_G]] += np.add.reduceat(mine_GD, start_G, axis=0)
