@@ -9,7 +9,8 @@ import hashlib
 import importlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ import pyarrow as pa
 
 from hinet_core import models
 from hinet_core.contract import Contract
-from hinet_core.dataset import Encoder, Window, window
+from hinet_core.dataset import Dataset, Encoder, Window, window
 from hinet_core.dataset.training_set import training_set
 from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
@@ -169,33 +170,56 @@ def plan_job(contract: Contract, lake: Lake, as_of: date, model_name: str, prese
     return Job(contract, model_name, preset, seed, days, config, training_of(preset), read, code_version())
 
 
-def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: Progress) -> None:
-    """Encode, fit and save; the folder appears whole or not at all.
+@dataclass(frozen=True)
+class Prepared:
+    """The encoded days of a window: what every model of it learns from and is stopped by."""
+
+    encoder: Encoder
+    train: Dataset
+    valid: Dataset
+
+
+@contextmanager
+def prepared(contract: Contract, lake: Lake, days: Window, beside: Path) -> Iterator[Prepared]:
+    """Encode a window; inside, the training set may lie in a file beside the path.
 
     The training set is written again by a training that goes on: its order is that of its keys, so it is the same.
     """
-    started, clock = datetime.now(UTC), perf_counter()
     memory_bytes = load_settings().memory_bytes // ROWS_SHARE
     con = connect()
     try:
-        fitted = lake.scan(con, EXAMPLES, job.window.fitted_days)
-        encoder = Encoder.fit(con, job.contract, fitted)
-        valid = encoder.transform(con, lake.scan(con, EXAMPLES, [job.window.valid_day]), job.window.as_of)
-        parts = encoder.stream(con, fitted, job.window.as_of, job.contract.split.negative_rate)
-        with training_set(folder, parts, len(fitted), memory_bytes) as train_set:
+        fitted = lake.scan(con, EXAMPLES, days.fitted_days)
+        encoder = Encoder.fit(con, contract, fitted)
+        valid = encoder.transform(con, lake.scan(con, EXAMPLES, [days.valid_day]), days.as_of)
+        parts = encoder.stream(con, fitted, days.as_of, contract.split.negative_rate)
+        with training_set(beside, parts, len(fitted), memory_bytes) as train_set:
             con.close()  # gives DuckDB's memory to the training
-            model = models.build(job.model_name, encoder.spec, job.preset, seed=job.seed)
-            history = fit(model, train_set, valid, job.train_config, job.seed, device, progress=progress)
-            n_train = len(train_set)
+            yield Prepared(encoder, train_set, valid)
     finally:
         con.close()
+
+
+def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: Progress) -> None:
+    """Encode, fit and save; the folder appears whole or not at all."""
+    with prepared(job.contract, lake, job.window, folder) as data:
+        fit_to_folder(job, data, folder, device, progress)
+
+
+def fit_to_folder(job: Job, data: Prepared, folder: Path, device: str, progress: Progress) -> History:
+    """Fit a model on encoded days and save it; the folder appears whole or not at all."""
+    started, clock = datetime.now(UTC), perf_counter()
+    model = models.build(job.model_name, data.encoder.spec, job.preset, seed=job.seed, **job.model_config)
+    history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
     n_params = sum(one.numel() for one in model.parameters())
-    run = run_row(job, history, started, perf_counter() - clock, str(device_of(device)), n_params, n_train)
+    seconds = perf_counter() - clock
+    run = run_row(job, history, started, seconds, str(device_of(device)), n_params, len(data.train))
     meta = meta_of(job, run, history) | {
-        "metrics": validation_metrics(model, valid, encoder.spec),
+        "metrics": validation_metrics(model, data.valid, data.encoder.spec),
         **origin(device_of(device), job.code_version),
     }
-    checkpoint.save(folder, model, job.model_name, job.model_config, encoder.spec, encoder, meta)
+    spec = data.encoder.spec
+    checkpoint.save(folder, model, job.model_name, job.model_config, spec, data.encoder, meta)
+    return history
 
 
 def run_row(
