@@ -55,7 +55,7 @@ class FieldEmbedding(nn.Module):
         # Small rows: a token seen once must not shout before it has learned anything.
         nn.init.normal_(self.table, std=0.05)
         self.width = len(rows) * width + len(self.number_columns)
-        if self.width == 0:
+        if not (self.id_columns or self.number_columns or list_fields):
             raise ValueError("no feature enters x: expected at least one field, number or list with in_x = true")
 
     def forward(self, batch: Batch) -> Tensor:

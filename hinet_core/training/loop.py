@@ -4,7 +4,9 @@ K numbers, N rows, T tasks.
 """
 
 import logging
+import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,8 @@ def fit(
     and thread count give the same bits on a CPU.
     `on_epoch(epoch, its history rows)` is called after each validation. With `progress`, a training that was killed at
     any step is taken up where it was last saved, and ends with the same bits. Raises ValueError for unusable data,
-    TrainingDivergedError for a loss of NaN.
+    TrainingDivergedError for a loss of NaN. A model with `fit_rows(train, valid, config, seed)` learns by that instead
+    of by steps.
     """
     _check_inputs(train, config)
     target = device_of(device)
@@ -58,6 +61,44 @@ def fit(
     if scorer.rule == "none":
         log.warning("no validation label is known: training runs all %d epochs", config.epochs)
     history = History(scorer.rule)
+    if hasattr(model, "fit_rows"):
+        _fit_rows(model, train, valid, config, seed, scorer, history)
+        if on_epoch:
+            on_epoch(1, history.of_epoch(1))
+    else:
+        _fit_steps(model, train, valid, config, seed, scorer, history, on_epoch, progress)
+    model.eval()
+    if scorer.rule != "none":
+        history.calibration = calibrate(model, valid, predict(model, valid, config.predict_batch_size))
+    return history
+
+
+def _fit_rows(
+    model: Any, train: Dataset, valid: Dataset, config: TrainConfig, seed: int, scorer: Scorer, history: History
+) -> None:
+    """Trees and linear models: all rows at once, on the CPU, as one epoch without steps."""
+    began, device = time.perf_counter(), train.device
+    model.cpu().fit_rows(train, valid, config, seed)
+    model.to(device)
+    wall_s = time.perf_counter() - began
+    history.epochs = history.best_epoch = 1
+    history.rows_per_s = len(train) / wall_s
+    history.best_score = _validate(model, valid, scorer, config, history, 1, wall_s)
+
+
+def _fit_steps(
+    model: nn.Module,
+    train: Dataset,
+    valid: Dataset,
+    config: TrainConfig,
+    seed: int,
+    scorer: Scorer,
+    history: History,
+    on_epoch: Callable[[int, list[dict[str, Any]]], None] | None,
+    progress: Progress | None,
+) -> None:
+    """Gradient steps in epochs, until the validation day says no more."""
+    target = train.device
     run = Epochs(model, train, config, history, seed, progress)
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -74,16 +115,12 @@ def fit(
                 on_epoch(epoch, history.of_epoch(epoch))
     if run.best is not None:
         run.stepper.averaged.load(run.best)
-    model.eval()
-    if scorer.rule != "none":
-        history.calibration = calibrate(model, valid, predict(model, valid, config.predict_batch_size))
-    return history
 
 
 @torch.inference_mode()
 def predict(model: nn.Module, dataset: Dataset, batch_size: int = 4096) -> np.ndarray:
     """-> logits (N, T) float32 in row order, each row at the position the dataset gives it."""
-    device = next(model.parameters()).device
+    device = next(chain(model.parameters(), model.buffers())).device
     was_training = model.training
     model.eval()
     logits = [model(batch).float().cpu() for batch in dataset.to(device).batches(batch_size)]

@@ -20,7 +20,7 @@ def test_overrides_replace_settings_of_the_preset():
     ("call", "message"),
     [
         (lambda spec: models.build("hinett", spec), r"no model 'hinett': expected one of \[.*'hinet',.* 'mmoe'"),
-        (lambda spec: models.build("hinet", spec, "huge"), r"no preset 'huge': expected one of \['paper', 'quick'\]"),
+        (lambda spec: models.build("mmoe", spec, "huge"), r"no preset 'huge': expected one of \['paper', 'quick'\]"),
         (lambda spec: models.build("mmoe", spec, width=3), r"no setting \['width'\]: expected some of \['dropout'"),
     ],
     ids=["model", "preset", "setting"],
