@@ -1,10 +1,18 @@
 """How a model is trained: every setting in one place, and the presets."""
 
+import math
 from dataclasses import dataclass
 
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine")
 EMBEDDING_OPTIMIZERS = ("dense_adam", "rowwise_adagrad", "touched_adam")
+CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "embedding_optimizer": EMBEDDING_OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "loss_mean": ("batch", "scenario"),
+    "task_balance": ("fixed", "uncertainty"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +34,15 @@ class TrainConfig:
     embedding_l2: float = 1e-4  # coupled L2 of the embedding table: of the rows that the step moves
     ema_decay: float = 0.998  # of the weights that are validated and kept; 0 = the last step's weights
     clip_norm: float = 5.0  # of the gradient of all parameters
-    task_weights: tuple[float, ...] = ()  # lambda_t in the contract's order; empty = all 1
+    # Weights of the loss in the contract's order, multiplied with each other; empty = all 1. `by_name` of
+    # loss_weights.py makes them from names. A weight of 0 leaves a task, a scenario or a cell out of the loss.
+    task_weights: tuple[float, ...] = ()  # lambda_t
+    scenario_weights: tuple[float, ...] = ()  # lambda_i
+    cell_weights: tuple[tuple[float, ...], ...] = ()  # lambda_it: a row per scenario, a value per task
+    # Of a positive's loss, per task. The odds that are learned are that many times too high, which calibration undoes.
+    positive_weights: tuple[float, ...] = ()
+    loss_mean: str = "batch"  # over the batch, or per "scenario": then small scenarios weigh as much as large ones
+    task_balance: str = "fixed"  # the weights above alone, or "uncertainty": also a learned one per task
     predict_batch_size: int = 4096
 
     def __post_init__(self) -> None:
@@ -36,12 +52,22 @@ class TrainConfig:
         for name in ("weight_decay", "embedding_learning_rate", "embedding_l2", "warm_up_steps"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        kinds = {"optimizer": OPTIMIZERS, "embedding_optimizer": EMBEDDING_OPTIMIZERS, "schedule": SCHEDULES}
-        for name, known in kinds.items():
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        for name in ("task_weights", "scenario_weights", "positive_weights"):
+            _check_weights(name, getattr(self, name))
+        for row in self.cell_weights:
+            _check_weights("cell_weights", row)
+        if 0 in self.positive_weights:
+            raise ValueError("positive_weights holds 0, expected more than 0: without positives nothing is learned")
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(f"weight_decay is {self.weight_decay}, but optimizer is adam: set it to adamw")
+
+
+def _check_weights(name: str, weights: tuple[float, ...]) -> None:
+    if wrong := [weight for weight in weights if not 0 <= weight < math.inf]:
+        raise ValueError(f"{name} holds {wrong[0]}, expected finite numbers of 0 or more")
 
 
 TRAIN_PRESETS = {

@@ -40,7 +40,8 @@ class Epochs:
         self.n_steps = math.ceil(len(train) / config.batch_size)
         self.stepper = Stepper(model, config, train.labels_NT.shape[1], total_steps=self.n_steps * config.epochs)
         self.epoch, self.step = 1, 0  # the pass at work, and how many of its steps are done
-        self.sums_2T = torch.zeros_like(self.stepper.weight_T).repeat(2, 1)  # loss and known labels since the report
+        # Of each task: the loss and the known labels since the report.
+        self.sums_2T = torch.zeros_like(self.stepper.loss.positive_T).repeat(2, 1)
         self.best: list[Tensor] | None = None  # the averaged weights of the best epoch
         self.started = time.perf_counter()
         self.train_s = 0.0
@@ -138,7 +139,7 @@ class Epochs:
         """What must be the same for the training to go on as if nothing had happened."""
         return {
             "rows": len(self.train),
-            "tasks": len(self.stepper.weight_T),
+            "tasks": len(self.stepper.loss.positive_T),
             "batch_size": self.config.batch_size,
             "seed": self.seed,
             "device": self.sums_2T.device.type,

@@ -167,6 +167,3 @@ def _check_inputs(train: Dataset, config: TrainConfig) -> None:
     if not bool(finite_K.all()):
         columns = (~finite_K).nonzero().flatten().tolist()
         raise ValueError(f"number columns {columns} hold NaN or infinity: fill and scale them when encoding")
-    n_tasks = train.labels_NT.shape[1]
-    if config.task_weights and len(config.task_weights) != n_tasks:
-        raise ValueError(f"task_weights has {len(config.task_weights)} values, expected {n_tasks}, one per task")

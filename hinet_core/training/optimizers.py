@@ -3,7 +3,7 @@
 D width, R rows of the table, U distinct rows of a batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,14 +92,19 @@ RULES: dict[str, type[RowRule]] = {"rowwise_adagrad": RowwiseAdagrad, "touched_a
 
 
 class Optimizers:
-    """All optimizers of a model, as one: `dense` for whole parameters, `rows` with a rule per embedding table."""
+    """All optimizers of a model, as one: `dense` for whole parameters, `rows` with a rule per embedding table.
 
-    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+    `of_loss`: parameters that are not the model's. They have an Adam of their own, without decay and clipping.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainConfig, of_loss: Iterable[nn.Parameter] = ()) -> None:
         tables = [module for module in model.modules() if isinstance(module, FieldEmbedding)]
         by_row = RULES.get(config.embedding_optimizer)
         rate = config.embedding_learning_rate or config.learning_rate
         self.rows = [by_row(table, rate, config.embedding_l2) for table in tables] if by_row else []
         self.dense = dense(model, [fields.table for fields in tables], config)
+        if more := list(of_loss):
+            self.dense.append(torch.optim.Adam(more, lr=config.learning_rate, fused=True))
         self.rates = [[group["lr"] for group in one.param_groups] for one in self.all]
         in_rows = {id(rule.fields.table) for rule in self.rows}
         self.whole = [parameter for parameter in model.parameters() if id(parameter) not in in_rows]

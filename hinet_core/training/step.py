@@ -5,11 +5,12 @@ B batch, T tasks.
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn, tensor
+from torch import Tensor, nn
 
 from hinet_core.dataset import Batch
+from hinet_core.models.layers import Calibration
 from hinet_core.training.config import TrainConfig
-from hinet_core.training.losses import masked_bce, total_loss
+from hinet_core.training.losses import BatchLoss
 from hinet_core.training.optimizers import Optimizers
 from hinet_core.training.schedule import rate_factor
 from hinet_core.training.state import load_optimizer_state, optimizer_state
@@ -25,25 +26,25 @@ class Stepper:
 
     def __init__(self, model: nn.Module, config: TrainConfig, n_tasks: int, total_steps: int = 0) -> None:
         self.model, self.config, self.total_steps = model, config, total_steps  # `total_steps` is for the schedule
-        self.optimizers = Optimizers(model, config)
+        self.loss = BatchLoss(config, n_tasks, scenarios_of(model, config)).to(next(model.parameters()).device)
+        self.optimizers = Optimizers(model, config, self.loss.parameters())
         self.averaged = AveragedWeights(model, config.ema_decay, self.optimizers.by_row)
-        device = next(model.parameters()).device
-        self.weight_T = tensor(config.task_weights or [1.0] * n_tasks, device=device)
 
     def step(self, batch: Batch) -> Tensor:
         """Learn from a batch. -> its loss per row and task (B, T), without gradient"""
         self.optimizers.set_rate(rate_factor(self.config, self.averaged.steps, self.total_steps))
         with self.optimizers.open(batch):
-            loss_BT = masked_bce(self.model(batch), batch.labels_BT, batch.label_mask_BT)
-            total_loss(loss_BT, self.weight_T).backward()
+            total, loss_BT = self.loss(self.model(batch), batch, self.loss.weights(batch))
+            total.backward()
             self.optimizers.clip(self.config.clip_norm)
             self.optimizers.step()
             self.averaged.update(self.optimizers.changed)
-        return loss_BT.detach()
+        return loss_BT
 
     def state(self) -> dict[str, Tensor]:
         """Everything that `step` changes, by name; the tensors are the live ones, not copies."""
         state = under("model", self.model.state_dict()) | under("average", self.averaged.state())
+        state |= under("loss", self.loss.state_dict())
         for place, one in enumerate(self.optimizers.all):
             state |= under(f"optimizer.{place}", optimizer_state(one))
         return state
@@ -58,6 +59,7 @@ class Stepper:
         for place, one in enumerate(self.optimizers.all):
             load_optimizer_state(one, part(state, f"optimizer.{place}"))
         self.averaged.load_state(part(state, "average"))
+        self.loss.load_state_dict(part(state, "loss"))
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -67,3 +69,19 @@ def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors under a prefix, without it."""
     return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def scenarios_of(model: nn.Module, config: TrainConfig) -> int:
+    """How many scenarios the loss can tell apart: those of the model's calibration, or one for all rows.
+
+    Raises ValueError where the settings need more than the model says.
+    """
+    calibration = getattr(model, "calibration", None)
+    if isinstance(calibration, Calibration):
+        return len(calibration.rate_S)
+    if config.scenario_weights or config.cell_weights or config.loss_mean == "scenario":
+        raise ValueError(
+            "the loss is to weigh scenarios, and this model does not say how many there are: give it a "
+            "layers.Calibration named calibration, or remove scenario_weights, cell_weights and loss_mean"
+        )
+    return 1

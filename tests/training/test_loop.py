@@ -171,7 +171,7 @@ def test_a_diverging_loss_says_what_to_change():
 
 
 def test_settings_are_checked_and_presets_exist():
-    assert set(TRAIN_PRESETS) == {"quick", "paper"}
+    assert set(TRAIN_PRESETS) == {"quick", "paper", "authors"}
     with pytest.raises(ValueError, match="batch_size is 0, expected more than 0"):
         TrainConfig(batch_size=0)
 
