@@ -13,7 +13,6 @@ from hinet_core.features.tables import day_tables
 from hinet_core.lake import Lake, Manifest
 from hinet_core.quality import drift
 from hinet_core.settings import Settings, SettingsError
-from orchestration.assets.training import model_names
 from orchestration.graph import assets_of
 from orchestration.records import (
     before_any_record,
@@ -73,7 +72,7 @@ def end_orphans(instance: dg.DagsterInstance, contract: Contract) -> int:
 def steps_of(contract: Contract) -> dict[str, str]:
     """Asset -> the step whose manifests are its commits, in the order in which one is made from the other."""
     days = {table.name: table.name for table in day_tables(contract)}
-    models = {name: f"train/{name}" for name in model_names()}
+    models = {name: f"train/{name}" for name in contract.models}
     judged = {"eval_metrics": "evaluation", "lift": "lift"}
     return {"impressions": "ingest"} | days | {drift.STEP: drift.STEP} | models | judged
 

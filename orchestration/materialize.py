@@ -17,7 +17,6 @@ from hinet_core.lake import LakeError
 from hinet_core.quality import drift
 from orchestration import pending
 from orchestration.assets.ingest import OUTCOME_BOOKS
-from orchestration.assets.training import model_names
 from orchestration.graph import assets_of
 from orchestration.instance import LAUNCHED
 from orchestration.interruptible import interruptible
@@ -76,7 +75,7 @@ class Materializer:
 
     def models(self, as_of: date) -> None:
         try:
-            missing = [name for name in model_names() if not self._is_trained(name, as_of)]
+            missing = [name for name in self.contract.models if not self._is_trained(name, as_of)]
         except (ValueError, LakeError) as error:
             self.problems.append(str(error))
             return

@@ -14,7 +14,6 @@ from hinet_core.ingest.readers import LandingError
 from hinet_core.quality.drift import STEP as DRIFT
 from orchestration import pending
 from orchestration.assets.ingest import OUTCOME_BOOKS
-from orchestration.assets.training import model_names
 from orchestration.reporting import key_of
 from orchestration.resources import Home
 
@@ -29,8 +28,8 @@ DAYS_FIRST = {"dagster/priority": "1"}
 PUBLISHED_TABLES = ("champion", "snapshot")
 
 
-def as_of_tables() -> list[str]:
-    return [*model_names(), "eval_metrics", "lift"]
+def as_of_tables(contract: Contract) -> list[str]:
+    return [*contract.models, "eval_metrics", "lift"]
 
 
 def tables_by_day(contract: Contract) -> list[str]:
@@ -51,7 +50,7 @@ def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.Ass
 
 def daily_job(contract: Contract) -> AssetJob:
     books = [OUTCOME_BOOKS] if contract.outcome_sources else []
-    everything = keys(contract, [*tables_by_day(contract), DRIFT, *books, *as_of_tables(), *PUBLISHED_TABLES])
+    everything = keys(contract, [*tables_by_day(contract), DRIFT, *books, *as_of_tables(contract), *PUBLISHED_TABLES])
     return dg.define_asset_job(
         f"{contract.name}_daily",
         selection=dg.AssetSelection.assets(*everything),
@@ -108,7 +107,7 @@ def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunR
 def needs_models(contract: Contract, committed: list[date], home: Home, as_of: date) -> bool:
     """Whether the as_of lacks a model, its metrics or its lift, and there is a past to train on."""
     lake = home.lake(contract)
-    steps = [*(f"train/{name}" for name in model_names()), "evaluation", "lift"]
+    steps = [*(f"train/{name}" for name in contract.models), "evaluation", "lift"]
     return as_of > committed[0] and any(lake.manifest(step, as_of) is None for step in steps)
 
 
@@ -129,6 +128,6 @@ def books_request(contract: Contract) -> dg.RunRequest:
 def as_of_request(contract: Contract, as_of: date) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"as-of-{as_of}",
-        asset_selection=keys(contract, [*as_of_tables(), *PUBLISHED_TABLES]),
+        asset_selection=keys(contract, [*as_of_tables(contract), *PUBLISHED_TABLES]),
         partition_key=as_of.isoformat(),
     )

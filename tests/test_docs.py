@@ -30,7 +30,7 @@ SECTIONS = {
     "[dedupe]": ["Dedupe"],
     "[features]": ["Features", "Entity", "Recent", "MadeNumber", "Buckets", "Cross"],
     "[quality]": ["Quality", "Rates", "History", "Drift", "Leaks"],
-    "[split], [lift], [schedule], [world]": ["Split", "LiftSection", "Schedule"],
+    "[split], [training], [lift], [schedule], [world]": ["Split", "TrainingSection", "LiftSection", "Schedule"],
 }
 
 

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
@@ -23,6 +24,23 @@ def contradictions(contract: "Contract") -> list[str]:
     broken = check_references(contract) if not (roles := check_roles(contract)) else []
     checks = () if roles else FREE_CHECKS if broken else FREE_CHECKS + REFERRING_CHECKS
     return roles + broken + [problem for check in checks for problem in check(contract)]
+
+
+def model_files() -> list[str]:
+    """The models, found by their files: importing them would import torch wherever a contract is read."""
+    folder = Path(__file__).parent.parent / "models"
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("__init__", "layers"))
+
+
+def check_models(contract: "Contract") -> list[str]:
+    known = model_files()
+    named = {f"training.models[{i}]": name for i, name in enumerate(contract.training.models)}
+    named |= {"lift.baseline": contract.lift.baseline, "lift.challenger": contract.lift.challenger}
+    return [
+        f"{key}: found {name!r}, allowed: a file of hinet_core/models ({', '.join(known)})"
+        for key, name in named.items()
+        if name not in known
+    ]
 
 
 def check_unique(contract: "Contract") -> list[str]:
@@ -278,7 +296,7 @@ def check_dedupe(contract: "Contract") -> list[str]:
     ]
 
 
-FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_sampling)
+FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_sampling, check_models)
 # Every name that these follow exists.
 REFERRING_CHECKS = (
     check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe,

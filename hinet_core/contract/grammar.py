@@ -153,6 +153,12 @@ class Split(Part):
     negative_rate: dict[str, KeptShare] = Field(default_factory=dict)
 
 
+class TrainingSection(Part):
+    """Which models are trained and judged as of each day, beside the two that the lift compares."""
+
+    models: tuple[Name, ...] = ("hinet", "mmoe", "shared_bottom")
+
+
 class LiftSection(Part):
     """Which two models the lift compares, and by which task's orders."""
 
@@ -202,6 +208,7 @@ class Contract(Part):
     features: Features = Features()
     quality: Quality = Quality()
     split: Split = Split()
+    training: TrainingSection = TrainingSection()
     lift: LiftSection = LiftSection()
     schedule: Schedule = Schedule()
     world: dict[str, Any] | None = None
@@ -245,6 +252,11 @@ class Contract(Part):
         """The source of outcomes whose rows make the task's label; None where the log alone makes it."""
         used = {*(part.column for part in task.label), task.known_at}
         return next((self.source_of(column) for column in self.late_columns if column.name in used), None)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that are trained as of each day, by the names of their files, sorted."""
+        return tuple(sorted({*self.training.models, self.lift.baseline, self.lift.challenger}))
 
     @property
     def modelled(self) -> tuple[Scenario, ...]:

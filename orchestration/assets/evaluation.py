@@ -5,7 +5,6 @@ from datetime import date
 import dagster as dg
 
 from hinet_core.contract import Contract
-from orchestration.assets.training import model_names
 from orchestration.partitions import days_of, reads, same_day
 from orchestration.records import as_of_result
 from orchestration.reporting import OWNERS, RETRY, key_of, plain_failures
@@ -13,7 +12,7 @@ from orchestration.resources import Home
 
 
 def evaluation_assets(contract: Contract) -> list[dg.AssetsDefinition]:
-    models = [same_day(key_of(contract, name)) for name in model_names()]
+    models = [same_day(key_of(contract, name)) for name in contract.models]
 
     @dg.asset(
         key=key_of(contract, "eval_metrics"),

@@ -6,7 +6,6 @@ import dagster as dg
 
 from hinet_core.contract import Contract
 from orchestration.assets.features import history_deps
-from orchestration.assets.training import model_names
 from orchestration.partitions import days_of, same_day
 from orchestration.records import as_of_result
 from orchestration.reporting import OWNERS, RETRY, key_of, plain_failures
@@ -14,7 +13,7 @@ from orchestration.resources import Home
 
 
 def lift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
-    compared = {contract.lift.baseline, contract.lift.challenger} & set(model_names())
+    compared = {contract.lift.baseline, contract.lift.challenger}
     judged = contract.split.judged_days
 
     @dg.asset(

@@ -1,13 +1,10 @@
 """One asset per file of hinet_core/models: the model as of a day, trained on the days before it."""
 
-import pkgutil
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
-import hinet_core
 from hinet_core.contract import Contract
 from orchestration.partitions import days_of, reads
 from orchestration.reporting import OWNERS, RETRY, Metadata, column_schema, key_of, plain_failures
@@ -21,14 +18,8 @@ class TrainingConfig(dg.Config):
     seed: int = Field(default=0, description="Seed of the initial weights and of the order of the batches.")
 
 
-def model_names() -> list[str]:
-    """The models, found by their files: importing them would import torch into every process of Dagster."""
-    folder = Path(hinet_core.__path__[0]) / "models"
-    return sorted(module.name for module in pkgutil.iter_modules([str(folder)]) if module.name != "layers")
-
-
 def training_assets(contract: Contract) -> list[dg.AssetsDefinition]:
-    return [training_asset(contract, name) for name in model_names()]
+    return [training_asset(contract, name) for name in contract.models]
 
 
 def training_asset(contract: Contract, name: str) -> dg.AssetsDefinition:

@@ -4,11 +4,16 @@ import pytest
 from model_rows import make_spec
 
 from hinet_core import models
+from hinet_core.contract.checks import model_files
 
 
 def test_every_file_but_layers_and_parts_is_a_model():
     assert {"esmm", "hinet", "mmoe", "ple", "shared_bottom"} <= set(models.names())
     assert not {"layers", "parts"} & set(models.names())
+
+
+def test_the_contract_knows_the_same_models_without_importing_them():
+    assert model_files() == models.names()
 
 
 def test_overrides_replace_settings_of_the_preset():

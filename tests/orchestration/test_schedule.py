@@ -94,7 +94,7 @@ def test_nothing_new_is_a_reason(tick, tiny, paths):
         land(paths, day)
     commit(tiny, paths)
     steps = {"eval_metrics": "evaluation", "lift": "lift"}
-    for table in as_of_tables():
+    for table in as_of_tables(tiny):
         with Lake(paths.lake).begin(steps.get(table, f"train/{table}"), date(2026, 3, 6)) as draft:
             draft.commit()
     found = tick()
