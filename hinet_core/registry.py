@@ -15,6 +15,7 @@ from hinet_core.quality.drift import CHAMPION, Reference
 from hinet_core.training.description import DESCRIPTION, CheckpointError, read_description, require_contract
 
 POINTER = "champion.json"
+EVALUATION = "evaluation"  # the step that judges
 WITHOUT_GATE = "the latest {model}; no promotion gate has judged it"
 
 Row = dict[str, Any]
@@ -95,6 +96,35 @@ def champion_reference(models_root: Path) -> Reference | None:
     if found is None:
         return None
     return Reference(CHAMPION, training_days(models_root, found["version"]), found["version"])
+
+
+def folder_of(models_root: Path, version: str) -> Path:
+    """The folder of a version, or of the one in use for `champion`. Raises RegistryError, naming those there are."""
+    found = champion(models_root) if version == CHAMPION else {"version": version}
+    if found is None:
+        raise RegistryError(f"{models_root / POINTER}: there is no champion yet. Train a model and publish it")
+    folder = models_root / found["version"]
+    if Path(version).name != version or not (folder / DESCRIPTION).is_file():
+        known = sorted(path.parent.name for path in models_root.glob(f"*/{DESCRIPTION}"))
+        raise RegistryError(
+            f"version: found {version!r}, allowed: {CHAMPION}, or one of {', '.join(known) or 'none yet'} "
+            f"(the folders in {models_root})"
+        )
+    return folder
+
+
+def judged_metrics(lake: Lake, folder: Path) -> list[Row]:
+    """The rows of eval_metrics of a version; none before it was judged."""
+    run = read_description(folder)["meta"].get("run", {})
+    day = date.fromisoformat(run["as_of"]) if "as_of" in run else None
+    if day is None or lake.manifest(EVALUATION, day) is None:
+        return []
+    con = connect()
+    try:
+        rows = lake.scan(con, "eval_metrics", [day]).to_arrow_table().to_pylist()
+    finally:
+        con.close()
+    return [row for row in rows if row["run_id"] == run["run_id"]]
 
 
 def training_days(models_root: Path, version: str) -> tuple[date, ...]:

@@ -1,4 +1,6 @@
-"""`hinet models`: trained versions and the champion."""
+"""`hinet models`: trained versions and the champion; `hinet model`: one of them."""
+
+from pathlib import Path
 
 import click
 
@@ -25,3 +27,44 @@ def models(name: str) -> None:
         ],
     )  # fmt: skip
     click.echo(f"champion: {champion['version']} ({champion['reason']})" if champion else "champion: none yet")
+
+
+@main.group()
+def model() -> None:
+    """One trained version: its card, or a program of it."""
+
+
+version_argument = click.argument("version")
+
+
+@model.command()
+@version_argument
+@contract_option
+def card(version: str, name: str) -> None:
+    """Print the model card of VERSION (or `champion`), with the judged metrics where there are some."""
+    from hinet_core import registry
+    from hinet_core.training.card import card as card_of
+    from hinet_core.training.description import read_description
+
+    with one_sentence():
+        _, paths, lake = places(name)
+        folder = registry.folder_of(paths.models, version)
+        text = card_of(read_description(folder), registry.judged_metrics(lake, folder))
+    click.echo(text, nl=False)
+
+
+@model.command()
+@version_argument
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@contract_option
+def export(version: str, folder: Path | None, name: str) -> None:
+    """Write VERSION (or `champion`) as a program that needs torch alone, into FOLDER (default: named like it)."""
+    from hinet_core import registry
+    from hinet_core.training.checkpoint import load
+    from hinet_core.training.export import export as write
+
+    with one_sentence():
+        _, paths, _ = places(name)
+        found = registry.folder_of(paths.models, version)
+        written = write(load(found), folder or Path(found.name))
+    click.echo(f"{written}: model.pt2 and what it needs; try python {written / 'score.py'}")

@@ -4,7 +4,9 @@ A model file offers `Config` (a frozen dataclass), `PRESETS` (name -> Config) an
 """
 
 import importlib
+import inspect
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from types import ModuleType
@@ -20,6 +22,11 @@ def names() -> list[str]:
     """All models, sorted."""
     found = pkgutil.iter_modules(__path__)
     return sorted(module.name for module in found if module.name != "layers" and not module.ispkg)
+
+
+def about(name: str) -> str:
+    """What a model is and its paper: its file's first words, without what the letters of its tensors mean."""
+    return re.split(r"\s*\bB batch\b", inspect.cleandoc(_module(name).__doc__ or ""))[0].strip()
 
 
 def presets(name: str) -> list[str]:

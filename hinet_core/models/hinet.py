@@ -115,6 +115,8 @@ class TaskHeads(nn.Module):
         if not self.routes:
             mixed, gate_BTR = self.cgc(input_BC)
             return self._logits(mixed, 0), gate_BTR
+        if torch.compiler.is_exporting():
+            return self._picked(input_BC, scenario_B)
         # In the order of their scenarios, rows of one are a slice; a stable sort keeps every sum the same each time.
         order_B = scenario_B.argsort(stable=True)
         sizes_S = scenario_B.bincount(minlength=self.n_scenarios).tolist()
@@ -122,6 +124,13 @@ class TaskHeads(nn.Module):
         logits_BT = torch.cat([self._logits(mixed, i * self.n_tasks) for i, mixed in enumerate(scenarios)])
         back_B = order_B.argsort()
         return logits_BT[back_B], gate_BTR[back_B]
+
+    def _picked(self, input_BC: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, by running all heads: an exported program knows no sizes that depend on its rows."""
+        mixed, gate_BHR = self.cgc(input_BC)
+        own_BT = scenario_B[:, None] * self.n_tasks + torch.arange(self.n_tasks, device=scenario_B.device)
+        own_BTR = own_BT[..., None].expand(-1, -1, gate_BHR.shape[2])
+        return self._logits(mixed, 0).gather(1, own_BT), gate_BHR.gather(1, own_BTR)
 
     def all_heads(self, input_BC: Tensor) -> Tensor:
         """Every row through every head -> logits (B, heads)"""
@@ -196,7 +205,7 @@ class HiNet(TaskModel):
             scenario_BC, san_SS, sei_BGK = (
                 x_BD,
                 x_BD.new_zeros(n_scenarios, n_scenarios),
-                x_BD.new_zeros(len(x_BD), 0, 0),
+                x_BD.new_zeros(x_BD.shape[0], 0, 0),
             )
         else:
             scenario_BC, san_SS, sei_BGK = self.scenario_layer(x_BD, batch.scenario_B)

@@ -124,7 +124,7 @@ class Experts(nn.Module):
         # All experts read the same x: their first layers are one wide product.
         wide_IW = first_EIO.transpose(0, 1).reshape(n_in, n_experts * n_out)
         hidden_BW = self._activate(torch.addmm(first_bias_EO.flatten(), x_BI, wide_IW), 0)
-        hidden_EBH = hidden_BW.view(len(x_BI), n_experts, n_out).transpose(0, 1)
+        hidden_EBH = hidden_BW.view(x_BI.shape[0], n_experts, n_out).transpose(0, 1)
         for layer, (weight_EIO, bias_EO) in enumerate(zip(self.weights[1:], self.biases[1:], strict=True), 1):
             hidden_EBH = self._activate(torch.baddbmm(bias_EO[which, None], hidden_EBH, weight_EIO[which]), layer)
         return hidden_EBH

@@ -1,4 +1,4 @@
-"""A trained model as a folder: weights.safetensors, model.json and the encoder's own folder. Nothing is pickled.
+"""A trained model as a folder: weights.safetensors, model.json, its card and the encoder. Nothing is pickled.
 
 The folder appears whole, by one rename, or not at all; a finished folder is never changed.
 """
@@ -20,6 +20,7 @@ from hinet_core import models
 from hinet_core.contract import Contract
 from hinet_core.dataset import Encoder, FeatureSpec
 from hinet_core.lake import fsync_path
+from hinet_core.training.card import CARD, card
 from hinet_core.training.description import (
     DESCRIPTION,
     FORMAT,
@@ -47,6 +48,7 @@ class Bundle:
     spec: FeatureSpec
     meta: dict[str, Any]
     name: str
+    description: dict[str, Any] | None = None  # model.json, of a model that was loaded
 
 
 def save(
@@ -73,6 +75,7 @@ def save(
         save_file(weights, partial / WEIGHTS)
         described = _description(name, config, spec, encoder, meta) | {"weights_sha256": sha256(partial / WEIGHTS)}
         (partial / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
+        (partial / CARD).write_text(card(described), encoding="utf-8")
         if encoder is not None:
             encoder.to_folder(partial / ENCODER)
         _fsync_all(partial)
@@ -105,7 +108,8 @@ def load(
         encoder = (read_encoder or Encoder.from_folder)(folder / ENCODER)
         if getattr(encoder, "spec", spec) != spec:
             raise CheckpointError(f"{folder / ENCODER} is the encoder of another model: put this model's own back")
-    return Bundle(model.to(device_of(device)).eval(), encoder, spec, description["meta"], description["name"])
+    model = model.to(device_of(device)).eval()
+    return Bundle(model, encoder, spec, description["meta"], description["name"], description)
 
 
 def _rebuilt(folder: Path, description: dict[str, Any]) -> tuple[FeatureSpec, nn.Module]:
@@ -125,6 +129,7 @@ def _description(
     return {
         "format": FORMAT,
         "name": name,
+        "about": models.about(name),
         "config": asdict(config) if is_dataclass(config) and not isinstance(config, type) else dict(config),
         "spec": spec.to_json(),
         "has_encoder": encoder is not None,

@@ -41,7 +41,8 @@ def saved(folder, encoder=None, **meta):
 def test_folder_holds_weights_description_and_encoder_and_nothing_else(tmp_path):
     folder = saved(tmp_path / "models" / "v1", Vocabulary(["x", "y"]), seed=3)
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
-    assert found == [f"models/v1/{name}" for name in ("encoder/tokens.json", "model.json", "weights.safetensors")]
+    names = ("MODEL_CARD.md", "encoder/tokens.json", "model.json", "weights.safetensors")
+    assert found == [f"models/v1/{name}" for name in names]
     bundle = checkpoint.load(folder, read_encoder=Vocabulary.from_folder)
     assert bundle.encoder.tokens == ["x", "y"]
     assert bundle.meta == {"seed": 3}
@@ -64,7 +65,7 @@ def test_what_a_killed_save_left_is_cleared(tmp_path):
     (tmp_path / ".v1.partial").mkdir()
     (tmp_path / ".v1.partial" / "stale").write_text("half")
     folder = saved(tmp_path / "v1")
-    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["MODEL_CARD.md", "model.json", "weights.safetensors"]
     assert [path.name for path in tmp_path.iterdir()] == ["v1"]
 
 

@@ -1,5 +1,7 @@
 """From committed examples to a stored version: same inputs same version, and a cut-off run is finished."""
 
+import json
+import math
 import shutil
 from datetime import date
 from pathlib import Path
@@ -15,6 +17,8 @@ from hinet_core.features.examples import write_examples_range
 from hinet_core.lake import Lake
 from hinet_core.training import checkpoint
 from hinet_core.training.checkpoint import CheckpointError
+from hinet_core.training.export import export
+from hinet_core.training.loop import predict
 from hinet_core.training.run import train
 
 pytestmark = pytest.mark.slow
@@ -235,3 +239,29 @@ def test_scoring_rows_that_lack_a_feature_names_it(version: Path, lake: Lake, co
     for name in ("city", "user_click_rate_3d"):
         with pytest.raises(EncodingError, match=f"examples lack {name}: "):
             encoder.transform(con, rows.project(f"* EXCLUDE ({name})"), AS_OF)
+
+
+def test_the_exported_program_scores_real_rows_as_the_model_does_and_its_files_encode_them(
+    version: Path, lake: Lake, con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    bundle = checkpoint.load(version)
+    folder = export(bundle, tmp_path / "program")
+    rows = lake.scan(con, "examples", [date(2024, 3, 11)]).order("day_number, source_file, record_number")
+    data = bundle.encoder.transform(con, rows, AS_OF)
+    program = torch.export.load(folder / "model.pt2").module()
+    tensors = {"fields": data.fields_NF, "numbers": data.numbers_NK, "lists": dict(data.lists)}
+    found_NT = program(**tensors, scenario=data.scenario_N, position=data.position_N)
+    torch.testing.assert_close(found_NT, torch.tensor(predict(bundle.model, data)), rtol=0, atol=1e-5)
+    # The ids and numbers of the log's own columns follow from the two JSON files alone.
+    said, words = (json.loads((folder / name).read_text()) for name in ("inputs.json", "vocabulary.json"))
+    raw = rows.to_arrow_table().to_pylist()
+    city = words["fields"]["city"]
+    ids = [city["missing"] if one["city"] is None else city["tokens"].get(one["city"], 1) for one in raw]
+    assert ids == data.fields_NF[:, [one["name"] for one in said["fields"]].index("city")].tolist()
+    place = [one["name"] for one in said["numbers"]].index("price")
+    price = said["numbers"][place]
+    change = {"identity": float, "log1p": lambda value: math.log1p(max(value, 0))}[price["transform"]]
+    scaled = [(change(one["price"] or 0) - price["mean"]) / price["scale"] for one in raw]
+    clipped = [0 if one["price"] is None else min(max(x, -4), 4) for one, x in zip(raw, scaled, strict=True)]
+    assert data.numbers_NK[:, place].tolist() == pytest.approx(clipped, abs=1e-6)
+    assert "shared_bottom-2024-03-13" in (folder / "MODEL_CARD.md").read_text()

@@ -55,7 +55,7 @@ class Forest(nn.Module):
     def forward(self, code_BC: Tensor, number_BC: Tensor) -> Tensor:
         """Categories (B, ·) and numbers (B, ·), NaN for missing -> sum of the trees (B,)"""
         bin_BC = torch.cat([code_BC, self.bins(number_BC)], dim=1)
-        total_B = self.baseline.expand(len(bin_BC))
+        total_B = self.baseline.expand(bin_BC.shape[0])
         n_trees = len(self.feature_RN)
         for first, last in pairwise([*range(0, n_trees, TREES_AT_ONCE), n_trees]):
             total_B = total_B + self._sum(bin_BC, slice(first, last))
@@ -72,7 +72,7 @@ class Forest(nn.Module):
         root_R = torch.arange(n_trees, device=left.device) * n_nodes
         left = (left + root_R[:, None]).flatten()
         words = self.goes_left_RNW[trees].flatten()
-        node_BR = root_R.expand(len(bin_BC), -1)
+        node_BR = root_R.expand(bin_BC.shape[0], -1)
         for _ in range(self.depth):
             bin_BR = bin_BC.gather(1, feature[node_BR])
             goes_left_BR = (words[node_BR * WORDS + (bin_BR >> 6)] >> (bin_BR & 63)) & 1

@@ -11,7 +11,7 @@ from hinet_core.models.layers import MLP, Calibration, PositionTerm
 
 def of_own_scenario(of_all: Tensor, scenario_B: Tensor) -> Tensor:
     """(B, S, ...) -> (B, ...): each row's entry of its own scenario; the others get no gradient from it."""
-    return of_all[torch.arange(len(scenario_B), device=scenario_B.device), scenario_B]
+    return of_all[torch.arange(scenario_B.shape[0], device=scenario_B.device), scenario_B]
 
 
 class TaskModel(nn.Module):

@@ -1,0 +1,50 @@
+"""`hinet model`: a version's card and its program."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_core import models
+from hinet_core.dataset import FeatureSpec, FieldSpec
+from hinet_core.training import checkpoint
+
+SPEC = FeatureSpec((FieldSpec("item", "id", 5),), (), (), ("home", "search"), ("click",))
+
+
+@pytest.fixture
+def version(tmp_path) -> Path:
+    model = models.build("shared_bottom", SPEC, seed=0)
+    folder = tmp_path / "home" / "tiny" / "models" / "v1"
+    return checkpoint.save(folder, model, "shared_bottom", model.config, SPEC, None, {})
+
+
+def test_the_card_of_a_version_is_printed(call, contract, version):
+    status, said = call("model", "card", "v1", "--contract", contract)
+    assert status == 0, said
+    assert said == (version / "MODEL_CARD.md").read_text()
+    assert said.startswith("# shared_bottom\n") and "- scenarios: home, search" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("v2", "Error: version: found 'v2', allowed: champion, or one of v1 (the folders in "),
+        ("../models/v1", "Error: version: found '../models/v1', allowed: champion, or one of v1"),
+        ("champion", "there is no champion yet. Train a model and publish it"),
+    ],
+)
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(call, contract, version, name, message):
+    for verb in ("card", "export"):
+        status, said = call("model", verb, name, "--contract", contract)
+        assert (status, said.count("\n")) == (1, 1)
+        assert message in said
+
+
+@pytest.mark.slow
+def test_a_version_is_exported_into_a_folder_of_its_own(call, contract, version, tmp_path):
+    status, said = call("model", "export", "v1", tmp_path / "out", "--contract", contract)
+    assert status == 0, said
+    assert said.startswith(f"{tmp_path / 'out'}: model.pt2 and what it needs; try python ")
+    assert (tmp_path / "out" / "score.py").is_file()
+    status, said = call("model", "export", "v1", tmp_path / "out", "--contract", contract)
+    assert status == 1 and "exists already: name another folder" in said
