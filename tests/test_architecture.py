@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     "contract", "settings", "progress", "lock", "lake", "world", "sources", "ingest", "quality", "draft", "features",
-    "dataset", "models", "training", "evaluation", "lift", "registry", "publish", "forget", "cli", "orchestration",
+    "dataset", "models", "training", "evaluation", "lift", "registry", "publish", "experiments", "forget", "cli",
+    "orchestration",
 )  # fmt: skip
 RANK = {room: rank for rank, room in enumerate(ROOMS)}
 NEVER_SEE_THE_TRUTH = {"features", "dataset", "models", "training"}

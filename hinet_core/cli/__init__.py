@@ -1,9 +1,21 @@
 """The `hinet` command: one file per group of verbs; a verb imports what it needs when it is called."""
 
-from hinet_core.cli import contracts, days, forget, home, logs, models, quality, quarantine, snapshot, tables
+from hinet_core.cli import (
+    contracts,
+    days,
+    experiments,
+    forget,
+    home,
+    logs,
+    models,
+    quality,
+    quarantine,
+    snapshot,
+    tables,
+)
 from hinet_core.cli.group import main, places
 
 __all__ = [
-    "contracts", "days", "forget", "home", "logs", "main", "models", "places", "quality", "quarantine", "snapshot",
-    "tables",
+    "contracts", "days", "experiments", "forget", "home", "logs", "main", "models", "places", "quality", "quarantine",
+    "snapshot", "tables",
 ]  # fmt: skip

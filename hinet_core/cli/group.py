@@ -24,6 +24,7 @@ HEADINGS = {
     "tables": "Tables",
     "quality": "Data quality",
     "models": "Models",
+    "experiments": "Models",
     "snapshot": "Dashboard",
 }
 

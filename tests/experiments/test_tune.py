@@ -1,0 +1,127 @@
+"""The search on the tiny log: the preset first, the same end after a kill, judged days never read."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tiny_log import tiny_contract
+
+from hinet_core.experiments.experiment import Settings
+from hinet_core.experiments.found import SettingsFileError, read, unequal_trials, write
+from hinet_core.experiments.tune import tune
+from hinet_core.lake import Lake
+from hinet_core.training.description import read_description
+from hinet_core.training.run import train
+
+AS_OF = date(2024, 3, 11)
+SEARCH = """
+import sys
+from datetime import date
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from tiny_log import tiny_contract
+from hinet_core.experiments.tune import tune
+from hinet_core.lake import Lake
+lake, root = (Path(one) for one in sys.argv[1:3])
+tune(tiny_contract(), Lake(lake), root, date(2024, 3, 11), "shared_bottom", n_trials=5, seed=1)
+"""
+
+
+Found = tuple[Settings, dict[str, object]]
+
+
+def search(lake: Lake, root: Path) -> Found:
+    """Five trials: the preset, three at random and one where TPE expects most."""
+    return tune(tiny_contract(), lake, root, AS_OF, "shared_bottom", n_trials=5, seed=1)
+
+
+@pytest.fixture(scope="module")
+def whole(examples_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return search(Lake(examples_root), tmp_path_factory.mktemp("whole"))
+
+
+@pytest.mark.slow
+def test_the_first_trial_is_the_preset_and_the_best_is_never_below_it(
+    lake: Lake, tmp_path: Path, whole: Found
+) -> None:
+    settings, facts = whole
+    preset = train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", seed=1)
+    curve = [one for one in read_description(preset.folder)["meta"]["curves"] if one["metric"] == "score"]
+    assert facts["preset_auc"] == pytest.approx(max(one["value"] for one in curve), abs=1e-6)
+    assert facts["validation_auc"] >= facts["preset_auc"]
+    assert facts["valid_day"] == "2024-03-09"
+    assert settings.trials == 5
+    assert {"embedding", "dropout"} <= set(settings.model)
+    assert set(settings.train) == {"learning_rate", "embedding_l2", "batch_size"}
+
+
+@pytest.mark.slow
+def test_a_search_that_was_killed_in_a_trial_ends_like_one_that_was_not(
+    lake: Lake, examples_root: Path, tmp_path: Path, whole: Found
+) -> None:
+    tests = str(Path(__file__).parents[1])
+    killed = subprocess.run(
+        [sys.executable, "-c", SEARCH, str(examples_root), str(tmp_path), tests],
+        env=os.environ | {"HINET_CRASH_AT": "in-trial:2"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -9, killed.stderr
+    (journal,) = tmp_path.glob("*.log")
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":5,"worker')  # as if the kill had come in the middle of a line
+    assert search(lake, tmp_path) == whole
+    trials = journal.read_text().count('"op_code":4,')
+    assert trials == 6  # the killed one was tried again
+    assert search(lake, tmp_path) == whole
+    assert journal.read_text().count('"op_code":4,') == trials
+
+
+@pytest.mark.slow
+def test_judged_days_are_not_read(examples_root: Path, tmp_path: Path, whole: Found) -> None:
+    shutil.copytree(examples_root, tmp_path / "lake")
+    without = Lake(tmp_path / "lake")
+    gone = [day for day in without.days("examples") if day >= AS_OF]
+    assert len(gone) == 3
+    for day in gone:
+        for file in without.files("examples", [day]):
+            file.write_bytes(b"no Parquet")  # whoever opens it fails
+    assert search(without, tmp_path / "tune") == whole
+
+
+WRITTEN = """# Written by `hinet tune`: settings found on the validation day. Judged days were not read.
+
+[hinet]
+trials = 10
+validation_auc = 0.75
+[hinet.model]
+scenario_in_x = true
+widths = [64, 32]
+[hinet.train]
+learning_rate = 0.0012
+
+[mmoe]
+trials = 5
+[mmoe.model]
+[mmoe.train]
+batch_size = 512
+"""
+
+
+def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path: Path) -> None:
+    file = tmp_path / "found.toml"
+    hinet = Settings(model={"scenario_in_x": True, "widths": (64, 32)}, train={"learning_rate": 0.0012}, trials=10)
+    write(file, "mmoe", {}, Settings(train={"batch_size": 512}, trials=5))
+    assert unequal_trials(file) == ""
+    write(file, "hinet", {"validation_auc": 0.75}, hinet)
+    assert file.read_text() == WRITTEN
+    assert read(file) == {"hinet": hinet, "mmoe": Settings(train={"batch_size": 512}, trials=5)}
+    assert unequal_trials(file) == (
+        "the models were not tuned alike (trials: hinet 10, mmoe 5); tune all with --trials 10"
+    )
+    assert read(tmp_path / "absent.toml") == {}
+    file.write_text("[hinet")
+    with pytest.raises(SettingsFileError, match=r"found.toml: not readable as TOML .*; run hinet tune again"):
+        read(file)
