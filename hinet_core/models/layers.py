@@ -142,7 +142,7 @@ class MLP(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for width in widths:
-            layers += [linear(n_in, width), nn.ReLU()] + ([Dropout(dropout)] if dropout else [])
+            layers += [linear(n_in, width), nn.ReLU(inplace=True)] + ([Dropout(dropout)] if dropout else [])
             n_in = width
         self.layers = nn.Sequential(*layers, *([linear(n_in, n_out)] if n_out else []))
 
@@ -291,11 +291,20 @@ def dropout(hidden: Tensor, rate: float, training: bool) -> Tensor:
         return hidden
     if hidden.device.type != "cpu":
         return functional.dropout(hidden, rate)
-    dropped = round(rate * 256)
+    return hidden * dropout_factor(hidden, rate)
+
+
+def dropout_factor(hidden: Tensor, rate: float) -> Tensor:
+    """What dropout multiplies with on a CPU: 0 or `dropout_scale`."""
     n = hidden.numel()
     words = torch.empty(n // 8 + 1, dtype=torch.int64).random_(-(2**63), None)
-    keep = (words.view(torch.uint8)[:n] >= dropped).view(hidden.shape)
-    return hidden * (keep.to(hidden.dtype) * (256 / (256 - dropped)))
+    keep = (words.view(torch.uint8)[:n] >= round(rate * 256)).view(hidden.shape)
+    return keep.to(hidden.dtype) * dropout_scale(rate)
+
+
+def dropout_scale(rate: float) -> float:
+    """1 / (1 - rate), for the rate that a random byte can decide."""
+    return 256 / (256 - round(rate * 256))
 
 
 def linear(n_in: int, n_out: int) -> nn.Linear:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, Experts, FieldEmbedding, linear
+from hinet_core.models.parts.mixture import mix
 from hinet_core.models.parts.task_model import TaskModel
 
 
@@ -47,11 +48,11 @@ class MMoE(TaskModel):
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
         x_BD = self.input_dropout(self.fields(batch))
-        experts_EBH = self.experts(x_BD)
-        gate_TEB = self.gate(x_BD).unflatten(1, self.shape_TE).softmax(dim=2).permute(1, 2, 0)
+        n_tasks, n_experts = self.shape_TE
+        gate_BTE = self.gate(x_BD).unflatten(1, self.shape_TE).softmax(dim=2)
         # f_t(x) = sum_e softmax(W_t x)_e f_e(x), equations 6 and 7 of the paper
-        mixed = [(gate_EB[..., None] * experts_EBH).sum(dim=0) for gate_EB in gate_TEB]
-        return self.from_towers(mixed, batch)
+        mixed = mix(self.experts, x_BD, gate_BTE, [[range(n_experts)] * n_tasks], [len(x_BD)])
+        return self.from_towers(mixed.unbind(), batch)
 
 
 def build(spec: FeatureSpec, config: Config) -> MMoE:

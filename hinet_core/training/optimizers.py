@@ -3,6 +3,7 @@
 D width, R rows of the table, U distinct rows of a batch.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -130,6 +131,8 @@ class Optimizers:
 
     def clip(self, max_norm: float) -> None:
         """Scale all gradients down to a common norm of `max_norm`. Rows that the batch does not read have none."""
+        if max_norm == math.inf:
+            return
         copies = [rule.fields.opened.values_UD for rule in self.rows if rule.fields.opened is not None]
         nn.utils.clip_grad_norm_([*self.whole, *copies], max_norm)
 

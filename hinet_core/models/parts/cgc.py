@@ -5,6 +5,7 @@ R experts that a gate reads, T tasks. Groups are task 0's own experts, task 1's,
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hinet_core.models.layers import Experts, linear
+from hinet_core.models.parts.mixture import mix
 
 
 class Extraction(nn.Module):
@@ -44,13 +46,21 @@ class Extraction(nn.Module):
 
     def extract(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """One (B, C) per group -> what each gate mixed (B, H), its weights (B, R) in the order of what it reads."""
-        groups = self.experts_of(range(len(self.sizes_E)), inputs)
         gates = self.gates_of(range(len(self.reads)), inputs)
+        if isinstance(self.experts, Experts) and len(set(self.sizes_R)) == 1:
+            reads_MR, x_BC = self.reads_of(range(len(self.reads))), inputs[0]
+            return list(mix(self.experts, x_BC, torch.stack(gates, dim=1), [reads_MR], [len(x_BC)])), gates
+        groups = self.experts_of(range(len(self.sizes_E)), inputs)
         mixed = [
             mixture(gate_BR, [groups[group] for group in reads])
             for gate_BR, reads in zip(gates, self.reads, strict=True)
         ]
         return mixed, gates
+
+    def reads_of(self, which: range) -> list[list[int]]:
+        """The experts that each of these gates reads, by their place among all experts."""
+        starts = [0, *accumulate(self.sizes_E)]
+        return [[e for group in self.reads[gate] for e in range(starts[group], starts[group + 1])] for gate in which]
 
     def experts_of(self, which: range, inputs: Sequence[Tensor]) -> list[Tensor]:
         """-> outputs of these groups' experts, one (experts of the group, B, H) per group"""

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hinet_core.models.layers import Experts
 from hinet_core.models.parts.cgc import CustomizedGateControl, mixture
+from hinet_core.models.parts.mixture import mix
 
 
 class RoutedGateControl(CustomizedGateControl):
@@ -24,15 +26,24 @@ class RoutedGateControl(CustomizedGateControl):
 
         A scenario without rows runs on none: its gradient is zero, not missing, as if all heads were run.
         """
-        inputs = self.lowered(input_BC)
-        shared = len(inputs) - 1
-        (shared_RBH,) = self.experts_of(range(shared, shared + 1), inputs)
-        by_scenario = zip(*(rows_BC.split(list(sizes_S)) for rows_BC in inputs), strict=True)
-        scenarios, gates = [], []
-        for s, (rows, shared_RNH) in enumerate(zip(by_scenario, shared_RBH.split(list(sizes_S), dim=1), strict=True)):
-            heads = range(s * shared // len(sizes_S), (s + 1) * shared // len(sizes_S))
-            gate_TNR = self.gates_of(heads, rows)
-            own = zip(gate_TNR, self.experts_of(heads, rows), strict=True)
+        inputs, sizes = self.lowered(input_BC), list(sizes_S)
+        n_heads, n_tasks = len(inputs) - 1, (len(inputs) - 1) // len(sizes)
+        by_scenario = zip(*(rows_BC.split(sizes) for rows_BC in inputs), strict=True)
+        heads_S = [range(first, first + n_tasks) for first in range(0, n_heads, n_tasks)]
+        gates = [
+            torch.stack(self.gates_of(heads, rows), dim=1) for heads, rows in zip(heads_S, by_scenario, strict=True)
+        ]
+        gate_BTR = torch.cat(gates)
+        if isinstance(self.experts, Experts):
+            reads_STR = [self.reads_of(heads) for heads in heads_S]
+            mixed_TBH = mix(self.experts, inputs[0], gate_BTR, reads_STR, sizes)
+            return [list(mixed_TNH) for mixed_TNH in mixed_TBH.split(sizes, dim=1)], gate_BTR
+        (shared_RBH,) = self.experts_of(range(n_heads, n_heads + 1), inputs)
+        by_scenario = zip(*(rows_BC.split(sizes) for rows_BC in inputs), strict=True)
+        scenarios = []
+        for heads, rows, gate_NTR, shared_RNH in zip(
+            heads_S, by_scenario, gates, shared_RBH.split(sizes, dim=1), strict=True
+        ):
+            own = zip(gate_NTR.unbind(dim=1), self.experts_of(heads, rows), strict=True)
             scenarios.append([mixture(gate_NR, [own_RNH, shared_RNH]) for gate_NR, own_RNH in own])
-            gates.append(torch.stack(gate_TNR, dim=1))
-        return scenarios, torch.cat(gates)
+        return scenarios, gate_BTR

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.models.layers import Experts, linear
+from hinet_core.models.parts.mixture import mix
 
 SanNorm = Literal["exclude", "zero_after"]
 SanGate = Literal["linear", "mlp"]
@@ -34,11 +35,11 @@ class SubExpertIntegration(nn.Module):
 
     def forward(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
         """-> outputs (G, B, H), gates (B, G, K)"""
-        sub_GKBH = self.experts(x_BD).unflatten(0, self.shape_GK)
         if self.gate is None:
-            return sub_GKBH[:, 0], x_BD.new_ones(len(x_BD), *self.shape_GK)
+            return self.experts(x_BD), x_BD.new_ones(len(x_BD), *self.shape_GK)
         gate_BGK = self.gate(x_BD).unflatten(1, self.shape_GK).softmax(dim=2)
-        return (gate_BGK.permute(1, 2, 0)[..., None] * sub_GKBH).sum(dim=1), gate_BGK
+        reads_GK = torch.arange(len(self.experts.weights[0])).view(self.shape_GK).tolist()
+        return mix(self.experts, x_BD, gate_BGK, [reads_GK], [len(x_BD)]), gate_BGK
 
 
 def single_widths(n_in: int, n_sub: int, widths: Sequence[int]) -> tuple[int, ...]:
