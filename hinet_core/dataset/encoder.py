@@ -91,7 +91,7 @@ class Encoder:
 
         Raises EncodingError for a missing column or a scenario that is not modelled.
         """
-        table = con.sql(self._sql(con, relation, as_of)).to_arrow_table()
+        table = con.sql(self._sql(con, relation, as_of, requests=True)).to_arrow_table()
         # Rows are put in order here: sorting a hundred columns in the query costs more than all else in it.
         order_N = np.lexsort((table["record"].to_numpy(), ranks(table["file"]), table["day_code"].to_numpy()))
         place_N = torch.from_numpy(order_N)
@@ -116,7 +116,9 @@ class Encoder:
             table = pa.Table.from_batches([part])
             yield replace(self._dataset(table), negative_rate=rate_S), table["identity"].to_numpy()
 
-    def _sql(self, con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, as_of: date) -> str:
+    def _sql(
+        self, con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, as_of: date, requests: bool = False
+    ) -> str:
         """One query for all columns: `f…` tokens, `k…` numbers, `l…` lists, `y…` labels, `m…` masks."""
         plan = self.plan
         check_columns(plan, relation.columns)
@@ -132,6 +134,7 @@ class Encoder:
             f"CAST({plan.slot_sql(self.n_positions)} AS BIGINT) AS slot",
             f"md5_number_lower(CAST({quote_identifier(plan.user)} AS VARCHAR)) AS who",
             "CAST(day_number AS BIGINT) AS day_code, source_file AS file, CAST(record_number AS BIGINT) AS record",
+            *([f"{plan.request_sql()} AS visit"] if requests and plan.request else []),
         ]
         return f"SELECT {', '.join(columns)} FROM {rows}"
 
@@ -155,6 +158,7 @@ class Encoder:
             label_mask_NT=side_by_side(masks, len(table), np.float32),
             user_N=column_of(table, "who"),
             day_N=column_of(table, "day_code"),
+            request_N=column_of(table, "visit") if "visit" in table.column_names else None,
             lists={name: torch.from_numpy(ids_NL) for name, ids_NL in lists.items()},
         )
 

@@ -70,10 +70,12 @@ class Plan:
     first_slot: int
     after: tuple[int, ...] = ()
     made: tuple[Made, ...] = ()
+    request: str | None = None
 
     @classmethod
     def of(cls, contract: Contract) -> "Plan":
         inputs, features, position = declared(contract), contract.features, contract.column_for("position")
+        request = contract.column_for("request")
         numbers = [one.name for one in inputs if one.encode == "number"]
         only_buckets = {one.of for one in features.buckets if not one.keep_number}
         place = {task.name: i for i, task in enumerate(contract.tasks)}
@@ -93,6 +95,7 @@ class Plan:
             first_slot=1 if position is None or position.min is None else int(position.min),
             after=tuple(-1 if task.after is None else place[task.after] for task in contract.tasks),
             made=tuple(made_number(contract, one) for one in features.numbers),
+            request=request.name if request else None,
         )
 
     @property
@@ -119,7 +122,7 @@ class Plan:
         columns += [part for one in self.crosses for part in one.parts if part not in made]
         columns += [one.name for one in self.lists] + [one for one in self.numbers if one not in made]
         columns += [make(task.name) for task in self.tasks for make in (label_column, known_us_column)]
-        return columns + ([self.position] if self.position else [])
+        return columns + [one for one in (self.position, self.request) if one]
 
     def cutoff_us(self, day: date) -> int:
         return (datetime.combine(day, time(), ZoneInfo(self.time_zone)) - EPOCH) // MICROSECOND
@@ -128,6 +131,11 @@ class Plan:
         """The scenario's number; NULL for one that is not modelled."""
         cases = " ".join(f"WHEN {quote_literal(one)} THEN {i}" for i, one in enumerate(self.scenarios))
         return f"CASE scenario_id {cases} END"
+
+    def request_sql(self) -> str:
+        """A number for each request, in the encoder's query; a row that names none is a request of its own."""
+        named = f"CAST({quote_identifier(self.request or 'NULL')} AS VARCHAR)"
+        return f"md5_number_lower(COALESCE({named}, {IDENTITY}))"
 
     def slot_sql(self, n_positions: int) -> str:
         """The slot 1..P; 0 when it is not known. Slots beyond those trained on count as the last."""

@@ -27,7 +27,8 @@ class Dataset:
 
     `shuffled` rows lie in random order already, as training sets are written: a seed then reorders blocks of rows and
     the rows inside each, so that a mapped file is read block by block. `negative_rate` is the share of negatives kept
-    per scenario, empty when all are. `device` is where batches come out.
+    per scenario, empty when all are. `device` is where batches come out. `request_N` are codes of requests where the
+    log has them, for judging; training sets do without.
     """
 
     fields_NF: Tensor
@@ -42,6 +43,7 @@ class Dataset:
     shuffled: bool = False
     negative_rate: tuple[float, ...] = ()
     device: torch.device = CPU
+    request_N: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.scenario_N)

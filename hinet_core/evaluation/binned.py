@@ -26,11 +26,16 @@ PER_DOUBLING = 128
 
 
 def by_place(
-    logit_N: Floats, label_N: Floats, scenario_N: Ints, user_N: Ints, n_scenarios: int, users: UserDraws
+    order_N: Ints,
+    logit_N: Floats,
+    label_N: Floats,
+    scenario_N: Ints,
+    user_N: Ints,
+    n_scenarios: int,
+    users: UserDraws,
 ) -> Iterator[tuple[Ranked, Ranked]]:
     """Yield, for each scenario and then for all rows: the rows as they are (one column), and in bins with every user
-    once (column 0) and as each draw counts them."""
-    order_N = np.argsort(logit_N)
+    once (column 0) and as each draw counts them. `order_N` sorts the logits."""
     logit_N, label_N, scenario_N = logit_N[order_N], label_N[order_N], scenario_N[order_N]
     pooled_N = bins(logit_N, label_N)
     inside_S = [np.flatnonzero(scenario_N == code) for code in range(n_scenarios)]

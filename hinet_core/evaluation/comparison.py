@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hinet_core.evaluation.cells import Cell, Scope, judge
+from hinet_core.evaluation.cells import Cell, judge
 from hinet_core.evaluation.intervals import DRAWS, LEVEL, Interval, over_users
 from hinet_core.evaluation.metrics import METRICS
 from hinet_core.evaluation.multiple import Adjust, adjusted
+from hinet_core.evaluation.places import Scope
 from hinet_core.evaluation.rows import Rows, Scores
 from hinet_core.evaluation.seeds import Spread, over_seeds
 

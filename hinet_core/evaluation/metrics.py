@@ -1,7 +1,8 @@
-"""One function per metric of scores. A new metric is one decorated function: nothing else changes.
+"""One function per metric. A new metric is one decorated function: nothing else changes.
 
-G groups of rows with equal logit, D columns of row weights (one column per bootstrap draw, or one column of ones).
-Every metric maps a `Ranked` to value_D and gives NaN where a column lacks what it needs.
+A metric of scores maps a `Ranked` (all rows of a cell) to value_D; a metric of groups maps a `Grouped` (the rows of
+users or requests) to a value and a weight of each group, whose weighted mean is the metric.
+G groups of rows with equal logit, or of users or requests; D columns of row weights (one per bootstrap draw, or one).
 """
 
 from collections.abc import Callable
@@ -10,30 +11,40 @@ from typing import Literal
 
 import numpy as np
 
+from hinet_core.evaluation.grouped import Grouped
 from hinet_core.evaluation.ranked import Floats, Ranked
 
-Compute = Callable[[Ranked], Floats]
 Better = Literal["higher", "lower", "one"]
 Slot = Literal["first", "logged"]
+Needs = Literal["rows", "positives", "both classes"]
+OfScores = Callable[[Ranked], Floats]
+OfGroups = Callable[[Grouped], tuple[Floats, Floats]]
 # Bins of equally many rows over which calibration is judged.
 ECE_BINS = 20
+# Fewer groups with both classes than this are not averaged.
+MIN_GROUPS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """`slot`: logits as if shown in slot 1 (ranking) or at the logged slot (probabilities).
 
-    `better` names the good direction ("one": the closer to 1 the better); `needs` what a cell must hold. `noisy`: noise
-    alone pushes the metric up, so that it is larger on draws than on the rows; the draws are then moved to have
-    the value as their mean.
+    `better` names the good direction ("one": the closer to 1 the better).
     """
 
     name: str
     title: str
     better: Better
     slot: Slot
-    needs: Literal["rows", "positives", "both classes"]
-    compute: Compute
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreMetric(Metric):
+    """`needs`: what a cell must hold. `noisy`: noise alone pushes the metric up, so that it is larger on draws than on
+    the rows; the draws are then moved to have the value as their mean. NaN where a column lacks what it needs."""
+
+    needs: Needs
+    compute: OfScores
     noisy: bool = False
 
     def undefined(self, n: int, positives: int) -> str | None:
@@ -47,24 +58,46 @@ class Metric:
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupMetric(Metric):
+    """`by`: whose rows are a group, always of one scenario. Groups without both classes are left out."""
+
+    by: Literal["user", "request"]
+    compute: OfGroups
+
+    def undefined(self, n: int, groups: int) -> str | None:
+        """Why the metric has no value on n labels with so many groups of both classes, or None."""
+        if n == 0:
+            return "no example with a mature label"
+        if groups < MIN_GROUPS:
+            return f"{groups} {self.by}s with both classes, expected {MIN_GROUPS} or more"
+        return None
+
+
 METRICS: dict[str, Metric] = {}
 
 
 def metric(
-    *,
-    title: str,
-    better: Better,
-    slot: Slot,
-    needs: Literal["rows", "positives", "both classes"],
-    noisy: bool = False,
-) -> Callable[[Compute], Compute]:
-    """Register the function under its own name."""
+    *, title: str, better: Better, slot: Slot, needs: Needs, noisy: bool = False
+) -> Callable[[OfScores], OfScores]:
+    """Register a metric of scores under the function's own name."""
 
-    def register(compute: Compute) -> Compute:
+    def register(compute: OfScores) -> OfScores:
         name = getattr(compute, "__name__", "")
-        METRICS[name] = Metric(
+        METRICS[name] = ScoreMetric(
             name=name, title=title, better=better, slot=slot, needs=needs, compute=compute, noisy=noisy
         )
+        return compute
+
+    return register
+
+
+def group_metric(*, title: str, better: Better, by: Literal["user", "request"]) -> Callable[[OfGroups], OfGroups]:
+    """Register a metric of groups under the function's own name; logits are those of slot 1."""
+
+    def register(compute: OfGroups) -> OfGroups:
+        name = getattr(compute, "__name__", "")
+        METRICS[name] = GroupMetric(name=name, title=title, better=better, slot="first", by=by, compute=compute)
         return compute
 
     return register
@@ -82,6 +115,33 @@ def auc(rows: Ranked) -> Floats:
 def auc_logged(rows: Ranked) -> Floats:
     """AUC of the scores that include the slot's own effect: higher than `auc` where slots alone tell labels apart."""
     return auc(rows)
+
+
+@group_metric(title="GAUC", better="higher", by="user")
+def gauc(rows: Grouped) -> tuple[Floats, Floats]:
+    """AUC among each user's rows of a scenario, weighted by their number: users who click more no longer help."""
+    below_R = rows.per_run(rows.per_group(rows.negative_R)) - rows.before(rows.negative_R)
+    ordered_G = rows.per_group(rows.positive_R * (below_R - 0.5 * rows.negative_R))
+    positives_G, negatives_G = rows.per_group(rows.positive_R), rows.per_group(rows.negative_R)
+    return ordered_G / (positives_G * negatives_G), positives_G + negatives_G
+
+
+@group_metric(title="NDCG@10", better="higher", by="request")
+def ndcg_10(rows: Grouped) -> tuple[Floats, Floats]:
+    """Normalized discounted cumulative gain of the first 10 of a request; every request counts once.
+
+    Rows of equal score share the discounts of their places (McSherry and Najork 2008).
+    """
+    rows_R = rows.positive_R + rows.negative_R
+    first_R = rows.before(rows_R)
+    gain_R = rows.positive_R / rows_R * (discounts(first_R + rows_R) - discounts(first_R))
+    return rows.per_group(gain_R) / discounts(rows.per_group(rows.positive_R)), np.ones(len(rows.start_G))
+
+
+def discounts(n_G: Floats, k: int = 10) -> Floats:
+    """The sum of 1 / log2(place + 1) over the first n places, but no more than k."""
+    total_K = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
+    return total_K[np.minimum(n_G, k).astype(np.int64)]
 
 
 @metric(title="PR-AUC", better="higher", slot="first", needs="positives")

@@ -47,6 +47,7 @@ def observed(data: Dataset, spec: FeatureSpec) -> Rows:
         user_N=by_first_appearance(data.user_N.numpy()),
         label_NT=_double(data.labels_NT),
         counts_NT=data.label_mask_NT.numpy() > 0,
+        request_N=None if data.request_N is None else data.request_N.numpy(),
     )
 
 

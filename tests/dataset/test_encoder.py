@@ -11,7 +11,7 @@ import duckdb
 import pytest
 import torch
 from example_rows import DAY, SETTLED, START, field, number, plain, relation_of, shown
-from tiny_log import HOUR_US, random_rows, row, tiny_contract
+from tiny_log import CONTRACT, HOUR_US, random_rows, row, tiny_contract
 
 from hinet_core.contract import ContractError, load_contract
 from hinet_core.dataset import Batch, Dataset, Encoder, EncodingError
@@ -296,3 +296,23 @@ def test_what_does_not_fit_is_refused(con: duckdb.DuckDBPyConnection, tmp_path: 
     with pytest.raises(EncodingError, match="no row of a modelled scenario"):
         Encoder.fit(con, contract, rows.filter("false"))
     assert len(encoder.transform(con, rows.filter("false"), SETTLED)) == 0
+
+
+def test_requests_are_numbered_for_judging_only(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    visit = {"name": "visit", "type": "int64", "role": "request", "nullable": True}
+    contract = tiny_contract(columns=[*CONTRACT["columns"], visit], features={"windows_days": [1]})
+    relation = relation_of(con, contract, tmp_path, shown(5))
+    named = relation.project("* REPLACE (CASE WHEN record_number < 4 THEN record_number // 2 END AS visit)")
+    encoder = Encoder.fit(con, contract, named)
+    first, second, third, fourth, fifth = encoder.transform(con, named, SETTLED).request_N.tolist()
+    assert first == second != third == fourth
+    assert fifth not in (first, third)
+    # A row that names no request is one of its own.
+    absent = encoder.transform(con, relation, SETTLED).request_N
+    assert len(absent.unique()) == 5
+    (part, _), *_ = encoder.stream(con, named, SETTLED)
+    assert part.request_N is None
+    encoder.to_folder(tmp_path / "encoder")
+    assert Encoder.from_folder(tmp_path / "encoder").plan.request == "visit"
+    plain_relation = relation_of(con, plain(), tmp_path, shown(2))
+    assert Encoder.fit(con, plain(), plain_relation).transform(con, plain_relation, SETTLED).request_N is None

@@ -108,6 +108,9 @@ def test_the_same_model_twice_differs_by_exactly_nothing():
     rows, (good, _) = simulated(1)
     a, b = judge(rows, [good, good], [0], draws=50)
     for delta in paired_deltas(a, b):
+        if delta.cell.metric == "ndcg_10":  # the rows have no request
+            assert delta.null_reason is not None
+            continue
         assert (delta.value, delta.interval.low, delta.interval.high) == (0.0, 0.0, 0.0)
 
 
@@ -143,7 +146,7 @@ def test_judging_again_gives_the_same_draws_whatever_the_codes_of_users():
     rows, models = simulated(5)
     spread = Rows(**{**vars(rows), "user_N": rows.user_N * 10 + 3})
     for mine, theirs in zip(judge(rows, models, [0], 30)[0], judge(spread, models, [0], 30)[0], strict=True):
-        assert np.array_equal(mine.value_D, theirs.value_D)
+        assert np.array_equal(mine.value_D, theirs.value_D, equal_nan=True)
 
 
 def test_rows_that_make_no_sense_are_refused():
