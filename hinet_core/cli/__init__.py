@@ -4,6 +4,7 @@ from hinet_core.cli import (
     contracts,
     days,
     experiments,
+    explain,
     forget,
     home,
     logs,
@@ -16,6 +17,6 @@ from hinet_core.cli import (
 from hinet_core.cli.group import main, places
 
 __all__ = [
-    "contracts", "days", "experiments", "forget", "home", "logs", "main", "models", "places", "quality", "quarantine",
-    "snapshot", "tables",
+    "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "places", "quality",
+    "quarantine", "snapshot", "tables",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ HEADINGS = {
     "quality": "Data quality",
     "models": "Models",
     "experiments": "Models",
+    "explain": "Models",
     "snapshot": "Dashboard",
 }
 

@@ -23,7 +23,7 @@ from hinet_core.models.parts.scenario_layer import (
     SubExpertIntegration,
     single_widths,
 )
-from hinet_core.models.parts.task_model import TaskModel
+from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +132,16 @@ class TaskHeads(nn.Module):
         own_BTR = own_BT[..., None].expand(-1, -1, gate_BHR.shape[2])
         return self._logits(mixed, 0).gather(1, own_BT), gate_BHR.gather(1, own_BTR)
 
+    def largest_outputs(self, input_BC: Tensor, scenario_B: Tensor) -> Tensor:
+        """-> (B, T, R), the largest absolute output of each expert of the top level that a row's gates weigh"""
+        inputs = self.cgc.lowered(input_BC)
+        groups = self.cgc.experts_of(range(len(inputs)), inputs)
+        *own, shared_BR = (group_RBH.abs().amax(dim=2).t() for group_RBH in groups)
+        all_BHR = torch.stack([torch.cat([own_BR, shared_BR], dim=1) for own_BR in own], dim=1)
+        if not self.routes:
+            return all_BHR
+        return of_own_scenario(all_BHR.unflatten(1, (self.n_scenarios, self.n_tasks)), scenario_B)
+
     def all_heads(self, input_BC: Tensor) -> Tensor:
         """Every row through every head -> logits (B, heads)"""
         return self._logits(self.cgc(input_BC)[0], 0)
@@ -211,6 +221,17 @@ class HiNet(TaskModel):
             scenario_BC, san_SS, sei_BGK = self.scenario_layer(x_BD, batch.scenario_B)
         logits_BT, cgc_BTR = self.heads(scenario_BC, batch.scenario_B)
         return Explanation(self.finish(logits_BT, batch), san_SS, sei_BGK, cgc_BTR)
+
+    def largest_outputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """-> per row the largest absolute output of each SEI sub-expert (B, G, K), and of each CGC expert that the
+        row's gates weigh (B, T, R): an expert that gives 0 for every row is dead, whatever its gate says."""
+        x_BD = self.input(self.fields(batch))
+        if self.scenario_layer is None:
+            return x_BD.new_zeros(len(x_BD), 0, 0), self.heads.largest_outputs(x_BD, batch.scenario_B)
+        sei = self.scenario_layer.sei
+        sub_BGK = sei.experts(x_BD).abs().amax(dim=2).t().unflatten(1, sei.shape_GK)
+        scenario_BC, _, _ = self.scenario_layer(x_BD, batch.scenario_B)
+        return sub_BGK, self.heads.largest_outputs(scenario_BC, batch.scenario_B)
 
     def finish(self, logits_BT: Tensor, batch: Batch) -> Tensor:
         """-> logits_BT with the slot's term of each step, multiplied along the funnel if asked, then calibrated"""
