@@ -1,12 +1,55 @@
-"""`hinet tune`: the search for the settings of models."""
+"""`hinet experiment` and `hinet tune`: named comparisons of models, and the search for their settings."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from hinet_core.cli.group import contract_option, main, one_sentence, places
 from hinet_core.settings import load_settings
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--data", type=click.Path(path_type=Path), help="The folder with the log's files, if not landed.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each model, instead of the experiment's own 5.")
+@click.option("--models", "only", help="Some of the experiment's models, with commas; its baseline is always there.")
+@click.option("--settings", "settings_file", type=click.Path(path_type=Path),
+              help="A file of `hinet tune`, instead of the packaged one.")  # fmt: skip
+@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/results.md"), show_default=True,
+              help="The page of results that the section is put into.")  # fmt: skip
+def experiment(
+    name: str | None,
+    data: Path | None,
+    seeds: int | None,
+    only: str | None,
+    settings_file: Path | None,
+    page: Path,
+) -> None:
+    """Run the experiment NAME and write its section of the page of results; without NAME, list the experiments.
+
+    What is trained stays: the same command goes on where a stopped one ended.
+    """
+    from hinet_core.experiments.every import with_changes
+    from hinet_core.experiments.experiment import EXPERIMENTS
+
+    if name is None:
+        for known, make in EXPERIMENTS.items():
+            click.echo(f"{known}\n    {str(make.__doc__).strip()}\n")
+        return
+    with one_sentence():
+        if name not in EXPERIMENTS:
+            raise ValueError(f"no experiment {name!r}: expected one of {', '.join(EXPERIMENTS)}")
+        from hinet_core.experiments import found
+        from hinet_core.experiments.page import put, section
+        from hinet_core.experiments.run import run
+
+        asked = with_changes(EXPERIMENTS[name](), seeds, only.split(",") if only else None)
+        settings = load_settings()
+        file = settings_file or found.packaged_file(asked.settings_of)
+        outcome = run(asked, settings.paths(asked.contract.name), found.read(file), data, settings.device)
+        put(page, name, section(outcome, datetime.now(UTC).date()))
+    click.echo(f"{page}: section {name} written")
 
 
 @main.command()
@@ -45,4 +88,4 @@ def tune(
             click.echo(f"{model}: {trials} trials, {gain}")
         if unequal := found.unequal_trials(file):
             click.echo(f"{file}: {unequal}")
-    click.echo(f"{file} written; experiments read it")
+    click.echo(f"{file} written; hinet experiment NAME --settings {file} uses it")

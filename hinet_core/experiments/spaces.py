@@ -20,6 +20,11 @@ MODEL: dict[str, Space] = {
     "experts": CategoricalDistribution((4, 8, 12)),
     "own_experts": CategoricalDistribution((1, 2, 3)),
     "shared_experts": CategoricalDistribution((1, 2, 4)),
+    "leaves": CategoricalDistribution((15, 31, 63)),
+    "rows_per_leaf": CategoricalDistribution((20, 50, 200)),
+    "l2": FloatDistribution(0.1, 50.0, log=True),
+    "learning_rate": FloatDistribution(0.02, 0.2, log=True),
+    "inverse_penalty": FloatDistribution(1e-3, 10.0, log=True),
 }
 TRAIN: dict[str, Space] = {
     "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
@@ -31,7 +36,8 @@ TRAIN: dict[str, Space] = {
 def space_of(model_config: Mapping[str, Any]) -> dict[str, Space]:
     """`model.dropout`, `train.learning_rate` and so on, as far as the model has them."""
     of_model = {f"model.{key}": one for key, one in MODEL.items() if key in model_config}
-    return of_model | {f"train.{key}": one for key, one in TRAIN.items()}
+    by_steps = "max_rows" not in model_config  # the others are fitted to all rows at once
+    return of_model | {f"train.{key}": one for key, one in TRAIN.items() if by_steps}
 
 
 def of_preset(space: Mapping[str, Space], model_config: Mapping[str, Any], train_config: Any) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""The experiments. Each says how to run it, what to expect, how far seeds spread and how long it takes.
+
+Run times are processor hours of one core of a shared server, training alone; a model and seed that is finished is not
+trained again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from hinet_core import models
+from hinet_core.contract import Contract, load_contract, parse_contract
+from hinet_core.experiments.experiment import Entry, Experiment, named
+
+KUAIRAND_AS_OF = date(2022, 5, 6)
+# Ten times as many requests as slots are shown: 1.5 M impressions in the 21 days of the contract.
+MEISHI_REQUESTS_PER_DAY = 7143
+
+
+@named
+def kuairand_main() -> Experiment:
+    """KuaiRand, tabs 0, 1, 2, 4, 6: HiNet beside every peer, trained to 4 May, stopped on the 5th, judged on 6 and 7.
+
+    Command   hinet experiment kuairand_main --data FOLDER
+    Expected  pooled AUC of HiNet at least 0.752 for click and for click and long view; tab 1 at least 0.708 and 0.713
+    Spread    over seeds 0.0002 to 0.0006 pooled; over users 0.007 (half width), paired between two models 0.001
+    Run time  about 2 minutes a seed for HiNet, 1 for most peers: 5 seeds of 11 models take about 1.5 hours
+    """
+    return Experiment(
+        name="kuairand_main",
+        contract=load_contract("kuairand"),
+        as_of=KUAIRAND_AS_OF,
+        entries=tuple(Entry(model=one) for one in models.names()),
+        baseline="hinet",
+        missing="give the folder of the log's Parquet files with --data",
+    )
+
+
+@named
+def kuairand_ablation() -> Experiment:
+    """KuaiRand: HiNet without its hierarchy, without SAN, without SEI, and at the authors' sizes.
+
+    Command   hinet experiment kuairand_ablation --data FOLDER
+    Expected  differences within 0.002 pooled: this log tells architectures hardly apart
+    Spread    as kuairand_main
+    Run time  about 1 hour
+    """
+    return Experiment(
+        name="kuairand_ablation",
+        contract=load_contract("kuairand"),
+        as_of=KUAIRAND_AS_OF,
+        entries=ablations(),
+        baseline="hinet",
+        missing="give the folder of the log's Parquet files with --data",
+    )
+
+
+@named
+def meishi_main() -> Experiment:
+    """The simulated world at 1.5 M impressions: HiNet beside every peer.
+
+    Command   hinet experiment meishi_main
+    Expected  single task < shared bottom < MMoE, PLE, HiNet; differences of the last three below 0.002 are a tie
+    Spread    over seeds about 0.0005 pooled
+    Run time  about 5 minutes a seed for HiNet, 2 for most peers: 5 seeds of 11 models take about 3 hours
+    """
+    return Experiment(
+        name="meishi_main",
+        contract=large_meishi(),
+        entries=tuple(Entry(model=one) for one in models.names()),
+        baseline="hinet",
+    )
+
+
+@named
+def meishi_ablation() -> Experiment:
+    """The simulated world at 1.5 M impressions: what HiNet loses without its parts.
+
+    Command   hinet experiment meishi_ablation
+    Expected  without_hierarchy loses most where scenarios differ; without_san and without_sei at most 0.002
+    Spread    as meishi_main
+    Run time  about 2 hours
+    """
+    return Experiment(name="meishi_ablation", contract=large_meishi(), entries=ablations(), baseline="hinet")
+
+
+@named
+def aliexpress() -> Experiment:
+    """AliExpress, four countries as scenarios, click and purchase, as the publisher splits it.
+
+    Command   hinet experiment aliexpress --data FOLDER   (the publisher's files: hinet import lists where they are)
+    Expected  published for one network per country, AUC of click / purchase in NL, ES, FR, US (MTReclib, 5 runs):
+              single task .7222/.8590 .7266/.8855 .7259/.8737 .7061/.8637; shared bottom .7228/.8511 .7287/.8866
+              .7245/.8700 .7029/.8698; MMoE .7234/.8606 .7285/.8898 .7216/.8811 .7043/.8758; PLE .7292/.8591 .7273/.8913
+              .7276/.8805 .7138/.8675; AITM .7240/.8577 .7290/.8885 .7236/.8763 .7048/.8730; MetaHeac .7263/.8615
+              .7299/.8883 .7249/.8813 .7089/.8743. No HiNet has been published on it.
+    Spread    published differences between models are about 0.005; run to know that of seeds
+    Run time  not measured: about 100 M rows
+    """
+    return public("aliexpress")
+
+
+@named
+def aliccp() -> Experiment:
+    """Ali-CCP, three values of field 301 as scenarios, click and click with purchase, as the publisher splits it.
+
+    Command   hinet experiment aliccp --data FOLDER   (the publisher's files: hinet import lists where they are)
+    Expected  published over all scenarios, AUC of click / click with purchase (AEM2TL, TKDE 2025): shared bottom
+              .6043/.6339, MMoE .6064/.6310, PLE .6053/.6430, HMoE .6096/.6409, STAR .6105/.6441, M2M .6113/.6397,
+              M3oE .6109/.6422, AEM2TL .6126/.6478. No HiNet has been published on it in this form.
+    Spread    published differences between models are about 0.001 to 0.01; run to know that of seeds
+    Run time  not measured: about 85 M rows
+    """
+    return public("aliccp")
+
+
+def ablations() -> tuple[Entry, ...]:
+    """HiNet, and each of its presets that leaves a part out."""
+    without = [one for one in models.presets("hinet") if one.startswith("without_")]
+    return (Entry(model="hinet"), *(Entry(model="hinet", preset=one) for one in without))
+
+
+def public(name: str) -> Experiment:
+    return Experiment(
+        name=name,
+        contract=load_contract(name),
+        entries=tuple(Entry(model=one) for one in models.names()),
+        baseline="hinet",
+        missing=f"the publisher's files are not here: give their folder with --data, or hinet import {name} FOLDER, "
+        f"hinet ingest --contract {name} and hinet features --contract {name}",
+    )
+
+
+def large_meishi() -> Contract:
+    """The packaged world with more requests, under a name of its own."""
+    packaged = load_contract("meishi")
+    world: dict[str, Any] = {**(packaged.world or {}), "requests_per_day": MEISHI_REQUESTS_PER_DAY}
+    return parse_contract({"name": "meishi_large", "extend": "meishi", "world": world})
+
+
+def with_changes(experiment: Experiment, n_seeds: int | None, models_only: Sequence[str] | None) -> Experiment:
+    """The experiment with another number of seeds, or with some of its models beside the baseline."""
+    rows = {one.name: one for one in experiment.entries}
+    if unknown := sorted(set(models_only or ()) - set(rows)):
+        raise ValueError(f"{experiment.name} has no {', '.join(unknown)}: expected some of {', '.join(rows)}")
+    kept = [one for name, one in rows.items() if not models_only or name in {*models_only, experiment.baseline}]
+    return replace(experiment, entries=tuple(kept), n_seeds=n_seeds or experiment.n_seeds)

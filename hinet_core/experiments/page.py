@@ -1,0 +1,119 @@
+"""The page of results: a section per experiment, written by the run itself and replaced by the next one."""
+
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+from hinet_core.evaluation.comparison import Comparison, Estimate
+from hinet_core.experiments.experiment import EXPERIMENTS
+from hinet_core.experiments.grid import Trained
+from hinet_core.experiments.run import DRAWS, Outcome
+from hinet_core.lake import replace_text
+from hinet_core.training.description import read_description
+
+TITLE = """# Results
+
+Each section is written by `hinet experiment NAME`; nothing here is edited by hand. A value is the mean over seeds, ±
+the standard deviation of single trainings, with an interval of 95 % over users and seeds. `tuned` rows have settings of
+`hinet tune`, found on the validation day; `untuned` ones are at their preset. Judged days chose nothing.
+"""
+
+
+def section(outcome: Outcome, today: date) -> str:
+    """The section of an experiment in Markdown."""
+    one = outcome.experiment
+    first = str(EXPERIMENTS[one.name].__doc__).splitlines()[0] if one.name in EXPERIMENTS else one.contract.title
+    judged = ", ".join(map(str, outcome.days["judged"]))
+    parts = [
+        f"## {one.name}",
+        first,
+        f"{today}, {origin_of(outcome.trained[0])}. Trained on {outcome.rows['train']:,} rows as of {outcome.as_of}, "
+        f"stopped on {outcome.days['valid'][0]} ({outcome.rows['valid']:,} rows), judged on {judged} "
+        f"({outcome.rows['judged']:,} rows); {one.n_seeds} seeds, {DRAWS} draws of users.",
+        "### Models",
+        table(["model", "settings", "parameters", "seconds a seed", "best epochs"], model_rows(outcome.trained)),
+    ]
+    for split, title in (("judged", "Judged days"), ("valid", "Validation day")):
+        for task in one.contract.tasks:
+            cells = [cell for cell in outcome.cells[split] if cell.task == task.name]
+            parts += [f"### {title}: {task.title or task.name}", metric_table(cells)]
+        parts += [f"### {title}: AUC minus that of {one.baseline}", difference_table(outcome.differences[split])]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def origin_of(trained: Trained) -> str:
+    """'commit 1a2b3c4, 2 x processor'"""
+    meta = read_description(trained.folder)["meta"]
+    code, hardware = meta.get("code", {}), meta.get("hardware", {})
+    revision = code.get("git_revision")
+    commit = f"commit {revision[:10]}" if revision else f"code {trained.run['code_version']}"
+    changed = " with changes" if code.get("modified") else ""
+    return ", ".join([commit + changed, *(f"{key} {value}" for key, value in hardware.items() if value)])
+
+
+def model_rows(trained: Sequence[Trained]) -> list[list[str]]:
+    rows = []
+    for name in dict.fromkeys(one.entry.name for one in trained):
+        mine = [one for one in trained if one.entry.name == name]
+        trials = mine[0].settings.trials
+        seconds = statistics.mean(float(one.run["duration_s"]) for one in mine)
+        epochs = ", ".join(str(one.run["best_epoch"]) for one in mine)
+        marked = f"tuned, {trials} trials" if trials else "untuned"
+        rows.append([name, marked, f"{mine[0].run['n_params']:,}", f"{seconds:.0f}", epochs])
+    return rows
+
+
+def metric_table(cells: Sequence[Estimate]) -> str:
+    """A row per model: pooled and macro AUC, pooled logloss, AUC per scenario."""
+    aucs = [cell for cell in cells if cell.metric == "auc"]
+    scenarios = list(dict.fromkeys(cell.scenario_id for cell in aucs if cell.scope == "scenario"))
+    rows = []
+    for model in dict.fromkeys(cell.model for cell in cells):
+        mine = {(cell.scope, cell.scenario_id, cell.metric): cell for cell in cells if cell.model == model}
+        rows.append([
+            model,
+            *(written(mine.get((scope, "", "auc")), whole=True) for scope in ("pooled", "macro")),
+            written(mine.get(("pooled", "", "logloss"))),
+            *(written(mine.get(("scenario", one, "auc"))) for one in scenarios),
+        ])  # fmt: skip
+    return table(["model", "AUC, pooled", "AUC, macro", "logloss", *(f"AUC, {one}" for one in scenarios)], rows)
+
+
+def written(cell: Estimate | None, whole: bool = False) -> str:
+    """'0.7532 ± 0.0004 [0.7460, 0.7604]'; without a value, a dash."""
+    if cell is None or cell.value is None:
+        return "-"
+    spread = "" if cell.sd_seeds is None else f" ± {cell.sd_seeds:.4f}"
+    bounds = f" [{cell.low:.4f}, {cell.high:.4f}]" if whole and cell.low is not None and cell.high is not None else ""
+    return f"{cell.value:.4f}{spread}{bounds}"
+
+
+def difference_table(found: Iterable[Comparison]) -> str:
+    rows = [
+        [one.model, one.task, one.scope if one.scope != "scenario" else one.scenario_id, signed(one.difference),
+         f"[{signed(one.low)}, {signed(one.high)}]", "-" if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
+         one.verdict]
+        for one in found
+        if one.metric == "auc" and one.scope in ("pooled", "macro")
+    ]  # fmt: skip
+    return table(["model", "task", "over", "difference", "95 %", "p, adjusted", "verdict"], rows)
+
+
+def signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def put(path: Path, name: str, text: str) -> None:
+    """Write the section into the page, in place of the experiment's earlier one; others stay as they are."""
+    page = path.read_text(encoding="utf-8") if path.exists() else TITLE
+    head, *others = re.split(r"(?m)^(?=## )", page)
+    kept = {one.splitlines()[0].removeprefix("## ").strip(): one for one in others}
+    kept[name] = text
+    replace_text(path, "\n".join([head.rstrip("\n") + "\n", *(kept[one].rstrip("\n") + "\n" for one in sorted(kept))]))

@@ -1,0 +1,84 @@
+"""An experiment from its log to its section of the page of results."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hinet_core.evaluation.cells import Rows, Scores
+from hinet_core.evaluation.comparison import Comparison, Estimate, compare_judged, estimates, judge_seeds
+from hinet_core.evaluation.run import judged_days, newest_judged_as_of, require_settled, settled_on
+from hinet_core.evaluation.scoring import Scorer
+from hinet_core.experiments.experiment import Experiment, Settings
+from hinet_core.experiments.grid import Trained, train_all
+from hinet_core.experiments.log_days import committed
+from hinet_core.lake import Lake, connect
+from hinet_core.progress import track
+from hinet_core.settings import Paths
+
+log = logging.getLogger(__name__)
+
+METRICS = ("auc", "logloss")
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment found on each split: every cell of every row of the table, and each row minus the baseline."""
+
+    experiment: Experiment
+    as_of: date
+    trained: tuple[Trained, ...]
+    rows: Mapping[str, int]
+    days: Mapping[str, tuple[date, ...]]
+    cells: Mapping[str, list[Estimate]]
+    differences: Mapping[str, list[Comparison]]
+
+
+def run(
+    experiment: Experiment,
+    paths: Paths,
+    found: Mapping[str, Settings],
+    folder: Path | None = None,
+    device: str = "auto",
+) -> Outcome:
+    """Train what is missing, then judge every seed on the validation day and on the judged days.
+
+    Raises NoLogError where the log is not here, NotMatureYet where the judged days are not complete.
+    """
+    contract = experiment.contract
+    lake = committed(contract, paths, folder, experiment.missing)
+    as_of = experiment.as_of or newest_judged_as_of(contract, lake)
+    if as_of is None:
+        raise ValueError(f"{contract.name}: no day has complete judged days after it; land more days of the log")
+    require_settled(contract, lake, as_of)
+    root = paths.root / "experiments" / "models"
+    trained = train_all(contract, lake, root, as_of, experiment.entries, experiment.n_seeds, found, device)
+    valid_day = date.fromisoformat(trained[0].run["valid_day"])
+    days = {"valid": (valid_day,), "judged": tuple(judged_days(contract, as_of))}
+    known_on = {"valid": as_of, "judged": settled_on(contract, as_of)}
+    cells, differences, n_rows = {}, {}, {"train": int(trained[0].run["n_train"])}
+    for number, split in enumerate(days):
+        rows, scores = scored(experiment, lake, trained, days[split], known_on[split])
+        judged = judge_seeds(rows, scores, METRICS, (as_of.toordinal(), number), DRAWS)
+        cells[split], n_rows[split] = estimates(judged), len(rows)
+        differences[split] = compare_judged(judged, experiment.baseline, ("pooled", "macro", "scenario"))
+    return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences)
+
+
+def scored(
+    experiment: Experiment, lake: Lake, trained: Sequence[Trained], days: Sequence[date], known_on: date
+) -> tuple[Rows, dict[str, list[Scores]]]:
+    """The rows of the days and, by row of the table, each seed's scores of them."""
+    found: dict[str, list[Scores]] = {}
+    con = connect()
+    try:
+        for one in track(trained, f"{experiment.name}: scoring"):
+            examples: Any = lake.scan(con, "examples", days)
+            rows, scores, _ = Scorer(one.entry.name, one.folder, experiment.contract).score(con, examples, known_on)
+            found.setdefault(one.entry.name, []).append(scores)
+    finally:
+        con.close()
+    return rows, found

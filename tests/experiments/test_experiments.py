@@ -1,0 +1,99 @@
+"""An experiment on the tiny log: what is trained stays, the page says what was found; every named one is complete."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tiny_log import tiny_contract
+
+from hinet_core import models
+from hinet_core.evaluation.comparison import Estimate
+from hinet_core.experiments.every import large_meishi, with_changes
+from hinet_core.experiments.experiment import EXPERIMENTS, Entry, Experiment, Settings
+from hinet_core.experiments.log_days import NoLogError
+from hinet_core.experiments.page import put, section
+from hinet_core.experiments.run import run
+from hinet_core.settings import Paths
+
+TINY = Experiment(
+    name="tiny",
+    contract=tiny_contract(),
+    as_of=date(2024, 3, 11),
+    entries=(Entry(model="shared_bottom"), Entry(model="mmoe"), Entry(model="mmoe", preset="paper", tuned=False)),
+    baseline="shared_bottom",
+    n_seeds=2,
+)
+FOUND = {"mmoe": Settings(model={"experts": 2}, train={"epochs": 1}, trials=7)}
+
+
+@pytest.mark.slow
+def test_what_is_trained_stays_and_the_page_says_what_was_found(examples_root: Path, tmp_path: Path) -> None:
+    paths = Paths(examples_root.parent)
+    outcome = run(TINY, paths, FOUND, device="cpu")
+    assert [(one.entry.name, one.seed) for one in outcome.trained] == [
+        ("shared_bottom", 0), ("shared_bottom", 1), ("mmoe", 0), ("mmoe", 1), ("mmoe, paper", 0), ("mmoe, paper", 1),
+    ]  # fmt: skip
+    assert outcome.days == {"valid": (date(2024, 3, 9),), "judged": (date(2024, 3, 11), date(2024, 3, 12))}
+    folders = {one.folder: one.folder.stat().st_ctime_ns for one in outcome.trained}
+    assert len(folders) == 6
+
+    again = run(replace(TINY, entries=TINY.entries[:2]), paths, FOUND, device="cpu")
+    assert all(one.folder.stat().st_ctime_ns == folders[one.folder] for one in again.trained)
+    first, second = (pooled_click(one.cells["judged"]) for one in (outcome, again))
+    assert first["mmoe"] == second["mmoe"]
+
+    text = section(outcome, date(2026, 1, 2))
+    assert text.startswith("## tiny\n")
+    assert "judged on 2024-03-11, 2024-03-12" in text
+    marks = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[1] for line in text.splitlines()
+             if "tuned" in line and line.startswith("|")}  # fmt: skip
+    assert marks == {"shared_bottom": "untuned", "mmoe": "tuned, 7 trials", "mmoe, paper": "untuned"}
+    assert f"| mmoe | {first['mmoe'].value:.4f} ± {first['mmoe'].sd_seeds:.4f} |" in text
+    assert "### Judged days: AUC minus that of shared_bottom" in text
+
+
+def pooled_click(cells: list[Estimate]) -> dict[str, Estimate]:
+    return {one.model: one for one in cells if (one.metric, one.scope, one.task) == ("auc", "pooled", "click")}
+
+
+def test_a_section_replaces_the_earlier_one_and_leaves_the_others(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "results.md"
+    put(page, "b", "## b\n\nold\n")
+    put(page, "a", "## a\n\nfirst\n")
+    put(page, "b", "## b\n\nnew\n")
+    text = page.read_text()
+    assert text.startswith("# Results\n")
+    assert text.endswith("\n## a\n\nfirst\n\n## b\n\nnew\n")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_says_how_to_run_it_and_what_to_expect(name: str) -> None:
+    words = str(EXPERIMENTS[name].__doc__)
+    assert f"Command   hinet experiment {name}" in words
+    for heading in ("Expected  ", "Spread    ", "Run time  "):
+        assert f"\n    {heading}" in words
+    found = EXPERIMENTS[name]()
+    assert found.name == name
+    assert found.baseline in [one.name for one in found.entries]
+    assert all(one.preset in models.presets(one.model) for one in found.entries)
+    assert found.n_seeds == 5
+
+
+def test_a_log_that_is_not_here_is_an_error_that_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(NoLogError, match="the publisher's files are not here: give their folder with --data, or hinet"):
+        run(EXPERIMENTS["aliexpress"](), Paths(tmp_path), {})
+
+
+def test_the_large_world_has_a_million_and_a_half_impressions_and_the_settings_of_the_packaged_one() -> None:
+    contract = large_meishi()
+    world = contract.world or {}
+    assert 1.4e6 < world["days"] * world["requests_per_day"] * 10 < 1.6e6
+    assert EXPERIMENTS["meishi_main"]().settings_of == "meishi"
+
+
+def test_some_models_and_seeds_may_be_asked_for() -> None:
+    few = with_changes(TINY, 1, ["mmoe"])
+    assert ([one.name for one in few.entries], few.n_seeds) == (["shared_bottom", "mmoe"], 1)
+    with pytest.raises(ValueError, match="tiny has no hinet: expected some of shared_bottom, mmoe, mmoe, paper"):
+        with_changes(TINY, None, ["hinet"])
