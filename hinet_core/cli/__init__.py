@@ -13,10 +13,11 @@ from hinet_core.cli import (
     quarantine,
     snapshot,
     tables,
+    training,
 )
 from hinet_core.cli.group import main, places
 
 __all__ = [
     "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "places", "quality",
-    "quarantine", "snapshot", "tables",
+    "quarantine", "snapshot", "tables", "training",
 ]  # fmt: skip

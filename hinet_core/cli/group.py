@@ -11,6 +11,7 @@ import click
 
 from hinet_core.contract import Contract, load_contract
 from hinet_core.lake import Lake, LakeError, told
+from hinet_core.lock import BusyError
 from hinet_core.settings import Paths, load_settings
 
 # The verbs of a file stand under its heading in `hinet --help`, headings in this order.
@@ -26,6 +27,7 @@ HEADINGS = {
     "models": "Models",
     "experiments": "Models",
     "explain": "Models",
+    "training": "Models",
     "snapshot": "Dashboard",
 }
 
@@ -84,7 +86,7 @@ def one_sentence() -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         raise Stopped from error
-    except (ValueError, LakeError, OSError) as error:
+    except (ValueError, LakeError, OSError, BusyError) as error:
         raise click.ClickException(told(error)) from error
     except duckdb.Error as error:
         raise click.ClickException(str(error).strip().splitlines()[0]) from error

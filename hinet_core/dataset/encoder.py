@@ -29,6 +29,7 @@ from hinet_core.dataset.numbers import Number, Transform
 from hinet_core.dataset.plan import IDENTITY, EncodingError, Plan, label_sql, min_counts
 from hinet_core.dataset.rows import Dataset
 from hinet_core.dataset.tensors import FeatureSpec, FieldSpec
+from hinet_core.dataset.vocabulary import Words
 from hinet_core.lake import quote_identifier
 
 VOCABULARY, DESCRIPTION = "vocabulary.parquet", "encoder.json"
@@ -71,6 +72,11 @@ class Encoder:
         numbers = numbers_room.fit(con, rows, plan.numbers, transforms)
         n_positions = 0 if last is None else max(int(last) - plan.first_slot + 1, 0)
         return cls(plan, vocabulary, numbers, n_positions)
+
+    @property
+    def words(self) -> Mapping[str, Words]:
+        """The tokens of every field and list, and their ids."""
+        return self._words
 
     @property
     def spec(self) -> FeatureSpec:

@@ -4,12 +4,14 @@ Ma et al., "Entire Space Multi-Task Model", SIGIR 2018. B batch, D width of x, T
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, funnel_product
+from hinet_core.models.parts.axes import Axes, of_mlp, of_x
 from hinet_core.models.parts.task_model import TaskModel
 
 
@@ -59,6 +61,13 @@ class ESMM(TaskModel):
         step_BT = step_BT + self.position(batch.scenario_B, batch.position_B)
         # pCTCVR = pCTR pCVR, equation 1; both losses are over all exposures, none over clicks alone (equation 5).
         return self.calibration(funnel_product(step_BT, self.after), batch.scenario_B)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        axes = self.end_axes(spec) | Axes(members={"steps": spec.tasks})
+        for place, step in enumerate(self.steps):
+            axes |= of_mlp(f"steps.{place}", cast(MLP, step), of_x(self.fields, spec))
+        return axes
 
 
 def build(spec: FeatureSpec, config: Config) -> ESMM:

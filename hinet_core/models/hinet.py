@@ -7,13 +7,14 @@ K sub-experts of a group, R experts a task reads, S scenarios (the paper's M), T
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, funnel_product
+from hinet_core.models.parts.axes import SHARED, Axes, of_linear, of_x, pairs, scenarios
 from hinet_core.models.parts.input_norm import InputNorm, input_norm
 from hinet_core.models.parts.routed import RoutedGateControl
 from hinet_core.models.parts.scenario_layer import (
@@ -239,6 +240,22 @@ class HiNet(TaskModel):
         if self.config.funnel == "product":
             logits_BT = funnel_product(logits_BT, self.after)
         return self.calibration(logits_BT, batch.scenario_B)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start: a new scenario's SEI starts as the shared one; what SAN and heads of its own know, anew."""
+        x, own, tasks = of_x(self.fields, spec), scenarios(spec), list(spec.tasks)
+        heads = pairs(own, tasks) if self.heads.routes else tasks
+        axes = self.end_axes(spec) | Axes({"input": (x,)}, {"heads.towers": heads})
+        if self.scenario_layer is None:
+            return axes | self.heads.cgc.axes("heads.cgc", [*heads, "shared experts"], x)
+        axes |= self.heads.cgc.axes("heads.cgc", [*heads, "shared experts"])
+        axes |= self.scenario_layer.sei.axes("scenario_layer.sei", [SHARED, *own], x)
+        san = self.scenario_layer.san
+        if san is None or san.gate is None:
+            return axes
+        gate = "gate" if isinstance(san.gate, nn.Linear) else f"gate.{len(cast(nn.Sequential, san.gate)) - 2}"
+        axes |= of_linear(f"scenario_layer.san.{gate}", own)
+        return axes | Axes({"scenario_layer.san.embedding.weight": (own,)})
 
 
 def check(c: Config, spec: FeatureSpec) -> None:

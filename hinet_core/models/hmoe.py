@@ -13,6 +13,7 @@ from torch.nn.functional import logsigmoid
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, linear
+from hinet_core.models.parts.axes import Axes, of_experts, of_linear, of_x, pairs, scenarios
 from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 
 
@@ -78,6 +79,17 @@ class HMoE(TaskModel):
         z_BTS = torch.where(own_BS1, logits_BST, logits_BST.detach()).transpose(1, 2)
         # As logarithms: the logit of a mean of probabilities near 0 or 1 keeps its digits.
         return (log_w_BTS + logsigmoid(z_BTS)).logsumexp(dim=2) - (log_w_BTS + logsigmoid(-z_BTS)).logsumexp(dim=2)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start. A new scenario's gates, towers and mixing weights begin anew."""
+        x, experts, own = of_x(self.fields, spec), range(self.config.experts), pairs(scenarios(spec), spec.tasks)
+        return (
+            self.end_axes(spec)
+            | of_experts("experts", experts, x)
+            | of_linear("gate", pairs(own, experts), x)
+            | of_linear("mixing", pairs(own, scenarios(spec)), x)
+            | Axes(members={"scenario_towers": own})
+        )
 
 
 def build(spec: FeatureSpec, config: Config) -> HMoE:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, Experts, FieldEmbedding, linear
+from hinet_core.models.parts.axes import Axes, of_experts, of_linear, of_x, pairs
 from hinet_core.models.parts.mixture import mix
 from hinet_core.models.parts.task_model import TaskModel
 
@@ -53,6 +54,12 @@ class MMoE(TaskModel):
         # f_t(x) = sum_e softmax(W_t x)_e f_e(x), equations 6 and 7 of the paper
         mixed = mix(self.experts, x_BD, gate_BTE, [[range(n_experts)] * n_tasks], [len(x_BD)])
         return self.from_towers(mixed.unbind(), batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        x, experts = of_x(self.fields, spec), range(self.config.experts)
+        gates = of_linear("gate", pairs(spec.tasks, experts), x)
+        return self.end_axes(spec) | of_experts("experts", experts, x) | gates
 
 
 def build(spec: FeatureSpec, config: Config) -> MMoE:

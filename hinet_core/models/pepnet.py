@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, FieldEmbedding, linear
+from hinet_core.models.parts.axes import Axes, of_linear, of_x, pairs, scenarios
 from hinet_core.models.parts.task_model import TaskModel
 
 
@@ -89,6 +90,21 @@ class PEPNet(TaskModel):
             hidden = [h if depth == 0 else self.dropout(torch.relu(h)) for h in tasks]
             tasks = [layer(delta * h) for layer, delta, h in zip(layers, gates, hidden, strict=True)]
         return self.finish(torch.cat(tasks, dim=1), batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        x, tasks = of_x(self.fields, spec), spec.tasks
+        prior = pairs(["prior"], [x[column] for column in self.prior_columns.tolist()])
+        axes = self.end_axes(spec) | Axes({"scenario.weight": (scenarios(spec),)})
+        axes |= of_linear("epnet.hidden", None, [*range(self.config.embedding), *x]) | of_linear("epnet.out", x)
+        for depth in range(len(self.ppnet)):
+            inputs = x if depth == 0 else range(self.config.tower_widths[depth - 1])
+            axes |= of_linear(f"ppnet.{depth}.hidden", None, [*prior, *x])
+            axes |= of_linear(f"ppnet.{depth}.out", pairs(tasks, inputs))
+            axes |= Axes(members={f"layers.{depth}": tasks})
+            for place in range(len(tasks) if depth == 0 else 0):
+                axes |= of_linear(f"layers.0.{place}", None, x)
+        return axes
 
 
 def prior_columns(spec: FeatureSpec, c: Config) -> list[int]:

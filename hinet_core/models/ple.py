@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, FieldEmbedding
+from hinet_core.models.parts.axes import Axes, of_x
 from hinet_core.models.parts.cgc import CustomizedGateControl
 from hinet_core.models.parts.task_model import TaskModel
 
@@ -52,6 +53,10 @@ class PLE(TaskModel):
         tasks, _ = self.cgc(self.input_dropout(self.fields(batch)))
         # y^k(x) = t^k(g^{k,N}(x)), equation 6
         return self.from_towers(tasks, batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        return self.end_axes(spec) | self.cgc.axes("cgc", [*spec.tasks, "shared experts"], of_x(self.fields, spec))
 
 
 def build(spec: FeatureSpec, config: Config) -> PLE:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding
+from hinet_core.models.parts.axes import Axes, of_mlp, of_x
 from hinet_core.models.parts.task_model import TaskModel
 
 
@@ -45,6 +46,10 @@ class SharedBottom(TaskModel):
         """-> logits_BT"""
         bottom_BH = self.bottom(self.input_dropout(self.fields(batch)))
         return self.from_towers([bottom_BH] * len(self.towers), batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        return self.end_axes(spec) | of_mlp("bottom", self.bottom, of_x(self.fields, spec))
 
 
 def build(spec: FeatureSpec, config: Config) -> SharedBottom:

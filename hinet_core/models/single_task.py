@@ -4,12 +4,14 @@ What multi-task learning has to beat. B batch, D width of x, T tasks.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding
+from hinet_core.models.parts.axes import Axes, of_mlp, of_x
 from hinet_core.models.parts.task_model import TaskModel
 
 
@@ -42,6 +44,10 @@ class Network(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         return self.layers(self.input_dropout(self.fields(batch)))
 
+    def axes(self, name: str, spec: FeatureSpec) -> Axes:
+        """For a warm start, as the module of this name."""
+        return of_mlp(f"{name}.layers", self.layers, of_x(self.fields, spec))
+
 
 class SingleTask(TaskModel):
     """Batch -> logits_BT"""
@@ -55,6 +61,13 @@ class SingleTask(TaskModel):
     def forward(self, batch: Batch) -> Tensor:
         """-> logits_BT"""
         return self.finish(torch.cat([network(batch) for network in self.networks], dim=1), batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        axes = self.end_axes(spec) | Axes(members={"networks": spec.tasks})
+        for place, network in enumerate(self.networks):
+            axes |= cast(Network, network).axes(f"networks.{place}", spec)
+        return axes
 
 
 def build(spec: FeatureSpec, config: Config) -> SingleTask:

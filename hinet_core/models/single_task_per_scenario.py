@@ -4,11 +4,13 @@ What learning across scenarios has to beat. B batch, D width of x, S scenarios, 
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
+from hinet_core.models.parts.axes import Axes, pairs, scenarios
 from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 from hinet_core.models.single_task import Config as NetworkConfig
 from hinet_core.models.single_task import Network
@@ -45,6 +47,13 @@ class SingleTaskPerScenario(TaskModel):
         """-> logits_BT"""
         logits_BST = torch.cat([network(batch) for network in self.networks], dim=1).unflatten(1, self.shape_ST)
         return self.finish(of_own_scenario(logits_BST, batch.scenario_B), batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start."""
+        axes = self.end_axes(spec) | Axes(members={"networks": pairs(scenarios(spec), spec.tasks)})
+        for place, network in enumerate(self.networks):
+            axes |= cast(Network, network).axes(f"networks.{place}", spec)
+        return axes
 
 
 def build(spec: FeatureSpec, config: Config) -> SingleTaskPerScenario:

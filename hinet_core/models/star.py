@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, xavier
+from hinet_core.models.parts.axes import Axes, of_mlp, of_x, scenarios
 from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 
 EPSILON = 1e-5
@@ -120,6 +121,20 @@ class STAR(TaskModel):
         # sigmoid(s_m + s_a): the auxiliary network reads the features and the scenario's embedding
         auxiliary_BT = self.auxiliary(torch.cat([x_BD, self.scenario(batch.scenario_B)], dim=1))
         return self.finish(main_BT + auxiliary_BT, batch)
+
+    def axes(self, spec: FeatureSpec) -> Axes:
+        """For a warm start. A new scenario's own factors begin as ones, so it starts as the shared network."""
+        x, own, top = of_x(self.fields, spec), scenarios(spec), len(self.star) - 1
+        axes = self.end_axes(spec) | Axes({"scenario.weight": (own,)})
+        axes |= Axes({f"norm.{name}_D": (x,) for name in ("scale", "shift")})
+        axes |= Axes({f"norm.{name}_SD": (own, x) for name in ("scale", "shift", "mean", "variance")})
+        for place in range(len(self.star)):
+            inputs, outputs = x if place == 0 else None, spec.tasks if place == top else None
+            axes |= Axes({
+                f"star.{place}.shared_1IO": (None, inputs, outputs), f"star.{place}.shared_bias_O": (outputs,),
+                f"star.{place}.own_SIO": (own, inputs, outputs), f"star.{place}.own_bias_SO": (own, outputs),
+            })  # fmt: skip
+        return axes | of_mlp("auxiliary", self.auxiliary, [*x, *range(self.config.embedding)], spec.tasks)
 
 
 def build(spec: FeatureSpec, config: Config) -> STAR:

@@ -34,6 +34,7 @@ from hinet_core.training.loop import device_of, fit
 from hinet_core.training.origin import origin
 from hinet_core.training.progress import EVERY_S, Progress, sweep
 from hinet_core.training.validation import validation_metrics
+from hinet_core.training.warm_start import Known, older, start_from
 
 log = logging.getLogger(__name__)
 
@@ -88,12 +89,14 @@ class Job:
     train_config: TrainConfig
     examples: Mapping[str, str]
     code_version: str
+    warm_start: str | None = None  # the version whose weights it begins with
 
     @property
     def params(self) -> dict[str, Any]:
         """Settings as flat keys, for `run_params`."""
         sizes = {f"model.{key}": value for key, value in self.model_config.items()}
-        return sizes | {f"train.{key}": value for key, value in asdict(self.train_config).items()}
+        start = {"train.warm_start": self.warm_start} if self.warm_start else {}
+        return sizes | {f"train.{key}": value for key, value in asdict(self.train_config).items()} | start
 
     @property
     def params_hash(self) -> str:
@@ -122,15 +125,17 @@ def train(
     preset: str = "quick",
     seed: int = 0,
     device: str = "auto",
+    warm_start: str | None = None,
     progress_every_s: float = EVERY_S,
 ) -> TrainedModel:
     """Train a model as of a day from what is committed, store it as `models_root/<version>` and commit its run.
 
     Killed at any step, the same call goes on from what was last saved (every `progress_every_s` seconds and after each
-    epoch) to the same bits on a CPU. Raises NotEnoughDays when the committed days do not reach, ValueError for an
+    epoch) to the same bits on a CPU. With `warm_start`, a version under `models_root`, it begins with the weights of
+    that one (`warm_start.start_from`). Raises NotEnoughDays when the committed days do not reach, ValueError for an
     unknown model or preset, BusyError when another process trains this very version.
     """
-    job = plan_job(contract, lake, as_of, model_name, preset, seed)
+    job = plan_job(contract, lake, as_of, model_name, preset, seed, warm_start)
     folder = models_root / job.version
     progress = Progress(folder, progress_every_s)
     models_root.mkdir(parents=True, exist_ok=True)
@@ -160,14 +165,22 @@ def train(
     )  # fmt: skip
 
 
-def plan_job(contract: Contract, lake: Lake, as_of: date, model_name: str, preset: str, seed: int) -> Job:
+def plan_job(
+    contract: Contract,
+    lake: Lake,
+    as_of: date,
+    model_name: str,
+    preset: str,
+    seed: int,
+    warm_start: str | None = None,
+) -> Job:
     """Everything that decides the version, read before any work is done."""
     if preset not in models.presets(model_name):
         raise ValueError(f"preset is {preset!r}, expected one of {', '.join(models.presets(model_name))}")
     days = window(contract, lake.days(EXAMPLES), as_of)
     config = asdict(importlib.import_module(f"hinet_core.models.{model_name}").PRESETS[preset])
     read = step_hashes(lake, EXAMPLES, (*days.fitted_days, days.valid_day))
-    return Job(contract, model_name, preset, seed, days, config, training_of(preset), read, code_version())
+    return Job(contract, model_name, preset, seed, days, config, training_of(preset), read, code_version(), warm_start)
 
 
 @dataclass(frozen=True)
@@ -209,6 +222,8 @@ def fit_to_folder(job: Job, data: Prepared, folder: Path, device: str, progress:
     """Fit a model on encoded days and save it; the folder appears whole or not at all."""
     started, clock = datetime.now(UTC), perf_counter()
     model = models.build(job.model_name, data.encoder.spec, job.preset, seed=job.seed, **job.model_config)
+    if job.warm_start:
+        start_from(Known(model, data.encoder.spec, data.encoder.words), older(folder.parent, job.warm_start))
     history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
     n_params = sum(one.numel() for one in model.parameters())
     seconds = perf_counter() - clock

@@ -15,6 +15,7 @@ class TrainingConfig(dg.Config):
     """What a person may choose for one training."""
 
     preset: str = Field(default="quick", description="Size of model and training: quick or paper.")
+    warm_start: str = Field(default="", description="Version whose weights the training begins with; empty for none.")
     seed: int = Field(default=0, description="Seed of the initial weights and of the order of the batches.")
 
 
@@ -42,7 +43,10 @@ def training_asset(contract: Contract, name: str) -> dg.AssetsDefinition:
 
         lake, paths, as_of = home.lake(contract), home.paths(contract), date.fromisoformat(context.partition_key)
         with plain_failures():
-            trained = train(contract, lake, paths.models, as_of, name, config.preset, config.seed, home.device)
+            trained = train(
+                contract, lake, paths.models, as_of, name, config.preset, config.seed, home.device,
+                config.warm_start or None,
+            )  # fmt: skip
             lake.rebuild_catalog(paths.catalog)
         manifest = lake.manifest(f"train/{name}", as_of)
         days = trained.window

@@ -122,6 +122,13 @@ def test_models_before_there_is_one(call, contract, landed):
     assert "champion: none yet" in said
 
 
+def test_train_says_in_a_sentence_what_it_lacks(call, contract, landed):
+    status, said = call("train", "--contract", contract, "--as-of", "2026-03-29")
+    assert status == 1 and said.startswith("Error: ") and "as of 2026-03-29" in said
+    status, said = call("train", "--contract", contract, "--as-of", "yesterday")
+    assert status == 2 and "'yesterday' does not match the format" in said
+
+
 def test_publish_without_models_still_shows_the_data(call, contract, landed):
     status, said = call("publish", "--contract", contract)
     assert status == 0, said

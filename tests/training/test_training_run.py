@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,15 +12,18 @@ import pytest
 import torch
 from tiny_log import CONTRACT, random_rows, tiny_contract, write_ingest
 
+from hinet_core.contract import Contract
 from hinet_core.dataset import EncodingError, FieldSpec, NotEnoughDays
 from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.lake import Lake
 from hinet_core.training import checkpoint
 from hinet_core.training.checkpoint import CheckpointError
+from hinet_core.training.config import TrainConfig
 from hinet_core.training.export import export
 from hinet_core.training.loop import predict
-from hinet_core.training.run import train
+from hinet_core.training.progress import Progress
+from hinet_core.training.run import plan_job, train, train_to_folder
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +33,13 @@ RATES = {"home": 0.2}
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return written(tmp_path_factory.mktemp("lake"), tiny_contract())
+
+
+def written(root: Path, contract: Contract) -> Lake:
     from hinet_core.lake import connect
 
-    contract = tiny_contract()
-    lake = write_ingest(tmp_path_factory.mktemp("lake"), random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900))
+    lake = write_ingest(root, random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900))
     con = connect(threads=1)
     write_daily_range(con, contract, lake, lake.days("ingest"))
     write_examples_range(con, contract, lake, lake.days("ingest"))
@@ -265,3 +272,36 @@ def test_the_exported_program_scores_real_rows_as_the_model_does_and_its_files_e
     clipped = [0 if one["price"] is None else min(max(x, -4), 4) for one, x in zip(raw, scaled, strict=True)]
     assert data.numbers_NK[:, place].tolist() == pytest.approx(clipped, abs=1e-6)
     assert "shared_bottom-2024-03-13" in (folder / "MODEL_CARD.md").read_text()
+
+
+def test_a_version_can_begin_with_the_weights_of_another(lake: Lake, tmp_path: Path, caplog) -> None:
+    """One more day has grown the vocabulary's counts; the version says where it began, and ends elsewhere for it."""
+    before = train(tiny_contract(), lake, tmp_path, date(2024, 3, 12), "shared_bottom")
+    fresh = train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom")
+    with caplog.at_level("INFO"):
+        warm = train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", warm_start=before.version)
+    assert "warm start: shop has 5 tokens, 5 of them known before" in caplog.text
+    assert warm.version not in (before.version, fresh.version)
+    assert checkpoint.load(warm.folder).meta["params"]["train.warm_start"] == before.version
+    weights = [checkpoint.load(done.folder).model.fields.table for done in (fresh, warm)]
+    assert not torch.equal(*weights)
+    assert train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", warm_start=before.version).reused
+    with pytest.raises(ValueError, match=f"no version 'none' to start from .*: expected one of .*{before.version}"):
+        train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", warm_start="none")
+
+
+def test_a_scenario_that_the_contract_has_gained_starts_as_the_shared_part(lake: Lake, tmp_path: Path) -> None:
+    """Through a second lake, whose examples have the scenario `other` too; nothing is learned after the start."""
+    before = train(tiny_contract(), lake, tmp_path / "m", AS_OF, "hinet")
+    wider = tiny_contract(scenarios=[{"id": "other"}, {"id": "home"}, {"id": "map"}])
+    job = plan_job(wider, written(tmp_path / "wider", wider), AS_OF, "hinet", "quick", 0, before.version)
+    frozen = replace(job, train_config=TrainConfig(epochs=1, learning_rate=1e-12, embedding_l2=0.0))
+    folder = tmp_path / "m" / frozen.version
+    train_to_folder(frozen, Lake(tmp_path / "wider"), folder, "cpu", Progress(folder))
+    bias_GK, old_GK = (
+        checkpoint.load(one).model.scenario_layer.sei.gate.bias.detach().reshape(-1, 2)
+        for one in (folder, before.folder)
+    )
+    shared, home, place = old_GK
+    torch.testing.assert_close(bias_GK, torch.stack([shared, shared, home, place]))
+    assert not torch.allclose(shared, home)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hinet_core.models.layers import Experts, linear
+from hinet_core.models.parts.axes import Axes, Axis, Label, of_experts, of_linear, pairs
 from hinet_core.models.parts.mixture import mix
 
 
@@ -80,6 +81,19 @@ class Extraction(nn.Module):
         logits = functional.linear(inputs[0], gate.weight[rows], gate.bias[rows]).split(sizes, dim=1)
         return [logits_BR.softmax(dim=1) for logits_BR in logits]
 
+    def axes(self, name: str, groups: Sequence[Label], inputs: Axis = None) -> Axes:
+        """For a warm start, as the module of this name; gate k is that of group k."""
+        experts = [pairs([group], range(n)) for group, n in zip(groups, self.sizes_E, strict=True)]
+        read = [[one for group in reads for one in experts[group]] for reads in self.reads]
+        if isinstance(self.experts, nn.ModuleList):
+            axes = Axes(members={f"{name}.experts": groups, f"{name}.gate": groups})
+            for place, rows in enumerate(read):
+                axes |= of_linear(f"{name}.gate.{place}", rows, inputs)
+            return axes
+        rows = [(gate, one) for gate, ones in zip(groups, read, strict=False) for one in ones]
+        every = [one for group in experts for one in group]
+        return of_experts(f"{name}.experts", every, inputs) | of_linear(f"{name}.gate", rows, inputs)
+
 
 def mixture(gate_BR: Tensor, groups: Sequence[Tensor]) -> Tensor:
     """g(x) = sum_r softmax(W x)_r E_r(x), equations 1 to 3: groups of (experts, B, H) -> (B, H)"""
@@ -124,6 +138,13 @@ class CustomizedGateControl(Extraction):
         """-> one (B, H) per task, gates of the top level (B, T, R)"""
         mixed, gates = self.extract(self.lowered(input_BC))
         return mixed, torch.stack(gates, dim=1)
+
+    def axes(self, name: str, groups: Sequence[Label], inputs: Axis = None) -> Axes:
+        """For a warm start; `groups` label the tasks' experts and, last, the shared ones."""
+        top = super().axes(name, groups, None if len(self.lower) else inputs)
+        for level, lower in enumerate(self.lower):
+            top |= cast(Extraction, lower).axes(f"{name}.lower.{level}", groups, inputs if level == 0 else None)
+        return top
 
     def lowered(self, input_BC: Tensor) -> list[Tensor]:
         """-> what the top level reads: one (B, C) per group"""

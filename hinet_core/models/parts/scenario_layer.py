@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hinet_core.models.layers import Experts, linear
+from hinet_core.models.parts.axes import Axes, Axis, Label, of_experts, of_linear, pairs
 from hinet_core.models.parts.mixture import mix
 
 SanNorm = Literal["exclude", "zero_after"]
@@ -40,6 +41,11 @@ class SubExpertIntegration(nn.Module):
         gate_BGK = self.gate(x_BD).unflatten(1, self.shape_GK).softmax(dim=2)
         reads_GK = torch.arange(len(self.experts.weights[0])).view(self.shape_GK).tolist()
         return mix(self.experts, x_BD, gate_BGK, [reads_GK], [len(x_BD)]), gate_BGK
+
+    def axes(self, name: str, groups: Sequence[Label], inputs: Axis) -> Axes:
+        """For a warm start, as the module of this name."""
+        rows = pairs(groups, range(self.shape_GK[1]))
+        return of_experts(f"{name}.experts", rows, inputs) | of_linear(f"{name}.gate", rows, inputs)
 
 
 def single_widths(n_in: int, n_sub: int, widths: Sequence[int]) -> tuple[int, ...]:

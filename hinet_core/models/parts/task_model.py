@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Calibration, PositionTerm
+from hinet_core.models.parts.axes import Axes, scenarios
 
 
 def of_own_scenario(of_all: Tensor, scenario_B: Tensor) -> Tensor:
@@ -30,6 +31,12 @@ class TaskModel(nn.Module):
         n_scenarios, n_tasks = len(spec.scenarios), len(spec.tasks)
         self.position = PositionTerm(n_scenarios, spec.n_positions, n_tasks)
         self.calibration = Calibration(n_scenarios, n_tasks)
+
+    def end_axes(self, spec: FeatureSpec) -> Axes:
+        """What a warm start must know of the end; a model's own `axes(spec)` adds the rest."""
+        slots = list(range(spec.n_positions))
+        end = Axes({"position.slots_SPT": (scenarios(spec), slots, spec.tasks)})
+        return end | Axes(members={"towers": spec.tasks}) if hasattr(self, "towers") else end
 
     def from_towers(self, tasks: Sequence[Tensor], batch: Batch) -> Tensor:
         """One (B, n_in) per task -> logits_BT"""

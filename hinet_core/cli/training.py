@@ -1,0 +1,28 @@
+"""`hinet train`: one more version."""
+
+from datetime import datetime
+
+import click
+
+from hinet_core.cli.group import contract_option, main, one_sentence, places
+
+
+@main.command()
+@contract_option
+@click.option("--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day whose 00:00 ends what is known.")
+@click.option("--model", default="hinet", show_default=True, help="Name of a file of hinet_core/models.")
+@click.option("--preset", default="quick", show_default=True, help="Size of model and training.")
+@click.option("--seed", default=0, show_default=True, help="Of the first weights and of the order of the rows.")
+@click.option("--warm-start", metavar="VERSION", help="Begin with the weights of this version, found by token.")
+def train(name: str, as_of: datetime, model: str, preset: str, seed: int, warm_start: str | None) -> None:
+    """Train one version, or go on where a killed training was."""
+    from hinet_core.settings import load_settings
+    from hinet_core.training.run import train as train_version
+
+    with one_sentence():
+        contract, paths, lake = places(name)
+        trained = train_version(
+            contract, lake, paths.models, as_of.date(), model, preset, seed, load_settings().device, warm_start
+        )
+        lake.rebuild_catalog(paths.catalog)
+    click.echo(f"{trained.version}: {trained.n_train} rows, best epoch {trained.best_epoch}, {trained.folder}")
