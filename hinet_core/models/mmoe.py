@@ -52,7 +52,7 @@ class MMoE(TaskModel):
         n_tasks, n_experts = self.shape_TE
         gate_BTE = self.gate(x_BD).unflatten(1, self.shape_TE).softmax(dim=2)
         # f_t(x) = sum_e softmax(W_t x)_e f_e(x), equations 6 and 7 of the paper
-        mixed = mix(self.experts, x_BD, gate_BTE, [[range(n_experts)] * n_tasks], [len(x_BD)])
+        mixed = mix(self.experts, x_BD, gate_BTE, [[range(n_experts)] * n_tasks], [x_BD.shape[0]])
         return self.from_towers(mixed.unbind(), batch)
 
     def axes(self, spec: FeatureSpec) -> Axes:

@@ -24,8 +24,8 @@ FEWEST = 50
 # From here on a cell tells the shape of its curve, not only a line.
 FEWEST_FOR_ISOTONIC = 1000
 # A block of the isotonic regression with fewer positives or negatives is joined with its neighbour: the chance of a
-# block without any would be 0 or 1, and its logit infinite.
-FEWEST_IN_BLOCK = 20
+# block without any would be 0 or 1, and its logit infinite. 20 would cost more log loss than 100 (docs/log.md).
+FEWEST_IN_BLOCK = 100
 # Chances nearer to each other are one: the sums of a block are not exact.
 DISTINCT = 1e-9
 # The least slope of a line; a smaller one, or a falling one, would change the order.

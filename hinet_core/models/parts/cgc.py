@@ -50,7 +50,7 @@ class Extraction(nn.Module):
         gates = self.gates_of(range(len(self.reads)), inputs)
         if isinstance(self.experts, Experts) and len(set(self.sizes_R)) == 1:
             reads_MR, x_BC = self.reads_of(range(len(self.reads))), inputs[0]
-            return list(mix(self.experts, x_BC, torch.stack(gates, dim=1), [reads_MR], [len(x_BC)])), gates
+            return list(mix(self.experts, x_BC, torch.stack(gates, dim=1), [reads_MR], [x_BC.shape[0]])), gates
         groups = self.experts_of(range(len(self.sizes_E)), inputs)
         mixed = [
             mixture(gate_BR, [groups[group] for group in reads])

@@ -37,10 +37,11 @@ class SubExpertIntegration(nn.Module):
     def forward(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
         """-> outputs (G, B, H), gates (B, G, K)"""
         if self.gate is None:
-            return self.experts(x_BD), x_BD.new_ones(len(x_BD), *self.shape_GK)
+            return self.experts(x_BD), x_BD.new_ones(x_BD.shape[0], *self.shape_GK)
         gate_BGK = self.gate(x_BD).unflatten(1, self.shape_GK).softmax(dim=2)
-        reads_GK = torch.arange(len(self.experts.weights[0])).view(self.shape_GK).tolist()
-        return mix(self.experts, x_BD, gate_BGK, [reads_GK], [len(x_BD)]), gate_BGK
+        n_groups, n_sub = self.shape_GK
+        reads_GK = [range(g * n_sub, (g + 1) * n_sub) for g in range(n_groups)]
+        return mix(self.experts, x_BD, gate_BGK, [reads_GK], [x_BD.shape[0]]), gate_BGK
 
     def axes(self, name: str, groups: Sequence[Label], inputs: Axis) -> Axes:
         """For a warm start, as the module of this name."""
