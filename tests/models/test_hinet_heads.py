@@ -83,6 +83,44 @@ def test_gates_come_back_in_the_order_of_the_rows():
     torch.testing.assert_close(seen, torch.cat(alone))
 
 
+def test_renumbering_the_scenarios_with_their_heads_changes_nothing():
+    spec = make_spec(3)
+    model, rows, old_of_new = small(spec, **ROUTED), make_rows(spec, 30), torch.tensor([2, 0, 1])
+    renamed = small(spec, seed=1, **ROUTED)
+    before, state = model(everything(rows)), {}
+    for name, value in model.state_dict().items():
+        if name.startswith("scenario_layer.sei."):
+            shared, *own = value.split(SIZES["sub_experts"])
+            state[name] = torch.cat([shared, *(own[i] for i in old_of_new)])
+        elif name.startswith(("scenario_layer.san.", "position.")):
+            state[name] = value[old_of_new]
+        elif name.startswith("heads.cgc.experts."):
+            *own, shared = value.split([4, 4, 4, 1])
+            state[name] = torch.cat([*(own[i] for i in old_of_new), shared])
+        elif name.startswith("heads.cgc.gate."):
+            state[name] = torch.cat([value.chunk(3)[i] for i in old_of_new])
+        elif name.startswith("heads.towers."):
+            head, layer = name.removeprefix("heads.towers.").split(".", 1)
+            new = old_of_new.tolist().index(int(head) // 2)
+            state[f"heads.towers.{2 * new + int(head) % 2}.{layer}"] = value
+        else:
+            state[name] = value
+    renamed.load_state_dict(state)
+    rows.scenario_N = torch.argsort(old_of_new)[rows.scenario_N]
+    torch.testing.assert_close(renamed(everything(rows)), before)
+
+
+@pytest.mark.parametrize("changes", [{}, ROUTED], ids=["per task", "per scenario and task"])
+def test_a_batch_is_its_rows_one_by_one_in_any_order(changes):
+    spec = make_spec()
+    model, rows = small(spec, **changes), make_rows(spec, 20)
+    whole = model(everything(rows))
+    alone = [model(rows.batch(slice(n, n + 1))) for n in range(20)]
+    torch.testing.assert_close(torch.cat(alone), whole)
+    order = torch.randperm(20)
+    torch.testing.assert_close(model(rows.batch(order)), whole[order])
+
+
 @pytest.mark.parametrize("n_scenarios", [1, 2, 6])
 def test_parameter_count_of_heads_per_scenario_and_task_is_the_formula(n_scenarios):
     spec, c = make_spec(n_scenarios), Config(**SIZES)
