@@ -64,7 +64,7 @@ class BoostedTrees(TaskModel):
         # Which category of a task's trees a value is: scikit-learn counts those that its rows have from 0.
         self.register_buffer("code_TW", torch.full((len(spec.tasks), sum(widths)), MISSING))
         n_numbers = len(self.number_columns) + len(self.wide) + len(self.list_names)
-        self.forests = nn.ModuleList(Forest(c.trees, c.leaves, c.depth, n_numbers) for _ in spec.tasks)
+        self.forests = nn.ModuleList(Forest(c.trees, c.leaves, len(widths), n_numbers) for _ in spec.tasks)
         self.add_end(spec)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -93,19 +93,20 @@ class BoostedTrees(TaskModel):
         for task, module in enumerate(self.forests):
             forest = cast(Forest, module)
             place_N, label_N = known_labels(rows, task)
-            forest.clear()
             if not has_both(label_N):
+                forest.clear()
                 forest.baseline.fill_(flat_logit(label_N))
                 continue
             self._learn_codes(task, rows, place_N)
-            model = self.fitted(task, rows, judged, seed)
-            scores = model.validation_score_
-            n_trees = int(np.argmax(scores)) if len(scores) else self.config.trees
-            forest.store(model, n_trees, len(self.offsets))
-            self._fit_slots(task, forest, rows)
+            matrix_NC = self.matrix(task, rows)[place_N]
+            model = self.fitted(task, matrix_NC, label_N, judged, seed)
+            forest.store(model)
+            self._fit_slots(task, rows, place_N, label_N, model.decision_function(matrix_NC))
 
-    def fitted(self, task: int, rows: Batch, judged: Batch, seed: int) -> Any:
-        """scikit-learn's model of one task."""
+    def fitted(
+        self, task: int, matrix_NC: NDArray[np.float64], label_N: NDArray[np.int64], judged: Batch, seed: int
+    ) -> Any:
+        """scikit-learn's model of one task, with the trees up to the least loss on the validation rows."""
         from sklearn.ensemble import HistGradientBoostingClassifier  # costs a second to import
 
         c = self.config
@@ -124,11 +125,13 @@ class BoostedTrees(TaskModel):
             n_iter_no_change=c.patience,
             random_state=seed,
         )
-        place_N, label_N = known_labels(rows, task)
         if not stops:
-            return model.fit(self.matrix(task, rows)[place_N], label_N)
+            return model.fit(matrix_NC, label_N)
         judged_NC = self.matrix(task, judged)[judged_N]
-        return model.fit(self.matrix(task, rows)[place_N], label_N, X_val=judged_NC, y_val=judged_label_N)
+        model.fit(matrix_NC, label_N, X_val=judged_NC, y_val=judged_label_N)
+        # Scores are negated losses, the first one before any tree.
+        model._predictors = model._predictors[: int(np.argmax(model.validation_score_))]
+        return model
 
     def matrix(self, task: int, batch: Batch) -> NDArray[np.float64]:
         """What scikit-learn reads (B, C): categories' codes, NaN for one that the training rows lack, then numbers."""
@@ -144,30 +147,22 @@ class BoostedTrees(TaskModel):
             self.code_TW[task, present] = torch.arange(len(present))
 
     @torch.no_grad()
-    def _fit_slots(self, task: int, forest: Forest, rows: Batch) -> None:
+    def _fit_slots(
+        self,
+        task: int,
+        rows: Batch,
+        place_N: NDArray[np.int64],
+        label_N: NDArray[np.int64],
+        logit_N: NDArray[np.float64],
+    ) -> None:
         if self.position.slots_SPT is None:
             return
         n_scenarios, n_positions, _ = self.shape_SPT
-        place_N, label_N = known_labels(rows, task)
         slot_N = rows.position_B.numpy()[place_N]
         shown_N = slot_N > 0
         cell_N = rows.scenario_B.numpy()[place_N] * n_positions + slot_N - 1
-        logit_N = np.concatenate([self._logits(task, forest, part) for part in parts_of(rows)])[place_N]
         offset_C = slot_offsets(logit_N[shown_N], label_N[shown_N], cell_N[shown_N], n_scenarios * n_positions)
         self.position.slots_SPT[..., task] = torch.from_numpy(offset_C.reshape(n_scenarios, n_positions))
-
-    def _logits(self, task: int, forest: Forest, batch: Batch) -> NDArray[np.float64]:
-        value_BC, number_BC = self.columns(batch)
-        return forest(self.code_TW[task][value_BC], number_BC).numpy()
-
-
-def parts_of(batch: Batch, size: int = 4096) -> list[Batch]:
-    """The batch in pieces."""
-
-    def part(first: int) -> Batch:
-        return batch.map(lambda tensor: tensor[first : first + size])
-
-    return [part(first) for first in range(0, len(batch), size)]
 
 
 def build(spec: FeatureSpec, config: Config) -> BoostedTrees:

@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 class Config:
     """Coefficients w + w_s: the penalty pulls a scenario with few rows to what all share."""
 
-    inverse_penalty: float = 0.1  # scikit-learn's C, for the loss summed over rows
+    inverse_penalty: float = 0.03  # scikit-learn's C, for the loss summed over rows
     scenario_crosses: bool = True  # w_s beside w; without, scenarios differ in level alone
-    iterations: int = 200  # of L-BFGS, at most
+    iterations: int = 100  # of L-BFGS, at most
     max_rows: int = 1_000_000  # of the training set; more are drawn by the seed, since all lie in memory
 
 

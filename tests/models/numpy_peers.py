@@ -158,3 +158,23 @@ def single_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray
         x = input_row(spec, {"fields.table": p[f"networks.{unit}.fields.table"]}, rows, n, model.config.scenario_in_x)
         result.append(mlp(p, f"networks.{unit}.layers", model.config.widths, x)[0] + slot(p, rows, n, t))
     return np.array(result)
+
+
+def mmoe_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
+    """Logits (T,)"""
+    c, x, result = model.config, x_of(model, spec, p, rows, n), []
+    experts = [expert(p, "experts", len(c.expert_widths), e, x) for e in range(c.experts)]
+    for t in range(len(spec.tasks)):
+        own = slice(t * c.experts, (t + 1) * c.experts)
+        gate = softmax(linear(p["gate.weight"][own], p["gate.bias"][own], x))
+        mixed = sum(g * e for g, e in zip(gate, experts, strict=True))
+        result.append(mlp(p, f"towers.{t}", c.tower_widths, mixed)[0] + slot(p, rows, n, t))
+    return np.array(result)
+
+
+def shared_bottom_row(model, spec: FeatureSpec, p, rows: Dataset, n: int) -> np.ndarray:
+    """Logits (T,)"""
+    c = model.config
+    bottom = mlp(p, "bottom", c.bottom_widths, x_of(model, spec, p, rows, n), last=False)
+    towers = [mlp(p, f"towers.{t}", c.tower_widths, bottom)[0] for t in range(len(spec.tasks))]
+    return np.array([z + slot(p, rows, n, t) for t, z in enumerate(towers)])

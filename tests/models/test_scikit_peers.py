@@ -7,6 +7,7 @@ import pytest
 import torch
 from model_rows import make_rows, make_spec
 from scipy.special import expit
+from sklearn.metrics import log_loss
 
 from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
 from hinet_core.models.boosted_trees import BoostedTrees
@@ -86,24 +87,21 @@ def trees():
 
 
 def test_trees_are_those_of_scikit_learn(trees):
-    """Summed up to the tree with the least loss on the validation rows; also for categories that training never saw."""
+    """Up to the tree with the least loss on the validation rows; also for categories that training never saw."""
     model, train, valid = trees
     batch, judged = rows_of(train, 10**6, 0), rows_of(valid, 10**6, 0)
     without_slots = replace(valid, position_N=torch.zeros_like(valid.position_N))
     found_NT = raw_logits(model, without_slots)
     for task in range(2):
-        reference = model.fitted(task, batch, judged, 0)
-        best = int(np.argmax(reference.validation_score_))
-        assert 0 < best <= reference.n_iter_
-        *_, expected = (
-            stage for _, stage in zip(range(best), staged(reference, model.matrix(task, judged)), strict=False)
-        )
-        np.testing.assert_allclose(found_NT[:, task], expected, rtol=0, atol=1e-6)
+        place_N, label_N = known_labels(batch, task)
+        reference = model.fitted(task, model.matrix(task, batch)[place_N], label_N, judged, 0)
+        expected_N = reference.decision_function(model.matrix(task, judged))
+        np.testing.assert_allclose(found_NT[:, task], expected_N, rtol=0, atol=1e-6)
+        assert 0 < len(reference._predictors) < len(reference.validation_score_) - 1
+        best = max(reference.validation_score_)
+        loss = log_loss(judged.labels_BT[:, task], expit(expected_N))
+        assert task == 1 or loss == pytest.approx(-best, abs=1e-6)
     assert np.isnan(model.matrix(0, judged)).any()
-
-
-def staged(reference, matrix_NC):
-    return (stage.ravel() for stage in reference.staged_decision_function(matrix_NC))
 
 
 def test_trees_learn_what_was_planted(trees):
@@ -138,8 +136,13 @@ def test_no_stored_number_is_infinite_or_nan(trees):
 
 
 def test_an_empty_forest_adds_nothing():
-    forest = Forest(40, 8, 4, 2)
+    forest = Forest(40, 8, 2, 2)
     assert forest(torch.full((3, 2), 255), torch.tensor([[1.0, torch.nan]] * 3)).tolist() == [0, 0, 0]
+
+
+def test_leaves_beyond_the_bits_of_a_word_are_refused():
+    with pytest.raises(ValueError, match="leaves is 32, expected 2 to 31"):
+        BoostedTrees(WIDE, replace(TREES, leaves=32))
 
 
 def test_of_many_rows_the_seed_draws_some_in_their_order():
