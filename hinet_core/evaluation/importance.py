@@ -16,6 +16,7 @@ from hinet_core.evaluation.cells import judge
 from hinet_core.evaluation.comparison import paired_deltas
 from hinet_core.evaluation.gates import Finding
 from hinet_core.evaluation.rows import Rows, Scores
+from hinet_core.progress import track
 from hinet_core.training.loop import predict
 
 BATCH = 8192
@@ -28,7 +29,8 @@ def importance(model: nn.Module, data: Dataset, rows: Rows, spec: FeatureSpec, s
     """
     data = data.at_first_slot()
     names, scores = [], [scored(model, data)]
-    for name, shuffled in shuffles(data, spec, seed):
+    n_fields = sum(field.in_x for field in (*spec.fields, *spec.numbers, *spec.lists))
+    for name, shuffled in track(shuffles(data, spec, seed), "shuffling fields", total=n_fields):
         names.append(name)
         scores.append(scored(model, shuffled))
     whole, *without = judge(rows, scores, (seed,), draws, ["auc"])

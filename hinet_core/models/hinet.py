@@ -117,7 +117,7 @@ class TaskHeads(nn.Module):
             mixed, gate_BTR = self.cgc(input_BC)
             return self._logits(mixed, 0), gate_BTR
         if torch.compiler.is_exporting():
-            return self._picked(input_BC, scenario_B)
+            return self.picked(input_BC, scenario_B)
         # In the order of their scenarios, rows of one are a slice; a stable sort keeps every sum the same each time.
         order_B = scenario_B.argsort(stable=True)
         sizes_S = scenario_B.bincount(minlength=self.n_scenarios).tolist()
@@ -126,7 +126,7 @@ class TaskHeads(nn.Module):
         back_B = order_B.argsort()
         return logits_BT[back_B], gate_BTR[back_B]
 
-    def _picked(self, input_BC: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor]:
+    def picked(self, input_BC: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, by running all heads: an exported program knows no sizes that depend on its rows."""
         mixed, gate_BHR = self.cgc(input_BC)
         own_BT = scenario_B[:, None] * self.n_tasks + torch.arange(self.n_tasks, device=scenario_B.device)
@@ -142,10 +142,6 @@ class TaskHeads(nn.Module):
         if not self.routes:
             return all_BHR
         return of_own_scenario(all_BHR.unflatten(1, (self.n_scenarios, self.n_tasks)), scenario_B)
-
-    def all_heads(self, input_BC: Tensor) -> Tensor:
-        """Every row through every head -> logits (B, heads)"""
-        return self._logits(self.cgc(input_BC)[0], 0)
 
     def _logits(self, mixed: Sequence[Tensor], first: int) -> Tensor:
         """One (N, H) per head from `first` on -> (N, as many)"""

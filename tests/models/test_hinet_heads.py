@@ -45,8 +45,7 @@ def test_routed_rows_are_those_of_all_heads_with_the_own_one_picked(levels, read
     heads, rows = small(spec, **ROUTED, **changes).heads.double(), make_rows(spec, 50)
     scenario_BC = torch.randn(50, 3 * SIZES["sub_expert_widths"][-1], dtype=torch.float64, requires_grad=True)
     routed_BT, _ = heads(scenario_BC, rows.scenario_N)
-    all_BST = heads.all_heads(scenario_BC).unflatten(1, (3, 2))
-    picked_BT = all_BST[torch.arange(50), rows.scenario_N]
+    picked_BT, _ = heads.picked(scenario_BC, rows.scenario_N)
     torch.testing.assert_close(routed_BT, picked_BT, rtol=0, atol=1e-12)
     inputs = [scenario_BC, *heads.parameters()]
     routed_grads, picked_grads = (torch.autograd.grad(out_BT.sin().sum(), inputs) for out_BT in (routed_BT, picked_BT))

@@ -96,14 +96,20 @@ def test_ids_or_numbers_or_lists_alone_are_enough(kept, without):
     torch.testing.assert_close(model(fewer), model(batch)[3:4], rtol=1e-4, atol=1e-5)
 
 
+def flat(model, rows):
+    """What the gates of all heads make of x."""
+    return model.heads.cgc(model.fields(everything(rows)))[0]
+
+
 def test_without_hierarchy_is_a_flat_cgc_on_x_with_a_head_per_scenario_and_task():
     spec = make_spec(3)
     model, rows = small(spec, without="hierarchy"), make_rows(spec, 30)
     assert not any(name.startswith("scenario_layer") for name, _ in model.named_parameters())
     assert len(model.heads.towers) == 6
     assert model.heads.cgc.experts.weights[0].shape[:2] == (6 * 2 + 1, model.fields.width)
-    picked_BT = model.heads.all_heads(model.fields(everything(rows))).unflatten(1, (3, 2))
-    expected = picked_BT[torch.arange(30), rows.scenario_N] + model.position(rows.scenario_N, rows.position_N)
+    logits_BH = torch.cat([tower(h) for tower, h in zip(model.heads.towers, flat(model, rows), strict=True)], dim=1)
+    picked_BT = logits_BH.unflatten(1, (3, 2))[torch.arange(30), rows.scenario_N]
+    expected = picked_BT + model.position(rows.scenario_N, rows.position_N)
     torch.testing.assert_close(model(everything(rows)), expected)
 
 
