@@ -10,6 +10,7 @@ CHOICES = {
     "optimizer": OPTIMIZERS,
     "embedding_optimizer": EMBEDDING_OPTIMIZERS,
     "schedule": SCHEDULES,
+    "precision": ("float32", "bfloat16", "auto"),
     "loss_mean": ("batch", "scenario"),
     "task_balance": ("fixed", "uncertainty"),
 }
@@ -33,7 +34,11 @@ class TrainConfig:
     embedding_learning_rate: float = 0.0  # 0 = learning_rate; rowwise_adagrad needs about 20 times that of Adam
     embedding_l2: float = 1e-4  # coupled L2 of the embedding table: of the rows that the step moves
     ema_decay: float = 0.998  # of the weights that are validated and kept; 0 = the last step's weights
-    clip_norm: float = 5.0  # of the gradient of all parameters
+    clip_norm: float = 5.0  # of the gradient of all parameters; inf = no clipping
+    # Of the products of a step: bfloat16 is faster where the device multiplies it, weights, loss and prediction stay
+    # float32; auto is bfloat16 on such a device.
+    precision: str = "float32"
+    slice_rows: int = 0  # > 0: a batch passes in slices of so many rows, which takes less memory; 0 = as a whole
     # Weights of the loss in the contract's order, multiplied with each other; empty = all 1. `by_name` of
     # loss_weights.py makes them from names. A weight of 0 leaves a task, a scenario or a cell out of the loss.
     task_weights: tuple[float, ...] = ()  # lambda_t
@@ -49,7 +54,7 @@ class TrainConfig:
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("weight_decay", "embedding_learning_rate", "embedding_l2", "warm_up_steps"):
+        for name in ("weight_decay", "embedding_learning_rate", "embedding_l2", "warm_up_steps", "slice_rows"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
         for name, known in CHOICES.items():

@@ -5,6 +5,7 @@ B batch, T tasks.
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from hinet_core.dataset import Batch
@@ -12,6 +13,7 @@ from hinet_core.models.layers import Calibration
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.losses import BatchLoss
 from hinet_core.training.optimizers import Optimizers
+from hinet_core.training.precision import autocast_of
 from hinet_core.training.schedule import rate_factor
 from hinet_core.training.state import load_optimizer_state, optimizer_state
 from hinet_core.training.stopping import AveragedWeights
@@ -29,17 +31,33 @@ class Stepper:
         self.loss = BatchLoss(config, n_tasks, scenarios_of(model, config)).to(next(model.parameters()).device)
         self.optimizers = Optimizers(model, config, self.loss.parameters())
         self.averaged = AveragedWeights(model, config.ema_decay, self.optimizers.by_row)
+        self.autocast = autocast_of(config.precision, next(model.parameters()).device)
 
     def step(self, batch: Batch) -> Tensor:
         """Learn from a batch. -> its loss per row and task (B, T), without gradient"""
         self.optimizers.set_rate(rate_factor(self.config, self.averaged.steps, self.total_steps))
         with self.optimizers.open(batch):
-            total, loss_BT = self.loss(self.model(batch), batch, self.loss.weights(batch))
-            total.backward()
+            loss_BT = self._backward(batch)
             self.optimizers.clip(self.config.clip_norm)
             self.optimizers.step()
             self.averaged.update(self.optimizers.changed)
         return loss_BT
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Add up the gradient of the batch, slice by slice -> loss per row and task (B, T).
+
+        A row's weight is that in the whole batch: the sum is exact but for rounding, and dropout draws per slice.
+        """
+        weight_BT, losses = self.loss.weights(batch), []
+        size = self.config.slice_rows or len(batch)
+        for at in range(0, len(batch), size):
+            part = batch if size >= len(batch) else batch.map(lambda tensor, at=at: tensor[at : at + size])  # type: ignore[misc]
+            with self.autocast:
+                logits_BT = self.model(part)
+            total, loss_NT = self.loss(logits_BT.float(), part, weight_BT[at : at + size])
+            total.backward()
+            losses.append(loss_NT)
+        return torch.cat(losses)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that `step` changes, by name; the tensors are the live ones, not copies."""
