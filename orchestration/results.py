@@ -10,7 +10,12 @@ from hinet_core.contract import Contract, Task
 from hinet_core.lake import Lake, connect
 
 Row = dict[str, Any]
-CALIBRATION = {"logloss": "logloss", "predicted_over_observed": "predicted / observed"}
+CALIBRATION = {
+    "logloss_before_calibration": "logloss before calibration",
+    "logloss": "logloss",
+    "predicted_over_observed_before_calibration": "predicted / observed before calibration",
+    "predicted_over_observed": "predicted / observed",
+}
 
 
 def result_tables(contract: Contract, lake: Lake, as_of: date) -> list[Table | str]:
@@ -55,15 +60,16 @@ def auc_table(contract: Contract, task: Task, metrics: list[Row], as_of: date) -
 
 
 def calibration_table(contract: Contract, metrics: list[Row]) -> Table:
-    """Logloss and predicted / observed over all modelled scenarios."""
+    """Logloss and predicted / observed over all modelled scenarios, before and after calibration."""
     models = sorted({row["model"] for row in metrics})
     table = Table("task", "metric", *models, title="All scenarios together", min_width=60)
     for task in contract.tasks:
         for metric, words in CALIBRATION.items():
             wanted = ("pooled", task.name, metric)
             found = {row["model"]: row for row in metrics if (row["scope"], row["task"], row["metric"]) == wanted}
-            cells = (interval_text(found[one]) for one in models if one in found)
-            table.add_row(task.title or task.name, words, *cells)
+            if found:
+                cells = (interval_text(found[one]) if one in found else "" for one in models)
+                table.add_row(task.title or task.name, words, *cells)
     return table
 
 

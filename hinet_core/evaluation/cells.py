@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from hinet_core.evaluation.draws import UserDraws
-from hinet_core.evaluation.metrics import METRICS, GroupMetric, Metric, ScoreMetric
+from hinet_core.evaluation.metrics import METRICS, GroupMetric, Metric, ScoreMetric, Slot
 from hinet_core.evaluation.over_groups import of_groups
 from hinet_core.evaluation.over_scores import of_scores
 from hinet_core.evaluation.places import Judged, Labelled, Place, Scope, Users, places_of
 from hinet_core.evaluation.ranked import Floats
 from hinet_core.evaluation.rows import Rows, Scores
+
+NOT_KNOWN = "the logits before calibration are not known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +76,31 @@ def of_model(
     labelled: Labelled, scores: Scores, task: int, places: list[Place], users: UserDraws, wanted: dict[str, Metric]
 ) -> dict[str, list[Judged]]:
     """One model and task: each metric in every place. Rows are ranked once per slot, or once where slots agree."""
-    by_slot = {"first": scores.first_NT[labelled.row_N, task], "logged": scores.logged_NT[labelled.row_N, task]}
-    slots = [{slot} for slot in by_slot]
-    if np.array_equal(by_slot["first"], by_slot["logged"]):
-        slots = [set(by_slot)]
-    found: dict[str, list[Judged]] = {}
-    for group in slots:
-        mine = [one for one in wanted.values() if one.slot in group]
+    unknown = Judged(value=None, value_D=np.full(users.draws, np.nan), null_reason=NOT_KNOWN)
+    found = {one.name: [unknown] * len(places) for one in wanted.values() if one.slot == "uncalibrated"}
+    for slots, logit_NT in alike(scores):
+        mine = [one for one in wanted.values() if one.slot in slots]
         if mine:
-            logit_N = by_slot[min(group)]
+            logit_N = logit_NT[labelled.row_N, task]
             rows = labelled, np.argsort(logit_N), logit_N, places, users
             found |= of_scores(*rows, [one for one in mine if isinstance(one, ScoreMetric)])
             found |= of_groups(*rows, [one for one in mine if isinstance(one, GroupMetric)])
     return found
+
+
+def alike(scores: Scores) -> list[tuple[set[Slot], Floats]]:
+    """A model's logits, each with the slots that they are those of."""
+    groups: list[tuple[set[Slot], Floats]] = [({"first"}, scores.first_NT)]
+    others: list[tuple[Slot, Floats | None]] = [("logged", scores.logged_NT), ("uncalibrated", scores.uncalibrated_NT)]
+    for slot, logit_NT in others:
+        if logit_NT is None:
+            continue
+        same = next((slots for slots, one in groups if np.array_equal(one, logit_NT)), None)
+        if same is None:
+            groups.append(({slot}, logit_NT))
+        else:
+            same.add(slot)
+    return groups
 
 
 def cell_of(place: Place, metric: str, judged: Judged) -> Cell:

@@ -15,7 +15,7 @@ from hinet_core.evaluation.grouped import Grouped
 from hinet_core.evaluation.ranked import Floats, Ranked
 
 Better = Literal["higher", "lower", "one"]
-Slot = Literal["first", "logged"]
+Slot = Literal["first", "logged", "uncalibrated"]
 Needs = Literal["rows", "positives", "both classes"]
 OfScores = Callable[[Ranked], Floats]
 OfGroups = Callable[[Grouped], tuple[Floats, Floats]]
@@ -27,7 +27,7 @@ MIN_GROUPS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """`slot`: logits as if shown in slot 1 (ranking) or at the logged slot (probabilities).
+    """`slot`: logits as if shown in slot 1 (ranking), at the logged slot (probabilities), or there before calibration.
 
     `better` names the good direction ("one": the closer to 1 the better).
     """
@@ -192,6 +192,24 @@ def ece(rows: Ranked) -> Floats:
 def predicted_over_observed(rows: Ranked) -> Floats:
     """Sum of predicted probabilities over the number of positives; 1 is calibrated on average."""
     return _ratio(probability(rows.logit_G) @ rows.weights, rows.positives)
+
+
+@metric(title="Log loss before calibration", better="lower", slot="uncalibrated", needs="rows")
+def logloss_before_calibration(rows: Ranked) -> Floats:
+    """`logloss` of the logits before the model's last step; the sampling of negatives is undone in them too."""
+    return logloss(rows)
+
+
+@metric(title="ECE before calibration", better="lower", slot="uncalibrated", needs="rows", noisy=True)
+def ece_before_calibration(rows: Ranked) -> Floats:
+    """`ece` of the logits before calibration."""
+    return ece(rows)
+
+
+@metric(title="Predicted / observed before calibration", better="one", slot="uncalibrated", needs="positives")
+def predicted_over_observed_before_calibration(rows: Ranked) -> Floats:
+    """`predicted_over_observed` of the logits before calibration."""
+    return predicted_over_observed(rows)
 
 
 def probability(logit_G: Floats) -> Floats:

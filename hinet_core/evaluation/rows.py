@@ -48,14 +48,17 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """One model's logits on those rows: as if shown in slot 1, and at the slot the log names."""
+    """One model's logits on those rows: as if shown in slot 1, and at the slot the log names; the latter also as they
+    were before calibration, where that is known."""
 
     model: str
     first_NT: Floats
     logged_NT: Floats
+    uncalibrated_NT: Floats | None = None
 
     def __post_init__(self) -> None:
-        bad = int((~np.isfinite(self.first_NT) | ~np.isfinite(self.logged_NT)).any(axis=1).sum())
+        known = [one for one in (self.first_NT, self.logged_NT, self.uncalibrated_NT) if one is not None]
+        bad = max(int((~np.isfinite(one)).any(axis=1).sum()) for one in known)
         if bad:
             raise NotFiniteError(
                 f"{self.model}: {bad:,} of {len(self.first_NT):,} rows have a logit that is NaN or infinite; "
@@ -65,7 +68,8 @@ class Scores:
     def require_rows_of(self, rows: Rows) -> None:
         """Raise ValueError for logits of another number of rows or tasks."""
         expected = rows.label_NT.shape
-        if not self.first_NT.shape == self.logged_NT.shape == expected:
+        raw = self.logged_NT if self.uncalibrated_NT is None else self.uncalibrated_NT
+        if not self.first_NT.shape == self.logged_NT.shape == raw.shape == expected:
             raise ValueError(
                 f"{self.model}: expected logits of {expected[0]:,} rows and {expected[1]} tasks, "
                 f"found {self.first_NT.shape} at slot 1 and {self.logged_NT.shape} at the logged slot"

@@ -14,6 +14,7 @@ from hinet_core.dataset import Dataset, FeatureSpec
 from hinet_core.evaluation.rows import Rows, Scores
 from hinet_core.training.checkpoint import load
 from hinet_core.training.loop import predict
+from hinet_core.training.validation import uncalibrated
 
 BATCH = 8192
 
@@ -34,7 +35,10 @@ class Scorer:
         shown_first = data.at_first_slot()
         same = equal(shown_first.position_N, data.position_N)
         first = logged if same else predict(self.bundle.model, shown_first, BATCH)
-        scores = Scores(model=self.name, first_NT=_double(first), logged_NT=_double(logged))
+        raw = uncalibrated(self.bundle.model, data, BATCH)
+        scores = Scores(
+            model=self.name, first_NT=_double(first), logged_NT=_double(logged), uncalibrated_NT=_double(raw)
+        )
         return observed(data, self.bundle.spec), scores, data.day_N.numpy()
 
 

@@ -66,6 +66,24 @@ METRIC_WORDS = {
         "ratio",
         "near 1",
     ),
+    "logloss_before_calibration": (
+        "Logloss before calibration",
+        "Logloss of what the model says before its last step, which fits probabilities to the validation day.",
+        "nats per example",
+        "lower",
+    ),
+    "ece_before_calibration": (
+        "ECE before calibration",
+        "Calibration error before the model's last step.",
+        "probability",
+        "lower",
+    ),
+    "predicted_over_observed_before_calibration": (
+        "Predicted / observed before calibration",
+        "Predicted over observed before the model's last step.",
+        "ratio",
+        "near 1",
+    ),
     "orders_per_request": (
         "Orders per request",
         "Expected number of orders of one page of items.",

@@ -108,7 +108,10 @@ def validation(meta: Row) -> Lines:
 
 
 LEVELS = ("logloss", "predicted_over_observed")
-SHOWN = ("auc", "gauc", "logloss", "predicted_over_observed")
+SHOWN = (
+    "auc", "gauc", "logloss_before_calibration", "logloss", "predicted_over_observed_before_calibration",
+    "predicted_over_observed",
+)  # fmt: skip
 
 
 def judgement(judged: Sequence[Row]) -> Lines:
@@ -121,7 +124,7 @@ def judgement(judged: Sequence[Row]) -> Lines:
     if not cells:
         return
     shown = [name for name in SHOWN if any(name in cell for cell in cells.values())]
-    yield from table_head("scenario", "task", "rows", "positives", *shown)
+    yield from table_head("scenario", "task", "rows", "positives", *(name.replace("_", " ") for name in shown))
     for (place, task), cell in cells.items():
         one = next(iter(cell.values()))
         values = [interval(cell.get(name)) for name in shown]

@@ -28,7 +28,7 @@ def split(n, n_users=500, step=0.0, seed=0):
     for _ in range(2):
         logit = truth[:, None] + rng.normal(0, 0.7, (n, 1))
         logit = np.round(logit / step) * step if step else logit
-        models.append(Scores(model="m", first_NT=logit, logged_NT=logit + 0.2))
+        models.append(Scores(model="m", first_NT=logit, logged_NT=logit + 0.2, uncalibrated_NT=logit - 0.3))
     return rows, models
 
 
@@ -36,8 +36,8 @@ def every_draw_ranked_anew(rows, scores, inside, name, draws):
     """The reference: each row repeated as often as its user is drawn."""
     counts = UserDraws(len(np.unique(rows.user_N)), [3], draws).counts(0)
     weight = counts[np.unique(rows.user_N, return_inverse=True)[1]][inside].astype(float)
-    logit = scores.first_NT if METRICS[name].slot == "first" else scores.logged_NT
-    return METRICS[name].compute(ranked(logit[inside, 0], rows.label_NT[inside, 0], weight))
+    slots = {"first": scores.first_NT, "logged": scores.logged_NT, "uncalibrated": scores.uncalibrated_NT}
+    return METRICS[name].compute(ranked(slots[METRICS[name].slot][inside, 0], rows.label_NT[inside, 0], weight))
 
 
 def test_draws_of_few_scores_equal_scikit_learn_on_weighted_rows():

@@ -108,7 +108,8 @@ def test_the_same_model_twice_differs_by_exactly_nothing():
     rows, (good, _) = simulated(1)
     a, b = judge(rows, [good, good], [0], draws=50)
     for delta in paired_deltas(a, b):
-        if delta.cell.metric == "ndcg_10":  # the rows have no request
+        # The rows have no request, and nothing says what the logits were before calibration.
+        if delta.cell.metric == "ndcg_10" or delta.cell.metric.endswith("_before_calibration"):
             assert delta.null_reason is not None
             continue
         assert (delta.value, delta.interval.low, delta.interval.high) == (0.0, 0.0, 0.0)
@@ -159,3 +160,46 @@ def test_rows_that_make_no_sense_are_refused():
         judge(rows, [Scores(model="hinet", first_NT=np.zeros((3, 2)), logged_NT=np.zeros((3, 2)))], [0], draws=5)
     with pytest.raises(ValueError, match="expected metrics among auc, .*; found mse"):
         judge(rows, [scores()], [0], draws=5, metrics=["mse"])
+
+
+BEFORE = ("logloss", "ece", "predicted_over_observed")
+
+
+def test_before_calibration_each_metric_is_that_of_the_other_logits():
+    rows, (x, y) = simulated(5)
+    both = Scores(model="x", first_NT=x.first_NT, logged_NT=x.logged_NT, uncalibrated_NT=y.logged_NT)
+    mine, after, before = judge(rows, [both, x, y], [0], draws=20)
+    mine, after, before = by_key(mine), by_key(after), by_key(before)
+    for scope in (("scenario", "a", "click"), ("pooled", "", "click"), ("macro", "", "click")):
+        for name in BEFORE:
+            found, wanted = mine[*scope, f"{name}_before_calibration"], before[*scope, name]
+            assert found.value == wanted.value and np.array_equal(found.value_D, wanted.value_D)
+            assert mine[*scope, name].value == after[*scope, name].value != wanted.value
+
+
+def test_logits_that_calibration_leaves_alone_have_the_same_metrics_before_it():
+    rows, (x, _) = simulated(5)
+    same = Scores(model="x", first_NT=x.first_NT, logged_NT=x.logged_NT, uncalibrated_NT=x.logged_NT.copy())
+    (mine,) = judge(rows, [same], [0], draws=5)
+    cells = by_key(mine)
+    for name in BEFORE:
+        place = ("pooled", "", "click")
+        assert cells[*place, f"{name}_before_calibration"].value == cells[*place, name].value
+
+
+def test_without_logits_before_calibration_the_cell_says_so():
+    (mine,) = judge(hand_made_rows(), [scores()], [0], draws=5)
+    cell = by_key(mine)["pooled", "", "click", "logloss_before_calibration"]
+    assert (cell.value, cell.null_reason) == (None, "the logits before calibration are not known")
+    assert by_key(mine)["macro", "", "click", "logloss_before_calibration"].value is None
+
+
+def test_logits_before_calibration_are_checked_like_the_others():
+    wrong = np.zeros((3, 2))
+    with pytest.raises(ValueError, match="expected logits of 7 rows and 2 tasks"):
+        judge(hand_made_rows(), [Scores(model="m", first_NT=np.zeros((7, 2)), logged_NT=np.zeros((7, 2)),
+                                        uncalibrated_NT=wrong)], [0], draws=5)  # fmt: skip
+    with pytest.raises(NotFiniteError, match="m: 1 of 7 rows have a logit that is NaN or infinite"):
+        bad = np.zeros((7, 2))
+        bad[3, 1] = np.nan
+        Scores(model="m", first_NT=np.zeros((7, 2)), logged_NT=np.zeros((7, 2)), uncalibrated_NT=bad)

@@ -127,6 +127,31 @@ def test_every_model_scope_task_split_and_metric_has_one_row(tmp_path, contract,
         assert row["low"] is None or row["low"] <= row["value"] <= row["high"]
 
 
+def test_calibration_is_shown_before_and_after_on_the_judged_days(tmp_path, contract, lake):
+    folder = tmp_path / "models" / f"hinet-{AS_OF}-00000000"
+    bundle = checkpoint.load(folder)
+    bundle.model.calibration.scale_ST[:] = 0.5
+    bundle.model.calibration.offset_STK[0] = 1.0
+    shutil.rmtree(folder)
+    checkpoint.save(folder, bundle.model, "hinet", bundle.model.config, bundle.spec, bundle.encoder, bundle.meta)
+    rows = evaluate(contract, lake, tmp_path / "models", AS_OF)
+    days = pa.concat_tables([examples_of(AS_OF), examples_of(AS_OF + timedelta(days=1))])
+    con = connect()
+    data = bundle.encoder.transform(con, con.from_arrow(days), date(2026, 4, 1))
+    con.close()
+    with bundle.model.calibration.bypassed():
+        raw_N = predict(bundle.model, data, 4096)[:, 0].astype(np.float64)
+    home = data.scenario_N.numpy() == 0
+    label_N = data.labels_NT.numpy()[:, 0]
+    found = {(r["model"], r["split"], r["scenario_id"], r["task"], r["metric"]): r["value"] for r in rows}
+    for suffix, z_N in (("_before_calibration", raw_N[home]), ("", 0.5 * raw_N[home] + 1)):
+        wanted = (1 / (1 + np.exp(-z_N))).sum() / label_N[home].sum()
+        key = ("hinet", "judged", "home", "click", f"predicted_over_observed{suffix}")
+        assert found[key] == pytest.approx(wanted, rel=1e-6)
+        logloss = np.mean(np.logaddexp(0, z_N) - z_N * label_N[home])
+        assert found[*key[:4], f"logloss{suffix}"] == pytest.approx(logloss, rel=1e-6)
+
+
 def test_values_are_those_of_the_two_judged_days(tmp_path, contract, lake):
     rows = evaluate(contract, lake, tmp_path / "models", AS_OF)
     days = pa.concat_tables([examples_of(AS_OF), examples_of(AS_OF + timedelta(days=1))])

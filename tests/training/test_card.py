@@ -80,7 +80,7 @@ fitted on these very rows.
 
 ## On the judged days
 
-| scenario | task | rows | positives | auc | predicted_over_observed |
+| scenario | task | rows | positives | auc | predicted over observed |
 |---|---|---|---|---|---|
 | home | click | 900 | 90 | 0.701 (0.690 to 0.712) | 1.050 |
 | (pooled) | click | 950 | 92 | none | none |
