@@ -224,8 +224,9 @@ def side_table(source: Source) -> str:
 
 
 def _join_side(contract: Contract, query: str, source: Source) -> str:
-    on = " AND ".join(f"row.{quote_identifier(key)} = side.{matched_key(key)}" for key in source.join)
-    on += f" AND {_was_known(source)}" if source.as_of else ""
+    # The day inside of the equation: as a condition of its own beside it, it makes the join many times as slow.
+    shown = "row.{}" if source.as_of is None else f"CASE WHEN {_was_known(source)} THEN row.{{}} END"
+    on = " AND ".join(f"{shown.format(quote_identifier(key))} = side.{matched_key(key)}" for key in source.join)
     own = [one for one in contract.columns_of(source) if not one.counted_by]
     added = "".join(f", side.{quote_identifier(one.name)}" for one in own)
     return (
