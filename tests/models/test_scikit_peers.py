@@ -16,6 +16,9 @@ from hinet_core.models.logistic import Config as LogisticConfig
 from hinet_core.models.logistic import Logistic, fitted
 from hinet_core.models.parts.all_rows import flat_logit, known_labels, rows_of, slot_offsets
 from hinet_core.models.parts.forest import Forest
+from hinet_core.training.config import TrainConfig
+from hinet_core.training.loop import fit, predict
+from hinet_core.training.stopping import Scorer
 
 TREES = TreesConfig(trees=40, patience=8, leaves=16, depth=6, rows_per_leaf=10, learning_rate=0.3)
 # A field wider than a category may be, one with a single value, and one that the validation rows alone have values of.
@@ -86,9 +89,14 @@ def trees():
     return model, train, valid
 
 
-def test_trees_are_those_of_scikit_learn(trees):
+@pytest.mark.parametrize("leaves", [16, 31, 63])
+def test_trees_are_those_of_scikit_learn(leaves):
     """Up to the tree with the least loss on the validation rows; also for categories that training never saw."""
-    model, train, valid = trees
+    train, valid = wide_rows(3000), wide_rows(1500, seed=1)
+    model = BoostedTrees(WIDE, replace(TREES, leaves=leaves, depth=9, rows_per_leaf=5))
+    model.fit_rows(train, valid, None, 0)
+    most = max(int(forest.leaves_R.max()).bit_length() for forest in model.forests)
+    assert most == leaves
     batch, judged = rows_of(train, 10**6, 0), rows_of(valid, 10**6, 0)
     without_slots = replace(valid, position_N=torch.zeros_like(valid.position_N))
     found_NT = raw_logits(model, without_slots)
@@ -141,8 +149,8 @@ def test_an_empty_forest_adds_nothing():
 
 
 def test_leaves_beyond_the_bits_of_a_word_are_refused():
-    with pytest.raises(ValueError, match="leaves is 32, expected 2 to 31"):
-        BoostedTrees(WIDE, replace(TREES, leaves=32))
+    with pytest.raises(ValueError, match="leaves is 64, expected 2 to 63"):
+        BoostedTrees(WIDE, replace(TREES, leaves=64))
 
 
 def test_of_many_rows_the_seed_draws_some_in_their_order():
@@ -173,3 +181,20 @@ def test_one_label_alone_gives_the_logit_of_its_rate(model):
     np.testing.assert_allclose(found_NT[:, 0], flat_logit(np.zeros(60, int)), rtol=1e-6)
     assert flat_logit(np.zeros(60, int)) == pytest.approx(np.log(0.5 / 60.5))
     assert np.ptp(found_NT[:, 1]) > 0
+
+
+@pytest.mark.parametrize("kind", [Logistic, BoostedTrees])
+def test_the_trainer_counts_it_as_one_epoch_validates_and_calibrates(kind):
+    train, valid = wide_rows(1500), wide_rows(800, seed=1)
+    model, seen = kind(WIDE), []
+    history = fit(model, train, valid, TrainConfig(), device="cpu", on_epoch=lambda epoch, rows: seen.append(epoch))
+    assert (history.epochs, history.best_epoch, history.steps, seen) == (1, 1, 0, [1])
+    assert history.best_score == pytest.approx(np.mean(list(aucs(model, valid).values())), abs=1e-9)
+    assert history.best_score > 0.6
+    assert {cell.method for cell in history.calibration} == {"platt"}
+    assert not model.training
+
+
+def aucs(model, valid):
+    with model.calibration.bypassed():
+        return Scorer.of(valid).auc_per_task(predict(model, valid.at_first_slot()))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 MISSING = 255  # the bin of a missing value; all others are below
 MOST_BINS = 255
-MOST_LEAVES = 31  # bits of a positive int32
+MOST_LEAVES = 63  # bits of a positive int64; up to 31 leaves take an int32, at half the cost
 WORDS = 4  # 256 bins as bits
 LAST = torch.finfo(torch.float64).max  # an edge above every number
 
@@ -41,17 +41,18 @@ class Forest(nn.Module):
         if not 2 <= n_leaves <= MOST_LEAVES:
             raise ValueError(f"leaves is {n_leaves}, expected 2 to {MOST_LEAVES}")
         self.n_categories = n_categories
+        word = torch.int32 if n_leaves <= 31 else torch.int64
         shape_RI = (n_trees, n_leaves - 1)
         self.register_buffer("column_RI", torch.empty(shape_RI, dtype=torch.int64))
         self.register_buffer("goes_left_RIW", torch.empty((*shape_RI, WORDS), dtype=torch.int64))
         for side in ("left_RI", "right_RI"):
-            self.register_buffer(side, torch.empty(shape_RI, dtype=torch.int32))
-        self.register_buffer("leaves_R", torch.empty(n_trees, dtype=torch.int32))
+            self.register_buffer(side, torch.empty(shape_RI, dtype=word))
+        self.register_buffer("leaves_R", torch.empty(n_trees, dtype=word))
         self.register_buffer("value_RL", torch.empty((n_trees, n_leaves), dtype=torch.float64))
         self.register_buffer("edge_KM", torch.empty((n_numbers, MOST_BINS - 1), dtype=torch.float64))
         self.register_buffer("baseline", torch.empty((), dtype=torch.float64))
         shape_CVR = (n_categories + n_numbers, MISSING + 1, n_trees)
-        self.register_buffer("reached_CVR", torch.empty(shape_CVR, dtype=torch.int32), persistent=False)
+        self.register_buffer("reached_CVR", torch.empty(shape_CVR, dtype=word), persistent=False)
         self.register_load_state_dict_post_hook(lambda module, _: module.derive())
         self.clear()
 
@@ -70,7 +71,7 @@ class Forest(nn.Module):
         for reached_VR, bin_B in zip(self.reached_CVR, bin_BC.unbind(dim=1), strict=True):
             left_BR = left_BR & reached_VR.index_select(0, bin_B)
         # One bit is left, and its logarithm is exact.
-        leaf_BR = torch.log2(left_BR.float()).long()
+        leaf_BR = torch.log2(left_BR.double()).long()
         start_R = torch.arange(len(self.value_RL), device=leaf_BR.device) * self.value_RL.shape[1]
         return self.baseline + self.value_RL.flatten()[start_R + leaf_BR].sum(dim=1)
 
