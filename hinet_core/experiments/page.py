@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from hinet_core.evaluation.comparison import Comparison, Estimate
+from hinet_core.experiments.attention import attention_part
 from hinet_core.experiments.experiment import EXPERIMENTS
 from hinet_core.experiments.grid import Trained
 from hinet_core.experiments.run import DRAWS, Outcome
@@ -40,6 +41,7 @@ def section(outcome: Outcome, today: date) -> str:
             cells = [cell for cell in outcome.cells[split] if cell.task == task.name]
             parts += [f"### {title}: {task.title or task.name}", metric_table(cells)]
         parts += [f"### {title}: AUC minus that of {one.baseline}", difference_table(outcome.differences[split])]
+    parts.append(attention_part(one.contract, outcome.trained))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
