@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TextColumn
 
 Item = TypeVar("Item")
 log = logging.getLogger("hinet.progress")
@@ -30,22 +30,48 @@ def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterat
 
 
 @contextmanager
-def meter(label: str, total: int | None = None) -> Iterator[Callable[[float], None]]:
-    """Yields a function that is told how much is done; of `total`, or of nobody knows how much."""
+def meter(
+    label: str, total: int | None = None, unit: str | None = None, start: float = 0.0
+) -> Iterator[Callable[[float], None]]:
+    """Yields a function that is told how much is done; of `total`, or of nobody knows how much.
+
+    With the `unit` that is counted, the pace and the time left are shown too; `start` was done before.
+    """
+    began = time.monotonic()
+
+    def pace(done: float) -> str:
+        return "" if unit is None else pace_text(done - start, None if total is None else total - done, unit, began)
+
     if sys.stderr.isatty():
-        with Progress(console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task(label, total=total)
-            yield lambda done: bars.update(task, completed=done)
+        columns = (*Progress.get_default_columns(), TextColumn("{task.fields[pace]}"))
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task(label, total=total, completed=int(start), pace="")
+            yield lambda done: bars.update(task, completed=done, pace=pace(done).partition(", about")[0])
         return
-    last = time.monotonic()
+    last = began
 
     def line(done: float) -> None:
         nonlocal last
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
-            log.info("%s: %d of %s", label, done, "?" if total is None else total)
+            told = pace(done)
+            log.info("%s: %d of %s%s", label, done, "?" if total is None else total, f" {told}" if told else "")
             last = time.monotonic()
 
     yield line
+
+
+def pace_text(done: float, left: float | None, unit: str, began: float) -> str:
+    """rows, 45,000 rows/s, about 12 s left"""
+    per_s = done / max(time.monotonic() - began, 1e-9)
+    rest = "" if left is None or per_s <= 0 else f", about {duration(left / per_s)} left"
+    return f"{unit}, {per_s:,.0f} {unit}/s{rest}"
+
+
+def duration(seconds: float) -> str:
+    """59 s, 2 min, 3.4 h"""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def copy_stream(stream: IO[bytes], target: Path, size: int, label: str) -> None:

@@ -49,6 +49,7 @@ class TrainConfig:
     loss_mean: str = "batch"  # over the batch, or per "scenario": then small scenarios weigh as much as large ones
     task_balance: str = "fixed"  # the weights above alone, or "uncertainty": also a learned one per task
     predict_batch_size: int = 4096
+    deterministic: bool = False  # on a GPU, too, only kernels that give the same bits each time; a CPU's always do
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):

@@ -6,13 +6,15 @@ T tasks.
 import logging
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hinet_core.dataset import Dataset
+from hinet_core.dataset import Batch, Dataset
+from hinet_core.progress import meter
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.history import History, TrainingDivergedError
 from hinet_core.training.progress import Progress, Saved
@@ -60,8 +62,7 @@ class Epochs:
         self.model.train()
         clock = time.perf_counter()
         report_every = math.ceil(self.n_steps / REPORTS_PER_EPOCH)
-        order = self.seed * 10_007 + self.epoch
-        for batch in self.train.batches(self.config.batch_size, seed=order, first=self.step):
+        for batch in self._batches():
             loss_BT = self.stepper.step(batch)
             self.step += 1
             self.history.steps += 1
@@ -76,6 +77,19 @@ class Epochs:
         self.history.epochs = self.epoch
         self.history.rows_per_s = self.epoch * len(self.train) / self.train_s
 
+    def _batches(self) -> Iterator[Batch]:
+        """What is left of the epoch, in an order drawn from seed and epoch, while showing how far we are."""
+        order, size, n_rows = self.seed * 10_007 + self.epoch, self.config.batch_size, len(self.train)
+        label = f"training, epoch {self.epoch} of {self.config.epochs}"
+        with meter(label, n_rows, unit="rows", start=self.step * size) as show:
+            for batch in self.train.batches(size, seed=order, first=self.step):
+                yield batch
+                show(min(self.step * size, n_rows))
+
+    def left_s(self) -> float:
+        """At most how long the epochs that are left take, validation included, going by those that are done."""
+        return (self.config.epochs - self.history.epochs) * self.wall_s() / max(self.history.epochs, 1)
+
     def end_epoch(self, score: float | None) -> None:
         """Keep the averaged weights if they are the best so far, and go on to the next epoch."""
         history = self.history
@@ -86,16 +100,19 @@ class Epochs:
         if self.progress:
             self.save()
 
+    def diverged(self, what: str, epoch: float) -> TrainingDivergedError:
+        """The error that says what to change."""
+        return TrainingDivergedError(
+            f"{what} by step {self.history.steps} (epoch {epoch:.2f}), expected a finite number: lower learning_rate "
+            f"(now {self.config.learning_rate:g}) or clip_norm (now {self.config.clip_norm:g}), or scale the features "
+            f"(largest absolute number: {largest_number(self.train):g})"
+        )
+
     def _report(self, epoch: float) -> None:
         """Mean loss per task since the last report; the only place that waits for the device."""
         for task, (total, known) in enumerate(self.sums_2T.t().tolist()):
             if not math.isfinite(total):
-                raise TrainingDivergedError(
-                    f"the training loss of task {task} became {total} by step {self.history.steps} "
-                    f"(epoch {epoch:.2f}), expected a finite number: lower learning_rate (now "
-                    f"{self.config.learning_rate:g}) or clip_norm (now {self.config.clip_norm:g}), or scale the "
-                    f"features (largest absolute number: {largest_number(self.train):g})"
-                )
+                raise self.diverged(f"the training loss of task {task} became {total}", epoch)
             if known:
                 self.history.add(task, "train", "logloss", epoch, self.wall_s(), total / known)
         self.sums_2T.zero_()

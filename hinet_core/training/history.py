@@ -7,7 +7,7 @@ from hinet_core.training.calibration import CalibratedCell
 
 
 class TrainingDivergedError(ValueError):
-    """The loss is no longer a number."""
+    """The loss, or a prediction, is no longer a number."""
 
 
 @dataclass

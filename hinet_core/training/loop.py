@@ -14,10 +14,13 @@ import torch
 from torch import nn
 
 from hinet_core.dataset import Dataset
+from hinet_core.progress import duration
+from hinet_core.training.arithmetic import kernels
 from hinet_core.training.calibration import calibrate, undo_sampling
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.epochs import CHECKED_AT_ONCE, Epochs
 from hinet_core.training.history import History
+from hinet_core.training.memory import enough_memory
 from hinet_core.training.progress import Progress
 from hinet_core.training.stopping import Scorer
 
@@ -52,9 +55,23 @@ def fit(
     TrainingDivergedError for a loss of NaN. A model with `fit_rows(train, valid, config, seed)` learns by that instead
     of by steps.
     """
-    _check_inputs(train, config)
+    _check_inputs(train)
     target = device_of(device)
     undo_sampling(model, train)
+    with kernels(config.deterministic, target), enough_memory(config, model):
+        return _fitted(model, train, valid, config, seed, target, on_epoch, progress)
+
+
+def _fitted(
+    model: nn.Module,
+    train: Dataset,
+    valid: Dataset,
+    config: TrainConfig,
+    seed: int,
+    target: torch.device,
+    on_epoch: Callable[[int, list[dict[str, Any]]], None] | None,
+    progress: Progress | None,
+) -> History:
     model.to(target)
     train, valid = train.to(target), valid.to(target)
     scorer = Scorer.of(valid)
@@ -106,10 +123,14 @@ def _fit_steps(
         while not run.finished:
             epoch = run.epoch
             run.run_epoch()
-            with run.stepper.averaged.in_place():
-                score = _validate(model, valid, scorer, config, history, epoch, run.wall_s())
+            try:
+                with run.stepper.averaged.in_place():
+                    score = _validate(model, valid, scorer, config, history, epoch, run.wall_s())
+            except FloatingPointError as error:
+                raise run.diverged(str(error), epoch) from error
             shown = "unknown" if score is None else f"{score:.4f}"
-            log.info("epoch %d of %d: %s %s, %.0f rows/s", epoch, config.epochs, scorer.rule, shown, history.rows_per_s)
+            pace = f"{history.rows_per_s:,.0f} rows/s, at most {duration(run.left_s())} left"
+            log.info("epoch %d of %d: %s %s, %s", epoch, config.epochs, scorer.rule, shown, pace)
             run.end_epoch(score)
             if on_epoch:
                 on_epoch(epoch, history.of_epoch(epoch))
@@ -141,6 +162,8 @@ def _validate(
     if scorer.rule == "none":
         return None
     logits_NT = predict(model, valid, config.predict_batch_size)
+    if not np.isfinite(logits_NT).all():
+        raise FloatingPointError("a logit of the validation day became NaN or infinite")
     loglosses = scorer.logloss_per_task(logits_NT)
     if bool((valid.position_N > 1).any()):
         logits_NT = predict(model, valid.at_first_slot(), config.predict_batch_size)
@@ -154,16 +177,23 @@ def _validate(
     return score
 
 
-def _check_inputs(train: Dataset, config: TrainConfig) -> None:
+def _check_inputs(train: Dataset) -> None:
     if len(train) == 0:
         raise ValueError("the training set has no row: check the training window and which days are committed")
-    parts = [
-        ((batch.label_mask_BT > 0).any(), torch.isfinite(batch.numbers_BN).all(dim=0))
-        for batch in train.batches(CHECKED_AT_ONCE)
-    ]
-    if not any(bool(known) for known, _ in parts):
+    known_T, positive_T = torch.zeros(2, train.labels_NT.shape[1], dtype=torch.int64)
+    broken_K = torch.zeros(train.numbers_NK.shape[1], dtype=torch.bool)
+    for batch in train.batches(CHECKED_AT_ONCE):
+        known_BT = batch.label_mask_BT > 0
+        known_T += known_BT.sum(dim=0)
+        positive_T += (known_BT & (batch.labels_BT > 0.5)).sum(dim=0)
+        broken_K |= ~torch.isfinite(batch.numbers_BN).all(dim=0)
+    if not bool(known_T.any()):
         raise ValueError("no training row has a known label: the window may be younger than the labels' maturity")
-    finite_K = torch.stack([finite_K for _, finite_K in parts]).all(dim=0)
-    if not bool(finite_K.all()):
-        columns = (~finite_K).nonzero().flatten().tolist()
+    if bool(broken_K.any()):
+        columns = broken_K.nonzero().flatten().tolist()
         raise ValueError(f"number columns {columns} hold NaN or infinity: fill and scale them when encoding")
+    for task, (known, positive) in enumerate(zip(known_T.tolist(), positive_T.tolist(), strict=True)):
+        if known and positive in (0, known):
+            which, verb = ("all", "are") if positive else ("none", "is")
+            said = f"{which} of {known} known labels of the training rows {verb} positive"
+            log.warning("task %d: %s, so that is all that is learned of it", task, said)

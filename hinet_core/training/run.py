@@ -27,10 +27,12 @@ from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
 from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
+from hinet_core.training.arithmetic import threads
 from hinet_core.training.config import TrainConfig, training_of
 from hinet_core.training.description import contract_of
 from hinet_core.training.history import History, TrainingDivergedError
 from hinet_core.training.loop import device_of, fit
+from hinet_core.training.memory import enough_memory
 from hinet_core.training.origin import origin
 from hinet_core.training.progress import EVERY_S, Progress, sweep
 from hinet_core.training.validation import validation_metrics
@@ -48,7 +50,7 @@ RUN_SCHEMA = pa.schema(
      ("duration_s", pa.float64()), ("device", pa.string()), ("n_params", pa.int64()), ("n_train", pa.int64()),
      ("best_epoch", pa.int64()), ("preset", pa.string()), ("params_hash", pa.string()), ("code_version", pa.string()),
      ("data_fingerprint", pa.string()), ("full_fingerprint", pa.string()), ("train_from", pa.date32()),
-     ("train_to", pa.date32()), ("valid_day", pa.date32()), ("version", pa.string())]
+     ("train_to", pa.date32()), ("valid_day", pa.date32()), ("version", pa.string()), ("rows_per_s", pa.float64())]
 )  # fmt: skip
 PARAM_SCHEMA = pa.schema([("run_id", pa.string()), ("key", pa.string()), ("value", pa.string())])
 CURVE_SCHEMA = pa.schema(
@@ -221,10 +223,12 @@ def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: P
 def fit_to_folder(job: Job, data: Prepared, folder: Path, device: str, progress: Progress) -> History:
     """Fit a model on encoded days and save it; the folder appears whole or not at all."""
     started, clock = datetime.now(UTC), perf_counter()
-    model = models.build(job.model_name, data.encoder.spec, job.preset, seed=job.seed, **job.model_config)
+    with enough_memory(job.train_config):
+        model = models.build(job.model_name, data.encoder.spec, job.preset, seed=job.seed, **job.model_config)
     if job.warm_start:
         start_from(Known(model, data.encoder.spec, data.encoder.words), older(folder.parent, job.warm_start))
-    history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
+    with threads(load_settings().threads):
+        history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
     n_params = sum(one.numel() for one in model.parameters())
     seconds = perf_counter() - clock
     run = run_row(job, history, started, seconds, str(device_of(device)), n_params, len(data.train))
@@ -250,6 +254,7 @@ def run_row(
         "code_version": job.code_version, "data_fingerprint": job.contract.data_fingerprint,
         "full_fingerprint": job.contract.full_fingerprint, "train_from": days.train_days[0].isoformat(),
         "train_to": days.fitted_days[-1].isoformat(), "valid_day": days.valid_day.isoformat(), "version": job.version,
+        "rows_per_s": round(history.rows_per_s, 1),
     }  # fmt: skip
 
 

@@ -58,7 +58,15 @@ def same(left: tuple[dict, History], right: tuple[dict, History]) -> bool:
     return weights and without_clock(left[1]) == without_clock(right[1])
 
 
-@pytest.mark.parametrize(("name", "steps"), [("shared_bottom", range(STEPS)), ("hinet", range(1, STEPS, 5))])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("shared_bottom", range(0, STEPS, 2)),
+        ("hinet", range(1, STEPS, 5)),
+        pytest.param("shared_bottom", range(STEPS), marks=pytest.mark.long, id="shared_bottom at each step"),
+        pytest.param("hinet", range(STEPS), marks=pytest.mark.long, id="hinet at each step"),
+    ],
+)
 def test_stopped_after_any_step_it_ends_with_the_same_bits(tmp_path, name, steps):
     """Dropout is on, so the random state counts; so do the moments, the averages, the order of the rows."""
     whole = training(name, None)

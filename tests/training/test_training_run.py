@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import torch
-from tiny_log import CONTRACT, random_rows, tiny_contract, write_ingest
+from tiny_log import CONTRACT, Row, random_rows, tiny_contract, write_ingest
 
 from hinet_core.contract import Contract
 from hinet_core.dataset import EncodingError, FieldSpec, NotEnoughDays
@@ -36,10 +37,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return written(tmp_path_factory.mktemp("lake"), tiny_contract())
 
 
-def written(root: Path, contract: Contract) -> Lake:
+def written(root: Path, contract: Contract, changes: Callable[[Row], Row] = lambda row: row) -> Lake:
     from hinet_core.lake import connect
 
-    lake = write_ingest(root, random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900))
+    lake = write_ingest(root, map(changes, random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900)))
     con = connect(threads=1)
     write_daily_range(con, contract, lake, lake.days("ingest"))
     write_examples_range(con, contract, lake, lake.days("ingest"))
@@ -67,6 +68,7 @@ def test_a_version_is_stored_and_its_run_committed(lake: Lake, tmp_path: Path, c
     )
     assert (run["as_of"], run["valid_day"], run["train_to"]) == (AS_OF, date(2024, 3, 11), date(2024, 3, 12))
     assert run["data_fingerprint"] == contract.data_fingerprint
+    assert run["rows_per_s"] > 0
     curves = lake.scan(con, "train_curves").to_arrow_table().to_pylist()
     assert {one["task"] for one in curves} <= {"click", "order", "all"}
     assert {one["split"] for one in curves} == {"train", "valid"}
@@ -298,10 +300,28 @@ def test_a_scenario_that_the_contract_has_gained_starts_as_the_shared_part(lake:
     frozen = replace(job, train_config=TrainConfig(epochs=1, learning_rate=1e-12, embedding_l2=0.0))
     folder = tmp_path / "m" / frozen.version
     train_to_folder(frozen, Lake(tmp_path / "wider"), folder, "cpu", Progress(folder))
-    bias_GK, old_GK = (
-        checkpoint.load(one).model.scenario_layer.sei.gate.bias.detach().reshape(-1, 2)
+    layer_GK, old_GK = (
+        checkpoint.load(one).model.scenario_layer.sei.experts.weights[1].detach().unflatten(0, (-1, 2))
         for one in (folder, before.folder)
     )
     shared, home, place = old_GK
-    torch.testing.assert_close(bias_GK, torch.stack([shared, shared, home, place]))
+    torch.testing.assert_close(layer_GK, torch.stack([shared, shared, home, place]))
     assert not torch.allclose(shared, home)
+
+
+def poor(row: Row) -> Row:
+    """Nobody orders, all are in one city, and of the scenario `map` there are 17 rows in all."""
+    place = "map" if row["record_number"] < 17 else "home"
+    never = {"ordered": 0, "ordered_at": None, "label_order": 0}
+    return row | never | {"city": "x", "place": place, "scenario_id": place}
+
+
+def test_a_poor_log_is_trained_on_and_said_to_be_poor(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lake = written(tmp_path / "lake", tiny_contract(), poor)
+    done = train(tiny_contract(), lake, tmp_path / "models", AS_OF, "hinet")
+    assert "task 1: none of " in caplog.text
+    bundle = checkpoint.load(done.folder)
+    assert {one.name: one.width for one in bundle.spec.fields}["city"] == 3
+    orders = [one for one in bundle.meta["calibration"] if one["task"] == "order"]
+    assert [(one["method"], one["n_positives"]) for one in orders] == [("none", 0), ("none", 0)]
+    assert all(torch.isfinite(one).all() for one in bundle.model.state_dict().values())

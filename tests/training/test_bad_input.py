@@ -1,0 +1,102 @@
+"""Logs that are poor in something: every model trains on them, or says in a sentence what is missing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from loop_rows import SPEC, rows
+
+from hinet_core import models
+from hinet_core.dataset import Dataset
+from hinet_core.training.config import TrainConfig
+from hinet_core.training.history import History
+from hinet_core.training.loop import fit, predict
+
+pytestmark = pytest.mark.slow
+
+FUNNEL = replace(SPEC, after=(-1, 0))
+CONFIG = TrainConfig(epochs=1, batch_size=128)
+LONGER = TrainConfig(epochs=3, batch_size=64, learning_rate=1e-2)
+
+
+def trained(name: str, train: Dataset, valid: Dataset, config: TrainConfig = CONFIG) -> tuple[History, np.ndarray]:
+    """-> what happened, and the probabilities of 200 rows of both scenarios"""
+    model = models.build(name, FUNNEL, seed=0)
+    history = fit(model, train, valid, config, device="cpu")
+    logits_NT = predict(model, rows(200, 7))
+    assert np.isfinite(logits_NT).all()
+    assert all(np.isfinite(row["value"]) for row in history.rows)
+    return history, 1 / (1 + np.exp(-logits_NT.astype("f8")))
+
+
+def changed(n: int, change: Callable[[Dataset], None], seed: int = 0) -> Dataset:
+    data = rows(n, seed)
+    change(data)
+    return data
+
+
+def constant(data: Dataset) -> None:
+    """In scenario 1 all click and nobody orders."""
+    data.labels_NT[data.scenario_N == 1] = torch.tensor([1.0, 0.0])
+
+
+def one_value(data: Dataset) -> None:
+    data.fields_NF[:] = 2
+    data.numbers_NK[:] = 0
+
+
+def only_17(data: Dataset) -> None:
+    data.scenario_N[:] = 0
+    data.scenario_N[:17] = 1
+
+
+def nothing_clicked(data: Dataset) -> None:
+    data.labels_NT[:] = 0
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_label_that_is_constant_in_a_scenario_is_learned_as_that(name):
+    inside_N = rows(200, 7).scenario_N.numpy() == 1
+    _, p_NT = trained(name, changed(600, constant), changed(400, constant, 1), LONGER)
+    gap_NT = np.abs(p_NT - [1, 0])
+    assert (gap_NT[inside_N].mean(axis=0) < gap_NT[~inside_N].mean(axis=0)).all()
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_poor_rows_are_trained_on(name):
+    """A scenario with 17 rows, fields with one value each, and a validation day without one of the scenarios."""
+    trained(name, changed(300, only_17), rows(200, 1))
+    trained(name, changed(300, one_value), changed(200, one_value, 1))
+    valid = rows(400, 1)
+    history, _ = trained(name, rows(300), valid.map(lambda column: column[valid.scenario_N == 0]))
+    assert history.rule == "macro_auc"
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_without_a_positive_the_log_says_so_and_the_chance_is_small(name, caplog):
+    """The log loss stops, since there is no AUC, and nothing is calibrated."""
+    train, valid = changed(600, nothing_clicked), changed(200, nothing_clicked, 1)
+    history, p_NT = trained(name, train, valid, LONGER)
+    assert history.rule == "logloss"
+    assert p_NT.mean() < 0.2
+    for task in (0, 1):
+        assert f"task {task}: none of 600 known labels of the training rows is positive" in caplog.text
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_batch_of_one_is_a_batch(name):
+    """Every step has one row; and the last step of an epoch, beside a full one."""
+    trained(name, rows(12), rows(100, 1), replace(CONFIG, batch_size=1))
+    trained(name, rows(129), rows(100, 1))
+
+
+def test_labels_that_are_all_positive_are_said_too(caplog):
+    trained("mmoe", changed(300, lambda data: data.labels_NT.fill_(1.0)), rows(100, 1))
+    assert "task 0: all of 300 known labels of the training rows are positive" in caplog.text
+
+
+def test_a_task_with_both_labels_is_not_mentioned(caplog):
+    trained("mmoe", rows(300), rows(300, 1))
+    assert "known labels" not in caplog.text
