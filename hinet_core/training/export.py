@@ -95,15 +95,7 @@ def export(bundle: Bundle, folder: Path) -> Path:
 def save_program(model: nn.Module, spec: FeatureSpec, rows: Mapping[str, Any], path: Path) -> float:
     """Write the program of a model in eval mode, for any number of rows. -> its largest difference from the model"""
     scoring = Scoring(model.cpu(), len(spec.tasks)).eval()
-    n_rows = torch.export.Dim("rows")
-    shapes = {name: {one: {0: n_rows} for one in rows["lists"]} if name == "lists" else {0: n_rows} for name in rows}
-    try:
-        program = torch.export.export(scoring, (), dict(rows), dynamic_shapes=shapes)
-    except Exception as error:  # torch raises what it likes here
-        raise CheckpointError(
-            f"torch.export cannot follow {type(model).__name__} ({str(error).splitlines()[0]}): what its forward does "
-            "must not depend on the values of a batch nor on how many rows it has (x.shape[0], not len(x))"
-        ) from error
+    program = program_of(scoring, rows)
     # Example inputs are the one part of a .pt2 file that torch pickles.
     program.example_inputs = None
     torch.export.save(program, path)
@@ -115,6 +107,19 @@ def save_program(model: nn.Module, spec: FeatureSpec, rows: Mapping[str, Any], p
     if not off <= TOLERANCE:
         raise CheckpointError(f"the exported program is {off:.1e} off the model's logits, expected at most {TOLERANCE}")
     return off
+
+
+def program_of(scoring: Scoring, rows: Mapping[str, Any]) -> torch.export.ExportedProgram:
+    """The program, traced on these rows. Raises CheckpointError where it would hold for them alone."""
+    n_rows = torch.export.Dim("rows")
+    shapes = {name: {one: {0: n_rows} for one in rows["lists"]} if name == "lists" else {0: n_rows} for name in rows}
+    try:
+        return torch.export.export(scoring, (), dict(rows), dynamic_shapes=shapes)
+    except Exception as error:  # torch raises what it likes here
+        raise CheckpointError(
+            f"torch.export cannot follow {type(scoring.model).__name__} ({str(error).splitlines()[0]}): what its "
+            "forward does must not depend on the values of a batch nor on how many rows it has (x.shape[0], not len(x))"
+        ) from error
 
 
 def made_up_rows(spec: FeatureSpec, n: int = N_ROWS) -> dict[str, Any]:
