@@ -126,7 +126,7 @@ def test_a_contract_leaves_out_side_tables_of_the_one_that_it_extends_with_their
     found = parse_contract({"name": "mine", "extend": "kuairand", "without": ["history"], "features": {"numbers": []}})
     assert {one.name for one in whole.sources} - {one.name for one in found.sources} == {"history"}
     assert {one.name for one in whole.columns} - {one.name for one in found.columns} == history
-    assert {"watched", "author_long_watched"} <= history
+    assert {"history_watched", "author_long_watched"} <= history
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_lists_and_counts_are_those_of_the_history_table(paths, con, kuairand_da
               for row in pq.read_table(kuairand_data / "video_features_basic_pure.parquet").to_pylist()}  # fmt: skip
     of_user = {row["user_id"]: row for row in histories}
     names = [f"{who}_{kind}" for kind in LISTS for who in ("video", "author")]
-    columns = ["user_id", "video_id", "history_length", *LISTS, *names]
+    columns = ["user_id", "video_id", "history_length", *(f"history_{kind}" for kind in LISTS), *names]
     early = lake.scan(con, "impressions", days[:1]).project(", ".join(columns[2:])).fetchall()
     assert len(early) == 141  # before the table was made: nothing of it
     assert all(value is None for row in early for value in row)
@@ -46,7 +46,7 @@ def test_lists_and_counts_are_those_of_the_history_table(paths, con, kuairand_da
         history = of_user.get(row["user_id"])
         assert row["history_length"] == (history and history["history_len"])
         for kind, name in LISTS.items():
-            assert row[kind] == (history and history[name])
+            assert row[f"history_{kind}"] == (history and history[name])
             assert row[f"video_{kind}"] == expected[f"video_{kind}"][row["video_id"]]
             maker = author.get(row["video_id"])
             assert row[f"author_{kind}"] == (None if maker is None else expected[f"author_{kind}"][maker])
