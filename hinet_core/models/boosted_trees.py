@@ -29,11 +29,15 @@ class Config:
     leaves: int = 31  # of a tree, at most
     depth: int = 8
     rows_per_leaf: int = 50  # at least
+    columns_per_split: float = 0.3  # share of the columns that a split may choose from, drawn anew for each
     l2: float = 1.0
     max_rows: int = 1_000_000  # of the training set; more are drawn by the seed, since all lie in memory
 
 
-PRESETS = {"quick": Config(), "paper": Config(trees=500, patience=30, learning_rate=0.05)}
+PRESETS = {
+    "quick": Config(),
+    "paper": Config(trees=500, patience=30, learning_rate=0.05, rows_per_leaf=200, l2=20.0),
+}
 
 
 class BoostedTrees(TaskModel):
@@ -120,6 +124,7 @@ class BoostedTrees(TaskModel):
             min_samples_leaf=c.rows_per_leaf,
             l2_regularization=c.l2,
             max_bins=MOST_BINS,
+            max_features=c.columns_per_split,
             categorical_features=list(range(len(self.offsets))),
             early_stopping=stops,
             n_iter_no_change=c.patience,
