@@ -20,6 +20,7 @@ from hinet_core.models.parts.routed import RoutedGateControl
 from hinet_core.models.parts.scenario_layer import (
     SanGate,
     SanNorm,
+    SanStart,
     ScenarioAwareAttention,
     SubExpertIntegration,
     single_widths,
@@ -48,6 +49,7 @@ class Config:
     sub_expert_output: Literal["relu", "linear"] = "relu"  # of a sub-expert's last layer
     scenario_in_x: bool = False
     san_gate: SanGate = "linear"  # or the authors' ReLU layers with one unit in the middle
+    san_start: SanStart = "random"  # or with nearly the same weight for all others, so that differences are learned
     san_norm: SanNorm = "exclude"  # softmax over the others, or over all then own = 0
     heads: Literal["per_task", "per_scenario_task"] = "per_task"  # own CGC experts, gate and tower of each
     funnel: Literal["direct", "product"] = "direct"  # a later step's logit as it is, or ESMM's product
@@ -161,9 +163,8 @@ class ScenarioLayer(nn.Module):
             1 + n_scenarios, n_in, n_sub, widths, c.dropout, last_relu=c.sub_expert_output == "relu"
         )
         attends = c.without != "san"
-        self.san = (
-            ScenarioAwareAttention(n_scenarios, c.scenario_embedding, c.san_norm, c.san_gate) if attends else None
-        )
+        gate = (c.san_norm, c.san_gate, c.san_start)
+        self.san = ScenarioAwareAttention(n_scenarios, c.scenario_embedding, *gate) if attends else None
         self.n_scenarios, self.width = n_scenarios, (3 if attends else 2) * widths[-1]
 
     def forward(self, x_BD: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -58,6 +58,17 @@ def test_where_the_one_unit_is_dead_all_scenarios_share_one_attention_and_learn_
     assert not san.embedding.weight.grad.any()
 
 
+def test_an_even_start_gives_every_other_scenario_nearly_the_same_weight_and_all_can_learn():
+    torch.manual_seed(1)
+    random = ScenarioAwareAttention(6, 64, "exclude")
+    assert (random().detach()[~random.own_SS] - 0.2).abs().max() > 0.1
+    even = ScenarioAwareAttention(6, 64, "exclude", start="even")
+    san_SS = even()
+    assert (san_SS[~even.own_SS] - 0.2).abs().max() < 0.04
+    (san_SS * torch.rand(6, 6)).sum().backward()
+    assert all(parameter.grad.any() for parameter in even.parameters())
+
+
 def test_two_scenarios_attend_to_each_other_fully_and_the_gate_learns_nothing():
     spec = make_spec(2)
     model, batch = small(spec), everything(make_rows(spec, 40))
@@ -173,6 +184,7 @@ def test_the_product_needs_a_known_funnel():
         ("heads", "expected one of per_task, per_scenario_task"),
         ("san_norm", "expected 'exclude' or 'zero_after'"),
         ("san_gate", "expected 'linear' or 'mlp'"),
+        ("san_start", "expected 'random' or 'even'"),
         ("input_norm", "expected 'none', 'scale' or 'layer'"),
         ("sub_expert_output", "expected one of relu, linear"),
         ("funnel", "expected one of direct, product"),

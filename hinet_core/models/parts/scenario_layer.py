@@ -17,6 +17,9 @@ from hinet_core.models.parts.mixture import mix
 
 SanNorm = Literal["exclude", "zero_after"]
 SanGate = Literal["linear", "mlp"]
+SanStart = Literal["random", "even"]
+# What an even start leaves of the gate's first weights; not 0, or the embedding would get no gradient.
+EVEN = 0.05
 GATE_WIDTHS = (128, 64, 1)  # of the authors' attention gate
 
 
@@ -78,17 +81,22 @@ class ScenarioAwareAttention(nn.Module):
     """SAN: one row of weights per scenario over the experts of the others, from the scenario embedding alone.
 
     `gate` "mlp" is the authors': ReLU layers of 128, 64, 1 and S units. All a scenario can say passes through the one
-    unit; where that is 0, its weights are those of every other such scenario and it learns none.
+    unit; where that is 0, its weights are those of every other such scenario and it learns none. `start` "even" begins
+    with nearly the same weight for all others, so that what differs in the end was learned.
     """
 
     own_SS: Tensor
 
-    def __init__(self, n_scenarios: int, width: int, norm: SanNorm, gate: SanGate = "linear") -> None:
+    def __init__(
+        self, n_scenarios: int, width: int, norm: SanNorm, gate: SanGate = "linear", start: SanStart = "random"
+    ) -> None:
         super().__init__()
         if norm not in ("exclude", "zero_after"):
             raise ValueError(f"san_norm is {norm!r}, expected 'exclude' or 'zero_after'")
         if gate not in ("linear", "mlp"):
             raise ValueError(f"san_gate is {gate!r}, expected 'linear' or 'mlp'")
+        if start not in ("random", "even"):
+            raise ValueError(f"san_start is {start!r}, expected 'random' or 'even'")
         self.norm = norm
         self.register_buffer("own_SS", torch.eye(n_scenarios, dtype=torch.bool), persistent=False)
         # A lone scenario has nobody to attend to: no parameters, and weights of zero instead of softmax(-inf).
@@ -96,6 +104,9 @@ class ScenarioAwareAttention(nn.Module):
         self.gate: nn.Module | None = None
         if n_scenarios > 1:
             self.gate = linear(width, n_scenarios) if gate == "linear" else relu_layers(width, n_scenarios)
+            if start == "even":
+                last = [layer for layer in self.gate.modules() if isinstance(layer, nn.Linear)][-1]
+                last.weight.data.mul_(EVEN)
 
     def forward(self) -> Tensor:
         """-> san_SS, row i = a(e_i), zero on the diagonal"""
