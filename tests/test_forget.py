@@ -256,6 +256,15 @@ def test_models_with_the_id_as_a_token_are_named_and_deleted_when_asked(home):
     assert done.deleted_models == ["hinet-1"] and [one.name for one in paths.models.iterdir()] == ["hinet-2"]
 
 
+def test_what_killed_trainings_left_goes_with_the_rows_that_it_was_made_of(home):
+    contract, paths, lake = home
+    for name in (".hinet-1.rows", ".hinet-1.progress", ".hinet-1.partial", "hinet-1"):
+        (paths.models / name).mkdir(parents=True)
+        (paths.models / name / "a file").touch()
+    forget(contract, paths, lake, WHO, delete_models=False)
+    assert [one.name for one in paths.models.iterdir()] == ["hinet-1"]
+
+
 def test_an_id_is_said_as_people_write_it(home):
     contract = home[0]
     assert user_text(contract, "0047") == "47"

@@ -87,6 +87,7 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
             done["pages about data quality"] = pages
         models = models_with(contract, paths, user)
         deleted = _delete_models(paths, models) if delete_models else []
+        _delete_unfinished(paths)
     return Report(held, landed, models, deleted, done)
 
 
@@ -181,6 +182,12 @@ def _counts(
         "rows_quarantined": counts["rows_quarantined"] + moved,
         "rows_forgotten": con.execute(query).fetchall()[0][0],
     }
+
+
+def _delete_unfinished(paths: Paths) -> None:
+    """Remove what killed trainings left: rows and weights of days that have been rewritten, of use to nobody now."""
+    for left in [*paths.models.glob(".*.rows"), *paths.models.glob(".*.progress"), *paths.models.glob(".*.partial")]:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _delete_models(paths: Paths, versions: list[str]) -> list[str]:

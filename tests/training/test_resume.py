@@ -82,10 +82,16 @@ def test_stopped_after_any_step_it_ends_with_the_same_bits(tmp_path, name, steps
         assert same(training(name, progress), whole), step
 
 
-@pytest.mark.parametrize("rule", ["touched_adam", "rowwise_adagrad"])
-def test_rows_that_are_behind_are_taken_up_where_they_are(tmp_path, rule):
-    """With a rule by row, moments have clocks of their own and averages are behind; AdamW moves the rest."""
-    config = replace(CONFIG, embedding_optimizer=rule, optimizer="adamw", weight_decay=0.1)
+SETTINGS = {
+    "touched_adam": replace(CONFIG, embedding_optimizer="touched_adam", optimizer="adamw", weight_decay=0.1),
+    "rowwise_adagrad": replace(CONFIG, embedding_optimizer="rowwise_adagrad", schedule="cosine", warm_up_steps=9),
+    "learned balance": replace(CONFIG, task_balance="uncertainty", loss_mean="scenario", ema_decay=0.0),
+}
+
+
+@pytest.mark.parametrize("config", SETTINGS.values(), ids=SETTINGS)
+def test_every_setting_is_taken_up_where_it_was(tmp_path, config):
+    """Rows whose moments have clocks of their own and whose averages are behind, rates that change, a learned loss."""
     whole = training("mmoe", None, config)
     for step in (4, 14, 16):
         with pytest.raises(Stopped):
