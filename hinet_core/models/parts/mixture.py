@@ -88,10 +88,12 @@ class _Mixture(torch.autograd.Function):
         grad_biases = [grad_EIO.new_zeros(len(grad_EIO), grad_EIO.shape[2]) for grad_EIO in grad_weights]
         for rows, e, places in _blocks(reads_SMR, sizes_S, weights):
             layers = [x_BI[rows], *(next(hidden) for _ in weights)]
-            grad_NO = torch.zeros_like(layers[-1])
             for m, r in places:
-                grad_NO.addcmul_(grad_MBH[m, rows], gate_BMR[rows, m, r, None])
                 grad_gate_BMR[rows, m, r] = torch.linalg.vecdot(grad_MBH[m, rows], layers[-1])
+            (m, r), *others = places
+            grad_NO = grad_MBH[m, rows] * gate_BMR[rows, m, r, None]
+            for m, r in others:
+                grad_NO.addcmul_(grad_MBH[m, rows], gate_BMR[rows, m, r, None])
             for layer in reversed(range(len(weights))):
                 if last_relu or layer < len(weights) - 1:
                     # Where dropout put a zero the ReLU's gradient is zero too.
