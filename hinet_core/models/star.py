@@ -35,7 +35,8 @@ class Config:
 
 
 PRESETS = {
-    "quick": Config(input_dropout=0.1, dropout=0.3),
+    # DEPARTS: without the normalization, which costs 0.014 of validation AUC on meishi (docs/log.md).
+    "quick": Config(normalize=False, input_dropout=0.1, dropout=0.3),
     "paper": Config(embedding=16, widths=(256, 128), auxiliary_widths=(64,)),
 }
 

@@ -67,6 +67,17 @@ def test_a_batch_is_normalized_by_the_rows_of_each_scenario():
     assert torch.equal(norm.mean_SD[2], torch.zeros(4)) and torch.equal(norm.variance_SD[2], torch.ones(4))
 
 
+def test_a_batch_of_one_row_is_trained_on_with_the_running_statistics():
+    """Its own variance would be 0, and its normalized x too."""
+    spec = make_spec()
+    model, batch = small(spec).train(), make_rows(spec, 1).batch(slice(None))
+    variance_SD = model.norm.variance_SD.clone()
+    model(batch).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert model.fields.table.grad.any()
+    assert not torch.equal(model.norm.variance_SD, variance_SD)
+
+
 def test_running_statistics_do_not_move_outside_training():
     norm = PartitionedNorm(1, 2, momentum=0.5).eval()
     norm(torch.randn(50, 2) + 9, torch.zeros(50, dtype=torch.int64))
