@@ -28,7 +28,7 @@ N_ROWS = 5
 MEANING = {
     "fields": "the id of each id field's token as vocabulary.json has it: 0 padding, 1 a token that it has not",
     "numbers": "(transform(column) - mean) / scale, clipped at -4 and 4, 0 where missing, as `numbers` says",
-    "lists": "per list the ids of its first tokens, filled up with 0",
+    "lists": "per list the ids of the tokens read first (`encoding` says from which end), filled up with 0",
     "scenario": "the place of the scenario in `scenarios`",
     "position": "the slot: 1 to rank candidates, 0 where it is not known, higher ones to predict what was shown there",
     "output": "logits (rows, tasks), calibrated on the validation day; the sigmoid of one is a probability",
