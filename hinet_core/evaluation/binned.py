@@ -39,17 +39,18 @@ def by_place(
     logit_N, label_N, scenario_N = logit_N[order_N], label_N[order_N], scenario_N[order_N]
     pooled_N = bins(logit_N, label_N)
     inside_S = [np.flatnonzero(scenario_N == code) for code in range(n_scenarios)]
-    bin_S = [bins(logit_N[rows], label_N[rows], pooled_N[rows]) for rows in inside_S]
+    sorted_S = [(logit_N[rows], label_N[rows]) for rows in inside_S]
+    bin_S = [bins(*those, pooled_N[rows]) for those, rows in zip(sorted_S, inside_S, strict=True)]
     first_S = np.cumsum([0, *(2 * count(bin_N) for bin_N in bin_S)])
     code_N = np.empty(len(logit_N), np.int32)
-    for rows, bin_N, first in zip(inside_S, bin_S, first_S, strict=False):
-        code_N[order_N[rows]] = first + 2 * bin_N + (label_N[rows] > 0)
+    for rows, those, bin_N, first in zip(inside_S, sorted_S, bin_S, first_S, strict=False):
+        code_N[order_N[rows]] = first + 2 * bin_N + (those[1] > 0)
     sums_CD = users.sums(code_N, user_N, int(first_S[-1]))
 
     all_GD = [np.zeros((count(pooled_N), 1 + users.draws)) for _ in range(2)]
-    for rows, bin_N, first in zip(inside_S, bin_S, first_S, strict=False):
+    for rows, those, bin_N, first in zip(inside_S, sorted_S, bin_S, first_S, strict=False):
         of_class = [sums_CD[first + one : first + 2 * count(bin_N) : 2] for one in range(2)]
-        yield exact(logit_N[rows], label_N[rows]), Ranked(means(logit_N[rows], bin_N), of_class[1], of_class[0])
+        yield exact(*those), Ranked(means(those[0], bin_N), of_class[1], of_class[0])
         if len(rows):
             add_bins(all_GD, of_class, pooled_N[rows][run_starts(bin_N)])
     yield exact(logit_N, label_N), Ranked(means(logit_N, pooled_N), all_GD[1], all_GD[0])
@@ -58,18 +59,22 @@ def by_place(
 def bins(logit_N: Floats, label_N: Floats, within_N: Ints | None = None) -> Ints:
     """The bin of each row, 0 1 1 2 …, of rising logits: equal logits share one, and none reaches over a `within_N`."""
     start_G = run_starts(logit_N)
-    if len(start_G) <= EXACT:
-        return numbered(start_G, len(logit_N))
-    before_G = np.cumsum(label_N)[start_G] - label_N[start_G]
-    span_G = logit_N[start_G] - logit_N[0]
-    keys = [
-        start_G * PER_ROWS // len(logit_N),
-        before_G * PER_POSITIVES // max(label_N.sum(), 1.0),
-        span_G * PER_SPAN // span_G[-1],
-        np.log2(len(logit_N) - start_G) * PER_DOUBLING // 1,
-        *([] if within_N is None else [within_N[start_G]]),
-    ]
-    return numbered(start_G[np.unique(np.concatenate([run_starts(key_G) for key_G in keys]))], len(logit_N))
+    if len(start_G) > EXACT:
+        snapped = start_G[np.searchsorted(start_G, cuts(logit_N, label_N), side="right") - 1]
+        edges = np.zeros(0, np.int64) if within_N is None else run_starts(within_N)
+        start_G = np.unique(np.concatenate([snapped, edges]))
+    return numbered(start_G, len(logit_N))
+
+
+def cuts(logit_N: Floats, label_N: Floats) -> Ints:
+    """Rows at which a bin should begin, in no order; the first row is one of them."""
+    n, positives_N = len(logit_N), np.cumsum(label_N)
+    return np.concatenate([
+        np.arange(PER_ROWS) * n // PER_ROWS,
+        np.searchsorted(positives_N, np.arange(1, PER_POSITIVES) * positives_N[-1] / PER_POSITIVES),
+        np.searchsorted(logit_N, np.linspace(logit_N[0], logit_N[-1], PER_SPAN)),
+        n - np.exp2(np.arange(0, np.log2(n), 1 / PER_DOUBLING)).astype(np.int64),
+    ]).clip(max=n - 1)  # fmt: skip
 
 
 def numbered(start_G: Ints, n_rows: int) -> Ints:

@@ -17,7 +17,7 @@ from scipy.sparse import csc_matrix
 
 Floats = NDArray[np.float64]
 # Users whose counts are drawn together. Part of what a seed means: another size gives other draws.
-BLOCK = 32_768
+BLOCK = 65_536
 # Counts that are kept for the next use instead of being drawn again: 1.3 M users at 400 draws.
 KEPT_BYTES = 512 * 1024**2
 # A count per 16 random bits: e^-1 / k! of 65,536, rounded, for k = 0 … 8.

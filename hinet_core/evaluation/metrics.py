@@ -180,7 +180,7 @@ def ece(rows: Ranked) -> Floats:
     weight_GD = rows.weights
     total_D = weight_GD.sum(axis=0)
     before_GD = np.cumsum(weight_GD, axis=0) - weight_GD
-    bin_GD = (before_GD * ECE_BINS // np.maximum(total_D, 1e-300)).clip(max=ECE_BINS - 1).astype(np.int64)
+    bin_GD = (before_GD * (ECE_BINS / np.maximum(total_D, 1e-300))).astype(np.int64).clip(max=ECE_BINS - 1)
     gap_GD = probability(rows.logit_G)[:, None] * weight_GD - rows.positive_GD
     n_draws = len(total_D)
     place_GD = bin_GD * n_draws + np.arange(n_draws)

@@ -1,5 +1,7 @@
 """Every registered metric: known answers, brute force, and one suite that a new metric enters by existing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
@@ -18,6 +20,7 @@ from hinet_core.evaluation.metrics import (
     probability,
 )
 from hinet_core.evaluation.ranked import ranked
+from hinet_core.publish.tables import METRIC_WORDS
 
 OF_SCORES = [name for name, one in METRICS.items() if isinstance(one, ScoreMetric)]
 
@@ -180,3 +183,9 @@ def test_the_reasons_say_what_was_found():
     assert METRICS["auc"].undefined(2, 2) == "one class only: all 2 labels are positive"
     assert METRICS["logloss"].undefined(0, 0) == "no example with a mature label"
     assert METRICS["logloss"].undefined(3, 0) is None
+
+
+def test_every_metric_is_defined_in_the_docs_and_has_words_on_the_dashboard():
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert [name for name in METRICS if f"\n| `{name}` | " not in page] == []
+    assert [name for name in METRICS if name not in METRIC_WORDS] == []
