@@ -31,7 +31,8 @@ class Interval:
 def over_users(value_D: NDArray[np.float64], n_users: int, *, constant: bool = False) -> Interval:
     """The percentile interval of draws over so many users, or the reason why there is none."""
     if n_users < MIN_USERS:
-        return Interval(None, None, f"no interval: {n_users} users, expected {MIN_USERS} or more")
+        people = "1 user" if n_users == 1 else f"{n_users} users"
+        return Interval(None, None, f"no interval: {people}, expected {MIN_USERS} or more")
     return percentile(value_D, constant=constant)
 
 
