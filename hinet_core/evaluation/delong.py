@@ -8,12 +8,16 @@ P positives, M negatives, N rows, U users.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_core.evaluation.cells import Cell
+from hinet_core.evaluation.intervals import MIN_USERS
 from hinet_core.evaluation.ranked import Floats
+from hinet_core.evaluation.rows import Rows, Scores
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,24 @@ def standard_error(logit_N: Floats, label_N: Floats, user_N: NDArray[np.int64] |
     """The square root of the variance, clustered where users are given."""
     found = variance(logit_N, label_N) if user_N is None else clustered_variance(logit_N, label_N, user_N)
     return math.sqrt(found)
+
+
+def noted(cells: Iterable[Cell], rows: Rows, scores: Scores) -> list[Cell]:
+    """The cells of a model with the standard error over users in the note of each pooled AUC, to hold the interval
+    against."""
+    return [replace(cell, note=_note(cell, rows, scores)) if _checked(cell) else cell for cell in cells]
+
+
+def _checked(cell: Cell) -> bool:
+    smaller_class = min(cell.n_positives, cell.n - cell.n_positives)
+    return (cell.scope, cell.metric) == ("pooled", "auc") and smaller_class >= 2 and cell.n_users >= MIN_USERS
+
+
+def _note(cell: Cell, rows: Rows, scores: Scores) -> str:
+    task = rows.tasks.index(cell.task)
+    counts_N = rows.counts_NT[:, task]
+    error = standard_error(scores.first_NT[counts_N, task], rows.label_NT[counts_N, task], rows.user_N[counts_N])
+    return f"standard error of DeLong over users {error:.2g}"
 
 
 def _below(sorted_M: Floats, value_P: Floats) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hinet_core.contract import Contract
 from hinet_core.evaluation.cells import Cell, judge
 from hinet_core.evaluation.comparison import paired_deltas
+from hinet_core.evaluation.delong import noted
 from hinet_core.evaluation.intervals import DRAWS, wilson
 from hinet_core.evaluation.rows import Rows, Scores
 from hinet_core.evaluation.tables import EVAL_DELTAS, EVAL_METRICS, LABEL_RATES, Row, delta_row, metric_row
@@ -135,7 +136,9 @@ def evaluate(
             log.info("%s: %d models on %d %s rows", contract.name, len(scores), len(rows), split)
             cells = judge(rows, scores, seed=(as_of.toordinal(), number), draws=DRAWS)
             metrics += [
-                metric_row(run, as_of, split, cell) for run, mine in zip(runs, cells, strict=True) for cell in mine
+                metric_row(run, as_of, split, cell)
+                for run, mine, one in zip(runs, cells, scores, strict=True)
+                for cell in noted(mine, rows, one)
             ]
             deltas += delta_rows(contract, runs, cells, as_of, split)
             if split == "judged":

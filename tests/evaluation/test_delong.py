@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hinet_core.evaluation.cells import judge
-from hinet_core.evaluation.delong import clustered_variance, components, standard_error, variance
+from hinet_core.evaluation.delong import clustered_variance, components, noted, standard_error, variance
 from hinet_core.evaluation.metrics import auc
 from hinet_core.evaluation.ranked import ranked
 from hinet_core.evaluation.rows import Rows, Scores
@@ -93,3 +93,14 @@ def test_too_few_rows_or_users_are_refused():
         variance(np.arange(4.0), np.array([1.0, 0, 0, 0]))
     with pytest.raises(ValueError, match="expected rows of two users or more, found 1"):
         clustered_variance(np.arange(4.0), np.array([1.0, 0, 1, 0]), np.zeros(4, int))
+
+
+def test_a_pooled_auc_notes_the_standard_error_of_the_rows_that_count():
+    rows, (model, _) = split(np.random.default_rng(4), 60, 5, 1.0)
+    counted = Rows(**{**vars(rows), "counts_NT": rows.user_N[:, None] < 50})
+    (cells,) = judge(counted, [model], [1], draws=20, metrics=["auc", "logloss"])
+    inside = rows.user_N < 50
+    error = standard_error(model.first_NT[inside, 0], rows.label_NT[inside, 0], rows.user_N[inside])
+    notes = {(cell.scope, cell.metric): cell.note for cell in noted(cells, counted, model)}
+    assert notes["pooled", "auc"] == f"standard error of DeLong over users {error:.2g}"
+    assert notes["pooled", "logloss"] == notes["scenario", "auc"] == ""
