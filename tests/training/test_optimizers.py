@@ -12,9 +12,11 @@ from hinet_core.dataset import Dataset, FeatureSpec, FieldSpec
 from hinet_core.models.layers import FieldEmbedding
 from hinet_core.models.parts.open_rows import distinct
 from hinet_core.training.config import TrainConfig
+from hinet_core.training.loop import fit, predict
 from hinet_core.training.losses import masked_bce, total_loss
 from hinet_core.training.optimizers import Optimizers
 from hinet_core.training.step import Stepper
+from hinet_core.training.stopping import auc
 
 WITH_LISTS = FeatureSpec(
     fields=(FieldSpec("user", "id", 40), FieldSpec("secret", "id", 5, in_x=False), FieldSpec("item", "id", 7)),
@@ -216,3 +218,34 @@ def test_a_table_without_rows_is_left_alone():
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig(**settings)
+
+
+@pytest.mark.slow
+def test_rows_of_the_batch_alone_rank_as_well_as_dense_adam():
+    """400 items of which each has a chance of its own, 20 rows of an item on average, and two scenarios that differ."""
+    spec = FeatureSpec((FieldSpec("item", "id", 402),), (), (), ("a", "b"), ("click",))
+    likes_I = torch.randn(402, generator=torch.Generator().manual_seed(0))
+
+    def planted(n, seed):
+        g = torch.Generator().manual_seed(seed)
+        item_N, scenario_N = torch.randint(2, 402, (n,), generator=g), torch.randint(0, 2, (n,), generator=g)
+        chance_N = torch.sigmoid(1.5 * likes_I[item_N] * torch.where(scenario_N == 0, 1, -1))
+        label_N1, zeros_N = torch.bernoulli(chance_N, generator=g)[:, None], torch.zeros(n, dtype=torch.int64)
+        ones_N1 = torch.ones(n, 1)
+        return Dataset(item_N[:, None], torch.zeros(n, 0), scenario_N, zeros_N, label_N1, ones_N1, zeros_N, zeros_N)
+
+    train, valid, test = planted(8000, 1), planted(2000, 2), planted(8000, 3)
+    found = {}
+    for rule, rate in (("dense_adam", 0.0), ("touched_adam", 0.0), ("rowwise_adagrad", 0.1)):
+        config = TrainConfig(
+            embedding_optimizer=rule, embedding_learning_rate=rate, learning_rate=5e-3, batch_size=250, epochs=5
+        )
+        scores = []
+        for seed in (0, 1):
+            model = models.build("shared_bottom", spec, seed=seed)
+            fit(model, train, valid, config, seed=seed, device="cpu")
+            scores.append(auc(test.labels_NT[:, 0].numpy(), predict(model, test)[:, 0]))
+        found[rule] = sum(scores) / 2
+    assert found["dense_adam"] > 0.7
+    assert found["touched_adam"] > found["dense_adam"] - 0.01
+    assert found["rowwise_adagrad"] > found["dense_adam"] - 0.01
