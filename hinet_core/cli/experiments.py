@@ -54,7 +54,7 @@ def experiment(
 
 @main.command()
 @contract_option
-@click.option("--models", "only", help="Models to tune, with commas; without it all that learn by gradient steps.")
+@click.option("--models", "only", help="Models to tune, with commas; without it all.")
 @click.option("--trials", type=click.IntRange(min=1), default=10, show_default=True, help="Of each model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the search and of every trial.")
 @click.option("--as-of", "as_of", type=click.DateTime(["%Y-%m-%d"]), help="Without it, the newest day that is judged.")
@@ -74,12 +74,15 @@ def tune(
         from hinet_core.experiments import found
         from hinet_core.experiments.tune import tune as search
 
+        asked = only.split(",") if only else models.names()
+        if unknown := sorted(set(asked) - set(models.names())):
+            raise ValueError(f"no model {', '.join(unknown)}: expected some of {', '.join(models.names())}")
         contract, paths, lake = places(name)
         day = as_of.date() if as_of else newest_judged_as_of(contract, lake)
         if day is None:
             raise ValueError(f"{contract.name}: no day has complete judged days after it; give a day with --as-of")
         file = settings_file or paths.root / "experiments" / "settings.toml"
-        for model in only.split(",") if only else models.names():
+        for model in asked:
             settings, facts = search(
                 contract, lake, paths.root / "experiments" / "tune", day, model, trials, seed, load_settings().device
             )
