@@ -82,6 +82,12 @@ def offences(room_filter, is_wrong) -> list[str]:
     ]
 
 
+def test_no_two_files_of_tests_have_one_name():
+    """pytest imports them by their file names alone, and refuses the second."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_every_file_is_in_a_known_room():
     known = {*ROOMS, "dashboards", "hinet_core"}
     strangers = [str(path.relative_to(ROOT)) for path in TREES if room_of(name_of(path)) not in known]

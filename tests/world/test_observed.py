@@ -53,7 +53,7 @@ def test_a_candidate_looks_as_it_would_in_the_log():
 def test_a_column_that_the_world_does_not_know_is_named():
     contract = small_contract()
     world = load(contract)
-    extra = load_contract("kuairand").columns[-1].model_copy(update={"source": "shops"})
-    odd = contract.model_copy(update={"columns": (*contract.columns, extra)})
+    (tags,) = [one for one in load_contract("kuairand").columns if one.name == "tags"]
+    odd = contract.model_copy(update={"columns": (*contract.columns, tags.model_copy(update={"source": "shops"}))})
     with pytest.raises(ValueError, match="column tags: the simulated world knows shop_id, category"):
         candidate_table(world, odd, world.requests(MONDAY, 1))
