@@ -21,19 +21,11 @@ def masked_bce(logits_BT: Tensor, labels_BT: Tensor, mask_BT: Tensor) -> Tensor:
     return torch.where(known_BT, loss_BT * mask_BT, 0.0)
 
 
-def total_loss(loss_BT: Tensor, weight_T: Tensor) -> Tensor:
-    """L = sum_t lambda_t (1/B) sum_n BCE: scenarios weigh by their share of the rows.
-
-    The divisor is the batch, not the number of known labels: a task known for half of the rows weighs half. `BatchLoss`
-    is this and more.
-    """
-    return loss_BT.sum(dim=0) @ weight_T / len(loss_BT)
-
-
 class BatchLoss(nn.Module):
     """L = sum_n sum_t weight_nt NLL_nt over a batch's rows n of scenario i and its tasks t.
 
-    weight_nt = lambda_i lambda_t lambda_it / B, for a positive times the task's positive weight. With `loss_mean`
+    weight_nt = lambda_i lambda_t lambda_it / B, for a positive times the task's positive weight: scenarios weigh by
+    their share of the rows, and a task whose label is known for half of the rows weighs half. With `loss_mean`
     "scenario" B becomes S N_i, N_i being the scenario's rows in the batch: all scenarios weigh the same, however few
     their rows. NLL_nt is the cross-entropy, or with `task_balance` "uncertainty" exp(-v_t) BCE + v_t / 2 with a learned
     v_t, the log of a variance (Kendall et al., CVPR 2018, equation 10). At its best exp(-v_t) = 1 / (2 mean BCE_t).

@@ -13,7 +13,7 @@ from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.loop import fit
 from hinet_core.training.loss_weights import by_name
-from hinet_core.training.losses import BatchLoss, masked_bce, total_loss
+from hinet_core.training.losses import BatchLoss, masked_bce
 from hinet_core.training.step import Stepper
 
 
@@ -34,11 +34,6 @@ def test_an_unknown_label_costs_nothing_whatever_it_holds():
 def test_a_mask_between_zero_and_one_weighs_the_label():
     half = masked_bce(torch.zeros(1, 1), torch.ones(1, 1), torch.full((1, 1), 0.5))
     assert half.item() == torch.tensor(math.log(2) / 2).item()
-
-
-def test_total_is_the_weighted_sum_over_tasks_of_the_batch_mean():
-    loss_BT = torch.tensor([[1.0, 10.0], [3.0, 0.0]])
-    assert total_loss(loss_BT, torch.tensor([1.0, 0.5])).item() == (1 + 3) / 2 + 0.5 * 10 / 2
 
 
 # Three rows of scenario 0, one of scenario 1; the last label of task 1 is not known.

@@ -13,7 +13,7 @@ from hinet_core.models.layers import FieldEmbedding
 from hinet_core.models.parts.open_rows import distinct
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.loop import fit, predict
-from hinet_core.training.losses import masked_bce, total_loss
+from hinet_core.training.losses import masked_bce
 from hinet_core.training.optimizers import Optimizers
 from hinet_core.training.step import Stepper
 from hinet_core.training.stopping import auc
@@ -50,10 +50,14 @@ def model_with_lists():
     return models.build("mmoe", WITH_LISTS, seed=0, dropout=0.0, input_dropout=0.0)
 
 
+def mean_loss(model, batch):
+    return masked_bce(model(batch), batch.labels_BT, batch.label_mask_BT).sum() / len(batch)
+
+
 def dense_gradient(model, batch):
     """(R, D) by ordinary backpropagation on a copy."""
     twin = copy.deepcopy(model)
-    total_loss(masked_bce(twin(batch), batch.labels_BT, batch.label_mask_BT), torch.ones(1)).backward()
+    mean_loss(twin, batch).backward()
     return [one.grad for one in twin.parameters()], twin.fields.table.grad
 
 
@@ -78,7 +82,7 @@ def test_open_rows_read_the_same_and_take_the_summed_gradient():
     opened = model.fields.open_rows(batch, torch.zeros(len(model.fields.table), dtype=torch.int32))
     assert sorted(opened.rows_U.tolist()) == rows_read(model, batch)
     assert torch.equal(model(batch), whole)
-    total_loss(masked_bce(model(batch), batch.labels_BT, batch.label_mask_BT), torch.ones(1)).backward()
+    mean_loss(model, batch).backward()
     model.fields.close_rows()
     assert model.fields.table.grad is None
     torch.testing.assert_close(opened.values_UD.grad, grad_RD[opened.rows_U])
@@ -140,7 +144,7 @@ def test_clipping_counts_the_rows(rule):
     norm = torch.cat([one.flatten() for one in gradients]).norm()
     optimizers = Optimizers(model, TrainConfig(embedding_optimizer=rule))
     with optimizers.open(batch):
-        total_loss(masked_bce(model(batch), batch.labels_BT, batch.label_mask_BT), torch.ones(1)).backward()
+        mean_loss(model, batch).backward()
         optimizers.clip(norm.item() / 4)
         opened = model.fields.opened
         torch.testing.assert_close(opened.values_UD.grad, grad_RD[opened.rows_U] / 4, rtol=1e-4, atol=1e-8)
@@ -178,7 +182,7 @@ def test_a_dense_step_is_that_of_torch():
     twin = copy.deepcopy(model)
     config = TrainConfig(optimizer="adamw", weight_decay=0.1, learning_rate=0.01, embedding_l2=0.0, clip_norm=1e9)
     Stepper(model, config, 1).step(batch)
-    total_loss(masked_bce(twin(batch), batch.labels_BT, batch.label_mask_BT), torch.ones(1)).backward()
+    mean_loss(twin, batch).backward()
     torch.optim.AdamW([one for one in twin.parameters() if one is not twin.fields.table], 0.01, weight_decay=0.1).step()
     torch.optim.Adam([twin.fields.table], 0.01).step()
     for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
