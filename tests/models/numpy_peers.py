@@ -1,6 +1,7 @@
 """The peers of HiNet written row by row, expert by expert, from the equations of their papers. Slow on purpose."""
 
 import numpy as np
+import torch
 from numpy_layers import input_row, layers, linear, softmax
 
 from hinet_core.dataset import Dataset, FeatureSpec
@@ -8,6 +9,15 @@ from hinet_core.dataset import Dataset, FeatureSpec
 
 def parameters(model) -> dict[str, np.ndarray]:
     return {name: value.detach().numpy().astype(np.float64) for name, value in model.named_parameters()}
+
+
+def assert_rows_are(model, spec: FeatureSpec, rows: Dataset, row_of, atol: float = 1e-5) -> None:
+    """The model's logits of a batch of all rows are those that the reference computes row by row."""
+    with torch.no_grad():
+        found_NT = model(rows.batch(slice(None))).numpy()
+    p = parameters(model)
+    expected_NT = [row_of(model, spec, p, rows, n) for n in range(len(rows))]
+    np.testing.assert_allclose(found_NT, expected_NT, rtol=1e-4, atol=atol)
 
 
 def mlp(p, key, widths, x, last=True):
