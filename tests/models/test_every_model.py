@@ -159,12 +159,12 @@ def planted(n: int, seed: int) -> tuple[FeatureSpec, Dataset]:
 @pytest.mark.slow
 def test_learns_a_planted_interaction_of_scenario_and_item(name):
     """A perfect model reaches 0.90; one that adds up scenario and item, 0.84."""
-    (spec, train), (_, valid) = planted(4000, seed=0), planted(2000, seed=1)
+    (spec, train), (_, valid) = planted(6000, seed=0), planted(4000, seed=1)
     model = models.build(name, spec, seed=0)
-    config = TrainConfig(epochs=7, patience=7, batch_size=256, learning_rate=1e-2)
+    config = TrainConfig(epochs=10, patience=10, batch_size=256, learning_rate=1e-2)
     fit(model, train, valid, config, device="cpu")
     logits_NT, labels_NT = predict(model, valid), valid.labels_NT.numpy()
     for scenario in (0, 1):
         rows = (valid.scenario_N == scenario).numpy()
-        assert auc(labels_NT[rows, 0], logits_NT[rows, 0]) > 0.86
-        assert auc(labels_NT[rows, 1], logits_NT[rows, 1]) > 0.86
+        assert auc(labels_NT[rows, 0], logits_NT[rows, 0]) > 0.87
+        assert auc(labels_NT[rows, 1], logits_NT[rows, 1]) > 0.87
