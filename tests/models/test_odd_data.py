@@ -62,15 +62,19 @@ def test_batches_of_one_row(name):
 
 
 def test_a_label_that_is_constant_in_a_scenario(name):
-    """The scenario's level is learned: where nobody ever clicked the mean chance is below that of the others."""
+    """The scenario's level is learned: where nobody ever clicked the mean chance is far below that of the others.
+
+    No label of the validation day is known, so the last epoch stays: the best one of labels drawn at random may be any.
+    """
     spec = make_spec(n_positions=0)
     train, valid = make_rows(spec, 600), make_rows(spec, 300, 1)
     for rows in (train, valid):
         rows.labels_NT[rows.scenario_N == 1] = 0
+    valid.label_mask_NT[:] = 0
     config = TrainConfig(epochs=6, batch_size=64, learning_rate=1e-2, patience=6)
     chance_NT = chances(name, spec, train, valid, config)
     dead_N = (valid.scenario_N == 1).numpy()
-    assert (chance_NT[dead_N].mean(axis=0) + 0.03 < chance_NT[~dead_N].mean(axis=0)).all()
+    assert (chance_NT[dead_N].mean(axis=0) + 0.3 < chance_NT[~dead_N].mean(axis=0)).all()
 
 
 @pytest.mark.parametrize("n_rows", [17, 0])
