@@ -46,7 +46,7 @@ def kuairand_ablation() -> Experiment:
     Command   hinet experiment kuairand_ablation --data FOLDER
     Expected  differences within 0.002 pooled: this log tells architectures hardly apart
     Spread    as kuairand_main
-    Run time  25 minutes of one core
+    Run time  not measured: expect 25 minutes of one core
     """
     return Experiment(
         name="kuairand_ablation",
