@@ -14,13 +14,21 @@ from hinet_core.cli.group import contract_option, main, one_sentence, places
 @click.option("--preset", default="quick", show_default=True, help="Size of model and training.")
 @click.option("--seed", default=0, show_default=True, help="Of the first weights and of the order of the rows.")
 @click.option("--warm-start", metavar="VERSION", help="Begin with the weights of this version, found by token.")
-def train(name: str, as_of: datetime, model: str, preset: str, seed: int, warm_start: str | None) -> None:
+@click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True,
+    help="A key of the contract's [training] in place of what it says, as learning_rate=0.001; may be repeated.",
+)  # fmt: skip
+def train(
+    name: str, as_of: datetime, model: str, preset: str, seed: int, warm_start: str | None, settings: tuple[str, ...]
+) -> None:
     """Train one version, or go on where a killed training was."""
+    from hinet_core.contract import with_settings
     from hinet_core.settings import load_settings
     from hinet_core.training.run import train as train_version
 
     with one_sentence():
         contract, paths, lake = places(name)
+        contract = with_settings(contract, settings)
         trained = train_version(
             contract, lake, paths.models, as_of.date(), model, preset, seed, load_settings().device, warm_start
         )

@@ -20,7 +20,14 @@ from hinet_core.contract.grammar import (
     known_us_column,
     label_column,
 )
-from hinet_core.contract.load import contract_path, load_contract, packaged_contracts, parse_contract
+from hinet_core.contract.load import (
+    contract_path,
+    load_contract,
+    packaged_contracts,
+    parse_contract,
+    with_settings,
+)
+from hinet_core.contract.training import TrainingSection
 
 __all__ = [
     "Buckets",
@@ -38,6 +45,7 @@ __all__ = [
     "Source",
     "Spread",
     "Task",
+    "TrainingSection",
     "at_most",
     "computed_features",
     "contract_differences",
@@ -50,4 +58,5 @@ __all__ = [
     "load_contract",
     "packaged_contracts",
     "parse_contract",
+    "with_settings",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
 from hinet_core.contract.fields import check_field_names, field_references
 from hinet_core.contract.side_checks import check_counted
+from hinet_core.contract.training import check_some_weight, weight_references
 from hinet_core.contract.values import time_zones
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def check_references(contract: "Contract") -> list[str]:
     uses += [(f"columns.{one.name}.{key}", name, columns) for one in contract.columns
              for key in ("counted_by", "through") if (name := getattr(one, key))]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
-    uses += feature_references(contract) + field_references(contract)
+    uses += feature_references(contract) + field_references(contract) + weight_references(contract)
     uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
     uses += [(f"tasks.{one.name}.known_at", one.known_at, columns) for one in contract.tasks if one.known_at]
     uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
@@ -300,5 +301,5 @@ FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_s
 # Every name that these follow exists.
 REFERRING_CHECKS = (
     check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe,
-    check_late_columns, check_late_tasks, check_counted,
+    check_late_columns, check_late_tasks, check_counted, check_some_weight,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from hinet_core.contract.checks import contradictions
 from hinet_core.contract.columns import MAX_LIST_LENGTH, Column, Part, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.fields import Buckets, Cross, MadeNumber
+from hinet_core.contract.training import TrainingSection
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, as_written, is_number
 
 
@@ -151,12 +152,6 @@ class Split(Part):
     train_days: int = Field(default=30, ge=1)
     judged_days: int = Field(default=2, ge=1)
     negative_rate: dict[str, KeptShare] = Field(default_factory=dict)
-
-
-class TrainingSection(Part):
-    """Which models are trained and judged as of each day, beside the two that the lift compares."""
-
-    models: tuple[Name, ...] = ("hinet", "mmoe", "shared_bottom")
 
 
 class LiftSection(Part):

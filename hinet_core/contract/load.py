@@ -1,7 +1,9 @@
 """From a TOML file to a checked contract; every mistake is reported with file, key, found and allowed, all at once."""
 
+import json
 import re
 import tomllib
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from hinet_core.contract.checks import contradictions
 from hinet_core.contract.grammar import Contract, ContractError
 from hinet_core.contract.short import written_out
+from hinet_core.contract.training import TrainingSection
 from hinet_core.contract.values import CLOCK, NAME
 
 PATTERNS = {
@@ -34,6 +38,7 @@ PLAIN = {
     "greater_than_equal": "at least {ge}",
     "greater_than": "more than {gt}",
     "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
 }
 
 
@@ -75,6 +80,42 @@ def parse_contract(raw: dict[str, Any], origin: str = "contract") -> Contract:
     except ValidationError as error:
         lines = [line for one in first_causes(error.errors()) for line in explain(one, raw)]
         raise ContractError("\n".join(f"{origin}: {line}" for line in lines)) from None
+
+
+def with_settings(contract: Contract, lines: Sequence[str]) -> Contract:
+    """The contract with lines of TOML, as `learning_rate = 0.001`, laid over its `[training]`.
+
+    Checked as a contract is. Text may stand without its quotes, which a shell takes away.
+    """
+    settings = contract.training.model_dump(exclude_unset=True)
+    for line in lines:
+        for key, value in _setting(line).items():
+            below = settings.get(key)
+            settings[key] = below | value if isinstance(below, dict) and isinstance(value, dict) else value
+    try:
+        changed = contract.model_copy(update={"training": TrainingSection.model_validate(settings)})
+    except ValidationError as error:
+        raw = {"training": settings}
+        found = [one | {"loc": ("training", *one["loc"])} for one in error.errors()]
+        raise ContractError("\n".join(line for one in found for line in explain(one, raw))) from None
+    if problems := contradictions(changed):
+        raise ContractError("\n".join(problems))
+    return changed
+
+
+def _setting(line: str) -> dict[str, Any]:
+    name, equals, value = (part.strip() for part in line.partition("="))
+    for written in (value, json.dumps(value)):
+        try:
+            found = tomllib.loads(f"{name} = {written}")
+        except tomllib.TOMLDecodeError:
+            continue
+        if equals and value and "models" not in found:
+            return found
+    raise ContractError(
+        f"setting: found {line!r}, allowed: NAME=VALUE with a key of [training] but models, as learning_rate=0.001 or "
+        "task_weights.click=2"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -140,8 +181,13 @@ def plain(error: Any, message: str) -> str:
         return f"at least {context['min_length']} item"
     for start, words in PLAIN.items():
         if kind.startswith(start):
-            return words.format(**context)
+            return words.format(**{key: _as_number(value) for key, value in context.items()})
     return message[0].lower() + message[1:]
+
+
+def _as_number(value: Any) -> Any:
+    """0.0 as people write it, 0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def known_keys(location: tuple[Any, ...]) -> list[str]:

@@ -44,7 +44,7 @@ def card(description: Mapping[str, Any], judged: Sequence[Row] = ()) -> str:
         ("On the judged days", judgement(judged)),
         ("Use and limits", iter(USE.splitlines())),
         ("Load and score", iter(LOAD.format(version=version).splitlines())),
-        ("Settings", settings(description, meta)),
+        ("Settings", settings(description, meta, spec)),
     ]
     lines = [f"# {version}", "", f"Written from {DESCRIPTION}, beside which it lies."]
     for title, content in sections:
@@ -107,6 +107,8 @@ def validation(meta: Row) -> Lines:
         yield table_row(row["scenario"], row["task"], *counts, said(row["auc"]), *change, method)
 
 
+WEIGHED = {"train.task_weights": "tasks", "train.positive_weights": "tasks", "train.scenario_weights": "scenarios",
+           "train.cell_weights": "scenarios"}  # fmt: skip
 LEVELS = ("logloss", "predicted_over_observed")
 SHOWN = (
     "auc", "gauc", "logloss_before_calibration", "logloss", "predicted_over_observed_before_calibration",
@@ -131,9 +133,12 @@ def judgement(judged: Sequence[Row]) -> Lines:
         yield table_row(place, task, f"{one['n']:,}", f"{one['n_positives']:,}", *values)
 
 
-def settings(description: Mapping[str, Any], meta: Row) -> Lines:
+def settings(description: Mapping[str, Any], meta: Row, spec: Row) -> Lines:
+    """All of them, rows of weights by the names of what they weigh."""
     params = meta.get("params") or {f"model.{key}": value for key, value in description["config"].items()}
-    yield from (f"    {key} = {json.dumps(value)}" for key, value in sorted(params.items()))
+    for key, value in sorted(params.items()):
+        names = spec[WEIGHED[key]] if value and key in WEIGHED else None
+        yield f"    {key} = {json.dumps(dict(zip(names, value, strict=True)) if names else value)}"
 
 
 def interval(row: Row | None) -> str:

@@ -39,8 +39,8 @@ class TrainConfig:
     # float32; auto is bfloat16 on such a device.
     precision: str = "float32"
     slice_rows: int = 0  # > 0: a batch passes in slices of so many rows, which takes less memory; 0 = as a whole
-    # Weights of the loss in the contract's order, multiplied with each other; empty = all 1. `by_name` of
-    # loss_weights.py makes them from names. A weight of 0 leaves a task, a scenario or a cell out of the loss.
+    # Weights of the loss in the contract's order, multiplied with each other; empty = all 1. A contract gives them by
+    # name (settings.py). A weight of 0 leaves a task, a scenario or a cell out of the loss.
     task_weights: tuple[float, ...] = ()  # lambda_t
     scenario_weights: tuple[float, ...] = ()  # lambda_i
     cell_weights: tuple[tuple[float, ...], ...] = ()  # lambda_it: a row per scenario, a value per task

@@ -28,13 +28,14 @@ from hinet_core.lake import Lake, connect
 from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
 from hinet_core.training.arithmetic import threads
-from hinet_core.training.config import TrainConfig, training_of
+from hinet_core.training.config import TrainConfig
 from hinet_core.training.description import contract_of
 from hinet_core.training.history import History, TrainingDivergedError
 from hinet_core.training.loop import device_of, fit
 from hinet_core.training.memory import enough_memory
 from hinet_core.training.origin import origin
 from hinet_core.training.progress import EVERY_S, Progress, sweep
+from hinet_core.training.settings import settings_of
 from hinet_core.training.validation import validation_metrics
 from hinet_core.training.warm_start import Known, older, start_from
 
@@ -182,7 +183,8 @@ def plan_job(
     days = window(contract, lake.days(EXAMPLES), as_of)
     config = asdict(importlib.import_module(f"hinet_core.models.{model_name}").PRESETS[preset])
     read = step_hashes(lake, EXAMPLES, (*days.fitted_days, days.valid_day))
-    return Job(contract, model_name, preset, seed, days, config, training_of(preset), read, code_version(), warm_start)
+    settings = settings_of(contract, preset)
+    return Job(contract, model_name, preset, seed, days, config, settings, read, code_version(), warm_start)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`hinet model`: a version's card and its program."""
+"""`hinet model`: a version's card and its program; `hinet train`: what it refuses."""
 
 from pathlib import Path
 
@@ -38,6 +38,18 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(call, contr
         status, said = call("model", verb, name, "--contract", contract)
         assert (status, said.count("\n")) == (1, 1)
         assert message in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("learning_rate=-1", "training.learning_rate: found -1, allowed: more than 0"),
+        ("scenario_weights.moon=2", "training.scenario_weights: found 'moon', allowed: home, search"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_refused_before_anything_is_read(call, contract, setting, message):
+    status, said = call("train", "--contract", contract, "--as-of", "2026-03-28", "--set", setting)
+    assert (status, said) == (1, f"Error: {message}\n")
 
 
 @pytest.mark.slow

@@ -31,7 +31,8 @@ DESCRIPTION = {
                  "missing": ["2024-03-10"]},
         "time_zone": "UTC",
         "contract": {"name": "tiny", "data_fingerprint": "0123456789abcdef", "content": {}},
-        "params": {"model.embedding": 8, "train.learning_rate": 0.001, "train.task_weights": []},
+        "params": {"model.embedding": 8, "train.learning_rate": 0.001, "train.task_weights": [],
+                   "train.scenario_weights": [1.0, 0.5], "train.cell_weights": [[2.0], [1.0]]},
         "code": {"git_revision": "c0ffee", "modified": True, "package": "0.1.0", "source_hash": "beef"},
         "versions": {"python": "3.11.2", "torch": "2.13.0"},
         "hardware": {"device": "cpu", "name": "Some CPU", "threads": 2},
@@ -112,7 +113,9 @@ def test_the_card_says_everything_in_its_place():
     _, _, rest = text.partition("## Load and score\n")
     assert 'bundle = load(Path("hinet-2024-03-13-abcdef12"), contract=contract)' in rest
     assert rest.endswith(
-        "## Settings\n\n    model.embedding = 8\n    train.learning_rate = 0.001\n    train.task_weights = []\n"
+        '## Settings\n\n    model.embedding = 8\n    train.cell_weights = {"home": [2.0], "map": [1.0]}\n'
+        '    train.learning_rate = 0.001\n    train.scenario_weights = {"home": 1.0, "map": 0.5}\n'
+        "    train.task_weights = []\n"
     )
 
 

@@ -1,7 +1,6 @@
 """The loss against hand-computed values."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +8,9 @@ from loop_rows import SPEC as ROWS_SPEC
 from loop_rows import rows
 
 from hinet_core import models
-from hinet_core.dataset import Batch, FeatureSpec
+from hinet_core.dataset import Batch
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.loop import fit
-from hinet_core.training.loss_weights import by_name
 from hinet_core.training.losses import BatchLoss, masked_bce
 from hinet_core.training.step import Stepper
 
@@ -170,40 +168,6 @@ def test_a_weight_of_zero_leaves_a_task_untrained():
     fit(model, rows(200), rows(100, 1), TrainConfig(epochs=1, task_weights=(1.0, 0.0)), device="cpu")
     pairs = zip(fresh.towers[1].parameters(), model.towers[1].parameters(), strict=True)
     assert all(torch.equal(before, after) for before, after in pairs)
-
-
-SPEC = FeatureSpec((), (), (), ("home", "search"), ("click", "order"))
-
-
-def test_weights_by_name_become_those_in_the_order_of_the_contract():
-    settings = by_name(SPEC, {"order": 2, "home": 0.5, "home/order": 3})
-    assert settings == {
-        "task_weights": (1.0, 2.0),
-        "scenario_weights": (0.5, 1.0),
-        "cell_weights": ((1.0, 3.0), (1.0, 1.0)),
-    }
-    loss = BatchLoss(replace(TrainConfig(), **settings), 2, 2)
-    assert loss.weight_ST.tolist() == [[0.5, 3.0], [1.0, 2.0]]
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (
-            {"buy": 1},
-            "no task or scenario 'buy' to weigh: expected some of the tasks click, order, of the scenarios home",
-        ),
-        ({"home/buy": 1}, "'home/buy' to weigh.*or a cell such as home/click"),
-    ],
-)
-def test_a_name_that_the_contract_lacks_is_refused(names, message):
-    with pytest.raises(ValueError, match=message):
-        by_name(SPEC, names)
-
-
-def test_a_name_of_a_scenario_and_a_task_is_refused():
-    with pytest.raises(ValueError, match="'home' is a scenario and a task"):
-        by_name(replace(SPEC, tasks=("home",)), {"home": 2})
 
 
 @pytest.mark.parametrize(

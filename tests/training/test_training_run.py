@@ -49,7 +49,7 @@ def written(root: Path, contract: Contract, changes: Callable[[Row], Row] = lamb
 
 
 def test_a_version_is_stored_and_its_run_committed(lake: Lake, tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
-    contract = tiny_contract()
+    contract = tiny_contract(training={"batch_size": 512, "task_weights": {"order": 2}})
     done = train(contract, lake, tmp_path, AS_OF, "shared_bottom", seed=3)
     assert done.folder == tmp_path / done.version
     assert done.version.startswith("shared_bottom-2024-03-13-")
@@ -74,6 +74,9 @@ def test_a_version_is_stored_and_its_run_committed(lake: Lake, tmp_path: Path, c
     assert {one["split"] for one in curves} == {"train", "valid"}
     keys = {one["key"] for one in lake.scan(con, "run_params").to_arrow_table().to_pylist()}
     assert {"train.learning_rate", "model.embedding"} <= keys
+    assert done.version != plan_job(tiny_contract(), lake, AS_OF, "shared_bottom", "quick", 3).version
+    card = (done.folder / "MODEL_CARD.md").read_text()
+    assert '    train.batch_size = 512\n' in card and '    train.task_weights = {"click": 1.0, "order": 2.0}\n' in card
 
 
 def test_the_same_inputs_are_not_trained_twice_and_train_to_the_same_weights(lake: Lake, tmp_path: Path) -> None:
