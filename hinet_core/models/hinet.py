@@ -177,12 +177,12 @@ class ScenarioLayer(nn.Module):
     @staticmethod
     def parts(groups_GBH: Tensor, san_SS: Tensor, scenario_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> G, S_i, A_i, each (B, H). All S_j run on the same x: the own one is picked, SAN mixes the rest."""
-        shared_BH, specific_SBH = groups_GBH[0], groups_GBH[1:]
-        own_SB1 = nn.functional.one_hot(scenario_B, len(specific_SBH)).t()[..., None].to(shared_BH.dtype)
+        shared_1BH, specific_SBH = groups_GBH.split([1, len(groups_GBH) - 1])
+        own_SB1 = nn.functional.one_hot(scenario_B, len(specific_SBH)).t()[..., None].to(groups_GBH.dtype)
         own_BH = (own_SB1 * specific_SBH).sum(dim=0)
         # A_i = sum_{j != i} a_j(e_i) S_j
         others_BH = (san_SS[scenario_B].t()[..., None] * specific_SBH).sum(dim=0)
-        return shared_BH, own_BH, others_BH
+        return shared_1BH[0], own_BH, others_BH
 
 
 class HiNet(TaskModel):
