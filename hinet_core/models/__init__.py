@@ -58,6 +58,12 @@ def restore(name: str, spec: FeatureSpec, config: Mapping[str, Any]) -> nn.Modul
     return module.build(spec, module.Config(**_known(module, name, config)))
 
 
+def n_params(model: nn.Module) -> int:
+    """How many numbers were learned: parameters, and of a model without gradients what it has fitted (`n_fitted`)."""
+    own = getattr(model, "n_fitted", None)
+    return sum(one.numel() for one in model.parameters()) + (own() if own else 0)
+
+
 def _module(name: str) -> ModuleType:
     if name not in names():
         raise ValueError(f"no model {name!r}: expected one of {names()}")

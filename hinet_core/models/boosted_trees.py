@@ -77,6 +77,10 @@ class BoostedTrees(TaskModel):
         logits = [forest(self.code_TW[t][value_BC], number_BC) for t, forest in enumerate(self.forests)]
         return self.finish(torch.stack(logits, dim=1).float(), batch)
 
+    def n_fitted(self) -> int:
+        """Values of the leaves and each task's level; slots are parameters, and where trees split is not counted."""
+        return sum(1 + cast(Forest, forest).n_leaves() for forest in self.forests)
+
     def columns(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """-> places of the categories' values in W (B, ·), numbers (B, ·) with NaN for what is missing."""
         ids_BF = batch.fields_BF.long()

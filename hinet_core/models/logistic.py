@@ -94,6 +94,10 @@ class Logistic(TaskModel):
         values.append(numbers_BK)
         return torch.cat(columns, dim=1), torch.cat(values, dim=1)
 
+    def n_fitted(self) -> int:
+        """Coefficients and levels, those of ids that training lacks included; the slots' are parameters."""
+        return self.weight_QT.numel() + self.own_SQT.numel() + self.level_ST.numel()
+
     def design(self, batch: Batch) -> csr_array:
         """-> one row per row: all columns, then per scenario its level, its own copy of the columns and its slots."""
         column_BJ, value_BJ = (part.numpy() for part in self.entries(batch))

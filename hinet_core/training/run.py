@@ -231,8 +231,8 @@ def fit_to_folder(job: Job, data: Prepared, folder: Path, device: str, progress:
         start_from(Known(model, data.encoder.spec, data.encoder.words), older(folder.parent, job.warm_start))
     with threads(load_settings().threads):
         history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
-    n_params = sum(one.numel() for one in model.parameters())
     seconds = perf_counter() - clock
+    n_params = models.n_params(model)
     run = run_row(job, history, started, seconds, str(device_of(device)), n_params, len(data.train))
     meta = meta_of(job, run, history) | {
         "metrics": validation_metrics(model, data.valid, data.encoder.spec),

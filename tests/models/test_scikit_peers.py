@@ -9,6 +9,7 @@ from model_rows import make_rows, make_spec
 from scipy.special import expit
 from sklearn.metrics import log_loss
 
+from hinet_core import models
 from hinet_core.dataset import Batch, FeatureSpec, FieldSpec
 from hinet_core.models.boosted_trees import BoostedTrees
 from hinet_core.models.boosted_trees import Config as TreesConfig
@@ -110,6 +111,25 @@ def test_trees_are_those_of_scikit_learn(leaves):
         loss = log_loss(judged.labels_BT[:, task], expit(expected_N))
         assert task == 1 or loss == pytest.approx(-best, abs=1e-6)
     assert np.isnan(model.matrix(0, judged)).any()
+
+
+def test_parameters_are_the_leaves_that_scikit_learn_counts_with_levels_and_slots(trees):
+    model, train, valid = trees
+    batch, judged, leaves = rows_of(train, 10**6, 0), rows_of(valid, 10**6, 0), 0
+    for task in range(2):
+        place_N, label_N = known_labels(batch, task)
+        reference = model.fitted(task, model.matrix(task, batch)[place_N], label_N, judged, 0)
+        leaves += sum(tree.get_n_leaf_nodes() for (tree,) in reference._predictors)
+    assert leaves > 100
+    assert models.n_params(model) == leaves + 2 + 3 * 4 * 2
+    assert models.n_params(BoostedTrees(WIDE, TREES)) == 2 + 3 * 4 * 2
+
+
+def test_parameters_of_logistic_regression_are_its_coefficients_levels_and_slots():
+    """300 + 6 + 3 ids, 6 list entries, 2 numbers: shared and per scenario; 3 levels; 3 x 4 slots; two tasks."""
+    columns = 300 + 6 + 3 + 6 + 2
+    assert models.n_params(Logistic(WIDE)) == 2 * (columns + 3 * columns + 3 + 3 * 4)
+    assert models.n_params(Logistic(WIDE, LogisticConfig(scenario_crosses=False))) == 2 * (columns + 3 + 3 * 4)
 
 
 def test_trees_learn_what_was_planted(trees):

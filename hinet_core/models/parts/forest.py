@@ -64,6 +64,11 @@ class Forest(nn.Module):
         self.edge_KM.fill_(LAST)
         self.derive()
 
+    def n_leaves(self) -> int:
+        """Of all trees that are there."""
+        leaves_R = torch.log2(self.leaves_R.double() + 1).round()
+        return int(leaves_R[leaves_R > 1].sum())
+
     def forward(self, code_BC: Tensor, number_BK: Tensor) -> Tensor:
         """Categories as bins (B, ·), numbers with NaN for missing -> sum of the trees (B,)"""
         bin_BC = torch.cat([code_BC, self.bins(number_BK)], dim=1)
