@@ -18,8 +18,11 @@ TITLE = """# Results
 
 Each section is written by `hinet experiment NAME`; nothing here is edited by hand. A value is the mean over seeds, ±
 the standard deviation of single trainings, with an interval of 95 % over users and seeds. `tuned` rows have settings of
-`hinet tune`, found on the validation day; `untuned` ones are at their preset. Judged days chose nothing.
+`hinet tune`, found on a validation day; `untuned` ones are at their preset. Weights, epochs and calibration come from
+days before the judged ones, and so do tuned settings of a `hinet tune` as of the same day or an earlier one. What was
+changed by people who had read such figures is not known here.
 """
+LEAST_P = 0.001  # what three digits can say
 
 
 def section(outcome: Outcome, today: date) -> str:
@@ -95,12 +98,18 @@ def written(cell: Estimate | None, whole: bool = False) -> str:
 def difference_table(found: Iterable[Comparison]) -> str:
     rows = [
         [one.model, one.task, one.scope if one.scope != "scenario" else one.scenario_id, signed(one.difference),
-         f"[{signed(one.low)}, {signed(one.high)}]", "-" if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
-         one.verdict]
+         f"[{signed(one.low)}, {signed(one.high)}]", chance(one.p_adjusted), one.verdict]
         for one in found
         if one.metric == "auc" and one.scope in ("pooled", "macro")
     ]  # fmt: skip
     return table(["model", "task", "over", "difference", "95 %", "p, adjusted", "verdict"], rows)
+
+
+def chance(p: float | None) -> str:
+    """A p-value in three digits; one below them is never 0."""
+    if p is None:
+        return "-"
+    return f"{p:.3f}" if p >= LEAST_P else f"< {LEAST_P}"
 
 
 def signed(value: float | None) -> str:
@@ -114,8 +123,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def put(path: Path, name: str, text: str) -> None:
     """Write the section into the page, in place of the experiment's earlier one; others stay as they are."""
-    page = path.read_text(encoding="utf-8") if path.exists() else TITLE
-    head, *others = re.split(r"(?m)^(?=## )", page)
+    page = path.read_text(encoding="utf-8") if path.exists() else ""
+    _, *others = re.split(r"(?m)^(?=## )", page)
     kept = {one.splitlines()[0].removeprefix("## ").strip(): one for one in others}
     kept[name] = text
-    replace_text(path, "\n".join([head.rstrip("\n") + "\n", *(kept[one].rstrip("\n") + "\n" for one in sorted(kept))]))
+    replace_text(path, "\n".join([TITLE, *(kept[one].rstrip("\n") + "\n" for one in sorted(kept))]))

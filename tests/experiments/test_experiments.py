@@ -12,7 +12,7 @@ from hinet_core.evaluation.comparison import Estimate
 from hinet_core.experiments.every import large_meishi, with_changes
 from hinet_core.experiments.experiment import EXPERIMENTS, Entry, Experiment, Settings
 from hinet_core.experiments.log_days import NoLogError
-from hinet_core.experiments.page import put, section
+from hinet_core.experiments.page import TITLE, chance, put, section
 from hinet_core.experiments.run import run
 from hinet_core.settings import Paths
 
@@ -59,12 +59,23 @@ def pooled_click(cells: list[Estimate]) -> dict[str, Estimate]:
 
 def test_a_section_replaces_the_earlier_one_and_leaves_the_others(tmp_path: Path) -> None:
     page = tmp_path / "docs" / "results.md"
+    page.parent.mkdir()
+    page.write_text("# Results\n\nWhat an earlier release said.\n\n## b\n\nolder\n")
     put(page, "b", "## b\n\nold\n")
     put(page, "a", "## a\n\nfirst\n")
     put(page, "b", "## b\n\nnew\n")
     text = page.read_text()
-    assert text.startswith("# Results\n")
+    assert text.startswith(TITLE)
+    assert "older" not in text and "earlier release" not in text
     assert text.endswith("\n## a\n\nfirst\n\n## b\n\nnew\n")
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [(None, "-"), (0.0, "< 0.001"), (0.00049, "< 0.001"), (0.00099, "< 0.001"), (0.001, "0.001"), (0.9996, "1.000")],
+)
+def test_a_p_value_is_never_written_as_0(p: float | None, said: str) -> None:
+    assert chance(p) == said
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
