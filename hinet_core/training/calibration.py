@@ -6,8 +6,9 @@ K knots, N rows, S scenarios, T tasks.
 """
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,11 @@ def calibrate(model: nn.Module, valid: Dataset, logits_NT: np.ndarray) -> list[C
             curve, method, reason = cell_curve(logit_N[inside_N], label_N[inside_N], of_all)
             if curve is not None:
                 store(calibration, scenario, task, curve)
-            if reason:
-                log.info("scenario %d, task %d: calibration by %s, since it has %s", scenario, task, method, reason)
             n_positives = int(label_N[inside_N].sum())
             cells.append(CalibratedCell(scenario, task, method, int(inside_N.sum()), n_positives, reason))
+    methods = Counter(cell.method for cell in cells)
+    said = ", ".join(f"{methods[method]} {method}" for method in get_args(Method) if method in methods)
+    log.info("calibration of %d scenarios and tasks: %s", len(cells), said)
     return cells
 
 

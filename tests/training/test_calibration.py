@@ -159,7 +159,10 @@ def test_a_cell_takes_the_best_method_that_its_labels_bear(caplog):
     )
     assert FEWEST < cells[1].n_positives < FEWEST_FOR_ISOTONIC
     assert cells[2].reason == f"{cells[2].n_positives} positives of 60 rows"
-    assert "scenario 2, task 1: calibration by none, since it has 0 positives of 60 rows" in caplog.text
+    assert cells[6].reason == "0 positives of 60 rows, and too few in all scenarios"
+    assert [record.message for record in caplog.records] == [
+        "calibration of 8 scenarios and tasks: 1 isotonic, 1 platt, 2 platt of all scenarios, 4 none"
+    ]
     wanted_N = np.linspace(-4, 0, 5)
     assert through(layer, wanted_N, 1) == pytest.approx(wanted_N + 0.8, abs=0.4)
     line = platt(logits_NT[:, 0], labels_NT[:, 0])
