@@ -19,10 +19,10 @@ def models(name: str) -> None:
         rows = registry.versions(paths.models, lake)
         champion = registry.champion(paths.models)
     show(
-        ["version", "as of", "preset", "examples", "parameters", "folder"],
+        ["version", "as of", "preset", "examples", "parameters", "seconds", "rows/s", "folder"],
         [
-            [row["version"], row["as_of"], row["preset"], row["n_train"], row["n_params"],
-             "there" if row["present"] else "missing"]
+            [row["version"], row["as_of"], row["preset"], row["n_train"], row["n_params"], round(row["duration_s"]),
+             round(row.get("rows_per_s") or 0) or "", "there" if row["present"] else "missing"]
             for row in rows
         ],
     )  # fmt: skip

@@ -58,8 +58,9 @@ def what_it_is(description: Mapping[str, Any], meta: Row) -> Lines:
     run = meta.get("run")
     if run:
         yield ""
-        trained = f"trained {run['started_at'][:16]} UTC in {run['duration_s']:.0f} s, best epoch {run['best_epoch']}"
-        yield f"{run['n_params']:,} parameters, preset {run['preset']}, seed {run['seed']}; {trained}."
+        pace = f" at {run['rows_per_s']:,.0f} rows/s" if run.get("rows_per_s") else ""
+        yield f"{run['n_params']:,} parameters, preset {run['preset']}, seed {run['seed']}; trained"
+        yield f"{run['started_at'][:16]} UTC in {run['duration_s']:.0f} s{pace}, best epoch {run['best_epoch']}."
     if "code" in meta:
         yield ""
         yield f"Code: {code_said(meta['code'])}. " + ", ".join(f"{k} {v}" for k, v in meta["versions"].items()) + "."

@@ -1,12 +1,15 @@
 """`hinet model`: a version's card and its program; `hinet train`: what it refuses."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from hinet_core import models
 from hinet_core.dataset import FeatureSpec, FieldSpec
+from hinet_core.lake import Lake
 from hinet_core.training import checkpoint
+from hinet_core.training.run import RUN_SCHEMA
 
 SPEC = FeatureSpec((FieldSpec("item", "id", 5),), (), (), ("home", "search"), ("click",))
 
@@ -23,6 +26,26 @@ def test_the_card_of_a_version_is_printed(call, contract, version):
     assert status == 0, said
     assert said == (version / "MODEL_CARD.md").read_text()
     assert said.startswith("# shared_bottom\n") and "- scenarios: home, search" in said
+
+
+def test_the_list_of_versions_has_seconds_and_pace(call, contract, tmp_path):
+    """The second run is of a release that kept no pace."""
+    lake, as_of = Lake(tmp_path / "home" / "tiny" / "lake"), date(2026, 4, 2)
+    for model, pace in (("hinet", 5432.1), ("mmoe", None)):
+        run = dict.fromkeys(RUN_SCHEMA.names) | {
+            "model": model, "version": f"{model}-1", "as_of": as_of, "preset": "quick", "n_train": 9000,
+            "n_params": 1234, "duration_s": 12.6, "rows_per_s": pace,
+        }  # fmt: skip
+        with lake.begin(f"train/{model}", as_of) as draft:
+            draft.write_rows("runs", [run], RUN_SCHEMA)
+            draft.commit()
+    status, said = call("models", "--contract", contract)
+    assert status == 0, said
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if "│" in line]
+    assert cells == [
+        ["hinet-1", "2026-04-02", "quick", "9000", "1234", "13", "5432", "missing"],
+        ["mmoe-1", "2026-04-02", "quick", "9000", "1234", "13", "", "missing"],
+    ]
 
 
 @pytest.mark.parametrize(
