@@ -60,7 +60,8 @@ def fields(found: "Sequence[Finding]", n_fields: int) -> None:
     """The fields whose shuffling costs most AUC inside the scenarios, the mean over them, first."""
     macro = [one for one in found if (one.part, one.scenario_id) == ("importance", "macro")]
     ranked = sorted(macro, key=lambda one: (one.task, -(one.value or 0.0)))
-    click.echo("AUC lost where a field is shuffled among the rows of a scenario, mean over scenarios:")
+    n = max((one.n for one in macro), default=0)
+    click.echo(f"AUC lost where a field is shuffled among a scenario's rows, mean over scenarios, {n:,} rows in all:")
     rows = []
     for task in dict.fromkeys(one.task for one in ranked):
         rows += [[task, one.name, with_interval(one)] for one in ranked if one.task == task][:n_fields]

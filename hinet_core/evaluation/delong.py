@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinet_core.evaluation.cells import Cell
 from hinet_core.evaluation.intervals import MIN_USERS
-from hinet_core.evaluation.ranked import Floats
+from hinet_core.evaluation.ranked import Floats, run_starts
 from hinet_core.evaluation.rows import Rows, Scores
 
 
@@ -31,17 +31,30 @@ class Components:
 
 def components(logit_N: Floats, label_N: Floats) -> Components:
     """DeLong's structural components. Raises ValueError unless both classes have two rows."""
-    positive_N = label_N > 0
-    n_positives, n_negatives = int(positive_N.sum()), int((~positive_N).sum())
+    n_positives = int((label_N > 0).sum())
+    n_negatives = len(label_N) - n_positives
     if min(n_positives, n_negatives) < 2:
         raise ValueError(
             f"expected two positives and two negatives or more, found {n_positives} and {n_negatives}: "
             "the variance of AUC is not known"
         )
-    positives, negatives = np.sort(logit_N[positive_N]), np.sort(logit_N[~positive_N])
+    return shares(logit_N, label_N)
+
+
+def shares(logit_N: Floats, label_N: Floats) -> Components:
+    """Each row's share of the other class, from one sort; both classes have a row."""
+    order_N = np.argsort(logit_N)
+    positive_N = label_N > 0
+    rising_N = positive_N[order_N]
+    start_G = run_starts(logit_N[order_N])
+    size_G = np.diff(start_G, append=len(logit_N))
+    positives_G = np.add.reduceat(rising_N.astype(np.float64), start_G)
+    negatives_G = size_G - positives_G
+    below_G = np.cumsum(negatives_G) - 0.5 * negatives_G
+    above_G = positives_G.sum() - np.cumsum(positives_G) + 0.5 * positives_G
+    share_G2 = np.stack([above_G / positives_G.sum(), below_G / negatives_G.sum()], axis=1)
     share_N = np.empty(len(logit_N))
-    share_N[positive_N] = _below(negatives, logit_N[positive_N])
-    share_N[~positive_N] = 1 - _below(positives, logit_N[~positive_N])
+    share_N[order_N] = share_G2[np.repeat(np.arange(len(start_G)), size_G), rising_N.astype(np.int64)]
     return Components(float(share_N[positive_N].mean()), share_N, positive_N)
 
 
@@ -61,18 +74,23 @@ def clustered_variance(
     Over clusters u, with sums X_u of (share - AUC) over its positives and Y_u over its negatives:
     U / (U - 1) times the sum of (X_u / P + Y_u / M) squared.
     """
-    one = components(logit_N, label_N)
-    share_N, auc = one.share_N, one.auc
-    if other_N is not None:
-        other = components(other_N, label_N)
-        share_N, auc = share_N - other.share_N, auc - other.auc
     _, user_N = np.unique(user_N, return_inverse=True)
-    n_positives = one.positive_N.sum()
-    size_N = np.where(one.positive_N, n_positives, len(label_N) - n_positives)
-    pull_U = np.bincount(user_N, (share_N - auc) / size_N)
-    if len(pull_U) < 2:
-        raise ValueError(f"expected rows of two users or more, found {len(pull_U)}")
-    return float(len(pull_U) / (len(pull_U) - 1) * (pull_U**2).sum())
+    n_users = int(user_N.max(initial=-1)) + 1
+    pull_U = pulls(components(logit_N, label_N), user_N, n_users)
+    if other_N is not None:
+        pull_U = pull_U - pulls(components(other_N, label_N), user_N, n_users)
+    if n_users < 2:
+        raise ValueError(f"expected rows of two users or more, found {n_users}")
+    return n_users / (n_users - 1) * float((pull_U**2).sum())
+
+
+def pulls(one: Components, user_N: NDArray[np.int64], n_users: int) -> Floats:
+    """X_u / P + Y_u / M of each user: what it adds to the AUC beyond the mean. Differences and means of AUCs on the
+    same users have those of their pulls."""
+    n_positives = int(one.positive_N.sum())
+    size_N = np.where(one.positive_N, n_positives, len(one.positive_N) - n_positives)
+    pull_U: Floats = np.bincount(user_N, (one.share_N - one.auc) / size_N, minlength=n_users).astype(np.float64)
+    return pull_U
 
 
 def standard_error(logit_N: Floats, label_N: Floats, user_N: NDArray[np.int64] | None = None) -> float:
@@ -97,9 +115,3 @@ def _note(cell: Cell, rows: Rows, scores: Scores) -> str:
     counts_N = rows.counts_NT[:, task]
     error = standard_error(scores.first_NT[counts_N, task], rows.label_NT[counts_N, task], rows.user_N[counts_N])
     return f"standard error of DeLong over users {error:.2g}"
-
-
-def _below(sorted_M: Floats, value_P: Floats) -> Floats:
-    """The share of the sorted values below each value, ties half."""
-    low, high = (np.searchsorted(sorted_M, value_P, side) for side in ("left", "right"))
-    return 0.5 * (low + high) / len(sorted_M)

@@ -67,7 +67,7 @@ def findings(
     if isinstance(model, HiNet):
         found += gate_findings(model, data, spec, seed, draws)
         found += against_truth(model, spec, contract)
-    return found + importance(model, data, observed(data, spec), spec, seed, draws)
+    return found + importance(model, data, observed(data, spec), spec, seed)
 
 
 def against_truth(model: HiNet, spec: FeatureSpec, contract: Contract) -> list[Finding]:

@@ -30,10 +30,21 @@ class Interval:
 
 def over_users(value_D: NDArray[np.float64], n_users: int, *, constant: bool = False) -> Interval:
     """The percentile interval of draws over so many users, or the reason why there is none."""
-    if n_users < MIN_USERS:
-        people = "1 user" if n_users == 1 else f"{n_users} users"
-        return Interval(None, None, f"no interval: {people}, expected {MIN_USERS} or more")
-    return percentile(value_D, constant=constant)
+    reason = too_few(n_users, "user", MIN_USERS)
+    return Interval(None, None, reason) if reason else percentile(value_D, constant=constant)
+
+
+def normal(value: float, standard_error: float) -> Interval:
+    """The interval of an estimate whose errors are about normal."""
+    half = NormalDist().inv_cdf((1 + LEVEL) / 2) * standard_error
+    return Interval(value - half, value + half)
+
+
+def too_few(n: int, one: str, expected: int) -> str | None:
+    """Why so many users, positives or the like give no interval; None where they do."""
+    if n >= expected:
+        return None
+    return f"no interval: {n} {one if n == 1 else one + 's'}, expected {expected} or more"
 
 
 def percentile(value_D: NDArray[np.float64], level: float = LEVEL, *, constant: bool = False) -> Interval:

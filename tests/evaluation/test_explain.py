@@ -48,9 +48,9 @@ def test_a_version_that_is_not_there_is_named_with_those_that_are(tmp_path):
         explain(tiny_contract(), None, tmp_path, "x")
 
 
-def finding(part, scenario_id, name, metric, value, task="", low=None, high=None) -> Finding:
+def finding(part, scenario_id, name, metric, value, task="", low=None, high=None, n=22_220) -> Finding:
     return Finding(
-        part=part, scenario_id=scenario_id, task=task, name=name, metric=metric, value=value, low=low, high=high
+        part=part, scenario_id=scenario_id, task=task, name=name, metric=metric, value=value, low=low, high=high, n=n
     )
 
 
@@ -72,6 +72,7 @@ def test_the_most_important_fields_come_first_and_only_so_many(capsys):
         [finding("importance", "macro", k, "auc_drop", v, "click", v - 0.01, v + 0.01) for k, v in drops.items()], 2
     )
     out = capsys.readouterr().out
+    assert "mean over scenarios, 22,220 rows in all:" in out.splitlines()[0]
     assert out.index("0.300 (0.290 to 0.310)") < out.index("0.200 (0.190 to 0.210)")
     assert "price" not in out
 

@@ -8,8 +8,11 @@ from torch import nn
 
 from hinet_core.contract import load_contract
 from hinet_core.dataset import Dataset, FeatureSpec, FieldSpec
+from hinet_core.evaluation.cells import judge
+from hinet_core.evaluation.comparison import paired_deltas
 from hinet_core.evaluation.explain import findings
-from hinet_core.evaluation.importance import importance, order_inside, shuffles
+from hinet_core.evaluation.importance import importance, order_inside, scored, scored_again, shuffles
+from hinet_core.evaluation.rows import Scores
 from hinet_core.evaluation.scoring import observed
 
 SPEC = FeatureSpec(
@@ -59,7 +62,7 @@ def planted() -> Dataset:
 @pytest.fixture(scope="module")
 def found():
     data = planted()
-    rows = importance(Known(), data, observed(data, SPEC), SPEC, seed=1, draws=100)
+    rows = importance(Known(), data, observed(data, SPEC), SPEC, seed=1)
     return {(one.name, one.scenario_id): one for one in rows}
 
 
@@ -92,6 +95,55 @@ def test_a_drop_is_the_auc_before_minus_the_auc_after(found):
             return roc_auc_score(labels, Known()(rows.at_first_slot().batch(slice(None)))[inside, 0])
 
     assert found["price", "b"].value == pytest.approx(auc(data) - auc(shuffled))
+
+
+def test_the_interval_is_that_of_the_bootstrap_over_users(found):
+    """400 draws give a width to 4 %, and its ends are those of a distribution that is not quite normal."""
+    data = planted()
+    rows = observed(data, SPEC)
+    (shuffled,) = (changed for name, changed in shuffles(data, SPEC, seed=1) if name == "price")
+    before, after = (scored(Known(), one.at_first_slot()) for one in (data, shuffled))
+    scores = [Scores(model="", first_NT=one, logged_NT=one) for one in (before, after)]
+    for delta in paired_deltas(*judge(rows, scores, (0,), 400, ["auc"])):
+        one = found["price", delta.cell.scenario_id or delta.cell.scope]
+        assert (one.value, one.n) == (pytest.approx(delta.value, abs=1e-12), delta.cell.n)
+        assert one.high - one.low == pytest.approx(delta.interval.high - delta.interval.low, rel=0.15)
+        assert (one.high + one.low) / 2 == pytest.approx(one.value, abs=1e-12)
+
+
+def test_rows_that_a_shuffle_leaves_alone_are_not_predicted_again():
+    seen = []
+
+    class Counted(Known):
+        def forward(self, batch):
+            seen.append(len(batch))
+            return super().forward(batch)
+
+    data = planted()
+    for name, changed in shuffles(data, SPEC, seed=1):
+        before, seen[:] = scored(Known(), data.at_first_slot()), []
+        after = scored_again(Counted(), data.at_first_slot(), changed.at_first_slot(), before)
+        assert np.array_equal(after, scored(Known(), changed.at_first_slot()))
+        moved = {"city": 0.2, "price": 1.0, "noise": 1.0, "tags": 0.95}[name]
+        assert sum(seen) <= moved * N
+
+
+def test_few_labels_and_users_give_a_reason_in_place_of_an_interval():
+    """Scenario a has no positive, scenario b four; with all labels back, three users are too few."""
+    data = planted()
+    labels_NT, a_N = data.labels_NT.clone(), data.scenario_N == 0
+    data.labels_NT = torch.zeros(N, 1)
+    data.labels_NT[torch.where(~a_N)[0][:4]] = 1
+    few = {one.scenario_id: one for one in importance(Known(), data, observed(data, SPEC), SPEC, 1)
+           if one.name == "price"}  # fmt: skip
+    assert few["a"].value is None and few["a"].reason == "one class only: no positive among 400 labels"
+    for place in ("b", "pooled", "macro"):
+        assert few[place].value is not None and few[place].low is None
+        assert few[place].reason == "no interval: 4 positives, expected 5 or more"
+    assert few["macro"].value == few["b"].value and few["macro"].n == 200
+    data.labels_NT, data.user_N = labels_NT, torch.arange(N) // 3 % 3
+    for one in importance(Known(), data, observed(data, SPEC), SPEC, 1):
+        assert one.low is None and one.reason == "no interval: 3 users, expected 10 or more"
 
 
 def test_what_stays_out_of_x_is_not_shuffled(found):
