@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hinet_core.evaluation.comparison import Comparison, Estimate
 from hinet_core.experiments.attention import attention_part
+from hinet_core.experiments.ceilings import KNOWN
 from hinet_core.experiments.experiment import EXPERIMENTS
 from hinet_core.experiments.grid import Trained
 from hinet_core.experiments.run import DRAWS, Outcome
@@ -42,9 +43,10 @@ def section(outcome: Outcome, today: date) -> str:
     for split, title in (("judged", "Judged days"), ("valid", "Validation day")):
         for task in one.contract.tasks:
             cells = [cell for cell in outcome.cells[split] if cell.task == task.name]
+            cells += [cell for cell in outcome.ceilings[split] if cell.task == task.name]
             parts += [f"### {title}: {task.title or task.name}", metric_table(cells)]
         parts += [f"### {title}: AUC minus that of {one.baseline}", difference_table(outcome.differences[split])]
-    parts.append(attention_part(one.contract, outcome.trained))
+    parts += [share_part(outcome), attention_part(one.contract, outcome.trained)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -84,6 +86,32 @@ def metric_table(cells: Sequence[Estimate]) -> str:
             *(written(mine.get(("scenario", one, "auc"))) for one in scenarios),
         ])  # fmt: skip
     return table(["model", "AUC, pooled", "AUC, macro", "logloss", *(f"AUC, {one}" for one in scenarios)], rows)
+
+
+def share_part(outcome: Outcome) -> str:
+    """How much of what the judged rows' features can tell each model has learned; nothing where that is not known."""
+    rows = share_table(outcome.cells["judged"], outcome.ceilings["judged"])
+    said = (
+        "### Judged days: share of what can be told apart\n\n"
+        f"(AUC - 0.5) / (AUC of the {KNOWN} - 0.5). The best knows the world and sees a row's features, but neither "
+        "what users did before nor that the policy chose the row, which tell models a little more. Intervals are the "
+        "models' own."
+    )
+    return f"{said}\n\n{rows}" if rows else ""
+
+
+def share_table(cells: Iterable[Estimate], tops: Iterable[Estimate]) -> str:
+    best = {(one.scope, one.task): one.value for one in tops if one.model == KNOWN and one.metric == "auc"}
+    rows = []
+    for one in cells:
+        top = best.get((one.scope, one.task))
+        if one.metric == "auc" and one.scope in ("pooled", "macro") and top and one.value is not None:
+            value, low, high = (
+                None if auc is None else (auc - 0.5) / (top - 0.5) for auc in (one.value, one.low, one.high)
+            )
+            bounds = "-" if low is None or high is None else f"{low:.1%} to {high:.1%}"
+            rows.append([one.model, one.task, one.scope, f"{value:.1%}", bounds])
+    return table(["model", "task", "over", "share", "95 %"], rows) if rows else ""
 
 
 def written(cell: Estimate | None, whole: bool = False) -> str:

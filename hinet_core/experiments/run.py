@@ -11,6 +11,7 @@ from hinet_core.evaluation.cells import Rows, Scores
 from hinet_core.evaluation.comparison import Comparison, Estimate, compare_judged, estimates, judge_seeds
 from hinet_core.evaluation.run import judged_days, newest_judged_as_of, require_settled, settled_on
 from hinet_core.evaluation.scoring import Scorer
+from hinet_core.experiments.ceilings import ceilings
 from hinet_core.experiments.experiment import Experiment, Settings
 from hinet_core.experiments.grid import Trained, train_all
 from hinet_core.experiments.log_days import committed
@@ -35,6 +36,7 @@ class Outcome:
     days: Mapping[str, tuple[date, ...]]
     cells: Mapping[str, list[Estimate]]
     differences: Mapping[str, list[Comparison]]
+    ceilings: Mapping[str, list[Estimate]]  # of a simulated log: what can be reached at all
 
 
 def run(
@@ -59,26 +61,29 @@ def run(
     valid_day = date.fromisoformat(trained[0].run["valid_day"])
     days = {"valid": (valid_day,), "judged": tuple(judged_days(contract, as_of))}
     known_on = {"valid": as_of, "judged": settled_on(contract, as_of)}
-    cells, differences, n_rows = {}, {}, {"train": int(trained[0].run["n_train"])}
+    cells, differences, tops, n_rows = {}, {}, {}, {"train": int(trained[0].run["n_train"])}
     for number, split in enumerate(days):
-        rows, scores = scored(experiment, lake, trained, days[split], known_on[split])
-        judged = judge_seeds(rows, scores, METRICS, (as_of.toordinal(), number), DRAWS)
+        rows, scores, best = scored(experiment, lake, trained, days[split], known_on[split])
+        draws_from = (as_of.toordinal(), number)
+        judged = judge_seeds(rows, scores, METRICS, draws_from, DRAWS)
         cells[split], n_rows[split] = estimates(judged), len(rows)
         differences[split] = compare_judged(judged, experiment.baseline, ("pooled", "macro", "scenario"))
-    return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences)
+        tops[split] = estimates(judge_seeds(rows, best, METRICS, draws_from, DRAWS)) if best else []
+    return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences, tops)
 
 
 def scored(
     experiment: Experiment, lake: Lake, trained: Sequence[Trained], days: Sequence[date], known_on: date
-) -> tuple[Rows, dict[str, list[Scores]]]:
-    """The rows of the days and, by row of the table, each seed's scores of them."""
+) -> tuple[Rows, dict[str, list[Scores]], dict[str, list[Scores]]]:
+    """The rows of the days; by row of the table, each seed's scores of them; what nothing can exceed, where known."""
     found: dict[str, list[Scores]] = {}
     con = connect()
     try:
+        examples: Any = lake.scan(con, "examples", days)
         for one in track(trained, f"{experiment.name}: scoring"):
-            examples: Any = lake.scan(con, "examples", days)
             rows, scores, _ = Scorer(one.entry.name, one.folder, experiment.contract).score(con, examples, known_on)
             found.setdefault(one.entry.name, []).append(scores)
+        best = ceilings(experiment.contract, examples, days, rows)
     finally:
         con.close()
-    return rows, found
+    return rows, found, {name: [scores] for name, scores in best.items()}

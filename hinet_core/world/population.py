@@ -10,6 +10,9 @@ from hinet_core.world.config import WorldConfig
 Floats = NDArray[np.float32]
 
 ACTIVITY_BUCKETS = 5
+# Standard deviations over users of the price ideal y and of the propensities: r^order = ORDER_OF_CLICK r^click + an own
+# part. What is seen of y and r^click has noise in proportion to them.
+PRICE_IDEAL_SD, CLICK_SD, ORDER_OF_CLICK, ORDER_SD = 0.8, 0.4, 0.375, 0.5
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,15 @@ def draw_users(config: WorldConfig) -> Users:
     rng = np.random.default_rng([config.seed, 201])
     n_users, noise = config.users, config.observation_noise
     taste = rng.standard_normal((n_users, config.dimensions))
-    price_ideal = 0.8 * rng.standard_normal(n_users)
-    click = 0.4 * rng.standard_normal(n_users)
-    order = 0.375 * click + 0.5 * rng.standard_normal(n_users)
+    price_ideal = PRICE_IDEAL_SD * rng.standard_normal(n_users)
+    click = CLICK_SD * rng.standard_normal(n_users)
+    order = ORDER_OF_CLICK * click + ORDER_SD * rng.standard_normal(n_users)
     place = rng.random((n_users, 2))
     activity = rng.gamma(0.8, 1 / 0.8, n_users) + 1e-6
     activity /= activity.sum()
     seen_taste = taste + noise * rng.standard_normal(taste.shape)
-    seen_price_ideal = price_ideal + 0.8 * noise * rng.standard_normal(n_users)
-    seen_propensity = click + 0.4 * noise * rng.standard_normal(n_users)
+    seen_price_ideal = price_ideal + PRICE_IDEAL_SD * noise * rng.standard_normal(n_users)
+    seen_propensity = click + CLICK_SD * noise * rng.standard_normal(n_users)
     rank = np.argsort(np.argsort(activity, kind="stable"), kind="stable")
     return Users(
         taste.astype(np.float32),

@@ -154,14 +154,14 @@ class World:
         far = np.log1p(5 * self.distance(user[:, None], item))[..., None]
         misprice = np.abs(self.items.price_I[item] - self.users.price_ideal_U[user, None])[..., None]
         quality = self.items.quality_I[item][..., None]
-        effects = self._effects_SKE[scenario][:, None]
+        effects = self.effects_SKE[scenario][:, None]
         logits = liking + effects[..., 0] * quality - effects[..., 1] * far - effects[..., 2] * misprice
         logits += self.users.propensity_UK[user][:, None]
         logits[..., ORDER] += np.float32(self.config.weekend_order) * requests.weekend_R[:, None]
         return logits
 
     @property
-    def _effects_SKE(self) -> NDArray[np.float32]:  # noqa: N802
+    def effects_SKE(self) -> NDArray[np.float32]:  # noqa: N802
         """(S, K, 3) effects of quality, distance and price."""
         rows = [(one.quality, one.distance, one.price) for one in self.config.scenarios.values()]
         return np.array(rows, dtype=np.float32).transpose(0, 2, 1)
