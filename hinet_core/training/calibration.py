@@ -136,17 +136,32 @@ def isotonic(logit_N: Floats, label_N: Floats) -> Curve:
     """Centred isotonic regression (Oron and Flournoy 2017): straight between the centres of the blocks, in logits.
 
     Plain isotonic regression is flat inside a block and would tie its rows; the centred one rises everywhere. A block's
-    centre is the mean of the model's probabilities in it, so that a model which is right already stays as it is.
-    Outside the first and the last centre the logit moves by a constant.
+    centre is the mean of the model's probabilities in it, so that a model which is right already stays as it is. From
+    an outer block's centre to its last row the slope is that of its own rows: where scores say little a block is wide,
+    and its rows must not be taken at their word. One block alone is a line.
     """
     start_K, order_N = blocks(logit_N, label_N)
+    if len(start_K) == 1:
+        return line(logit_N, label_N)
     size_K = np.diff(start_K, append=len(label_N))
-    chance_K = np.add.reduceat(label_N[order_N], start_K) / size_K
-    ordered_N = logit_N[order_N]
+    ordered_N, label_N = logit_N[order_N], label_N[order_N]
+    chance_K = np.add.reduceat(label_N, start_K) / size_K
     centre_K = logit(np.add.reduceat(expit(ordered_N), start_K) / size_K)
     # Beyond 37 a probability is rounded to 1, and its logit is infinite.
     centre_K = np.clip(centre_K, ordered_N[start_K], ordered_N[start_K + size_K - 1])
-    return Curve(centre_K, logit(chance_K) - centre_K)
+    offset_K = logit(chance_K) - centre_K
+    low = end_knot(ordered_N[: start_K[1]], label_N[: start_K[1]], ordered_N[0], centre_K[0], offset_K[0])
+    high = end_knot(ordered_N[start_K[-1] :], label_N[start_K[-1] :], ordered_N[-1], centre_K[-1], offset_K[-1])
+    knot_K, offset_K = (np.concatenate(parts) for parts in zip(low, (centre_K, offset_K), high, strict=True))
+    return Curve(knot_K, offset_K)
+
+
+def end_knot(logit_N: Floats, label_N: Floats, end: float, centre: float, offset: float) -> tuple[Floats, Floats]:
+    """The knot at the last row of an outer block, and its offset; none where all rows are at the centre."""
+    if end == centre:
+        return np.zeros(0), np.zeros(0)
+    slope = line(logit_N, label_N).scale
+    return np.array([end]), np.array([offset + (slope - 1) * (end - centre)])
 
 
 def blocks(logit_N: Floats, label_N: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -162,7 +177,7 @@ def blocks(logit_N: Floats, label_N: Floats) -> tuple[NDArray[np.int64], NDArray
     start_K = np.flatnonzero(np.diff(fitted_N, prepend=-1.0) > DISTINCT)
     size_K = np.diff(start_K, append=len(label_N))
     both_2K = np.add.reduceat(np.stack([label_N, 1 - label_N]), start_K, axis=1)
-    enough = np.maximum(FEWEST_IN_BLOCK, both_2K.sum(axis=1).min() / (KNOTS - 1))
+    enough = np.maximum(FEWEST_IN_BLOCK, both_2K.sum(axis=1).min() / (KNOTS - 3))
     kept, open_2 = [0], np.zeros(2)
     for k in range(len(size_K) - 1):
         open_2 += both_2K[:, k]
@@ -175,19 +190,22 @@ def blocks(logit_N: Floats, label_N: Floats) -> tuple[NDArray[np.int64], NDArray
 
 
 def platt(logit_N: Floats, label_N: Floats) -> Curve | None:
-    """The line a z + b that minimises the log loss of sigmoid(a z + b); None when the labels are too few.
+    """`line`, or None when the labels are too few."""
+    positives = label_N.sum()
+    return None if min(positives, len(label_N) - positives) < FEWEST else line(logit_N, label_N)
+
+
+def line(logit_N: Floats, label_N: Floats) -> Curve:
+    """The line a z + b that minimises the log loss of sigmoid(a z + b).
 
     a is at least `LEAST_SCALE`: scores that rank a cell no better than chance keep their order and get its level.
     """
-    positives = label_N.sum()
-    if min(positives, len(label_N) - positives) < FEWEST:
-        return None
     scale, shift = best_line(logit_N, label_N) if np.ptp(logit_N) > 0 else (1.0, None)
     if scale < LEAST_SCALE:
         scale, shift = LEAST_SCALE, None
     if shift is None:
         reach = 40 + np.abs(scale * logit_N).max()
-        shift = float(brentq(lambda b: expit(scale * logit_N + b).sum() - positives, -reach, reach))
+        shift = float(brentq(lambda b: expit(scale * logit_N + b).sum() - label_N.sum(), -reach, reach))
     return Curve(np.zeros(1), np.full(1, shift), scale)
 
 

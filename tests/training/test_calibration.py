@@ -119,10 +119,11 @@ def test_joined_blocks_hold_the_mean_of_the_isotonic_regression_and_enough_of_bo
     logit_N, label_N = logits_NT[inside_N, 0].astype(float), labels_NT[inside_N, 0].astype(float)
     start_K, order_N = blocks(logit_N, label_N)
     curve = isotonic(logit_N, label_N)
-    assert 15 < len(curve.knot_K) == len(start_K) < KNOTS
+    assert 15 < len(curve.knot_K) - 2 == len(start_K) < KNOTS - 2
+    assert (curve.knot_K[0], curve.knot_K[-1]) == (logit_N.min(), logit_N.max())
     theirs_N = IsotonicRegression().fit_transform(logit_N, label_N)[order_N]
     assert len(np.unique(theirs_N)) > len(start_K)
-    chance_K = expit(curve.knot_K + curve.offset_K)
+    chance_K = expit(curve.knot_K + curve.offset_K)[1:-1]
     for rows, chance in zip(np.split(np.arange(len(order_N)), start_K[1:]), chance_K, strict=True):
         assert theirs_N[rows].mean() == pytest.approx(chance, rel=1e-9)
         positives = label_N[order_N[rows]].sum()
@@ -139,7 +140,7 @@ def test_few_rows_in_a_block_never_give_an_infinite_logit():
     assert np.isfinite(curve.offset_K).all()
     chance_K = expit(curve.knot_K + curve.offset_K)
     assert (np.diff(chance_K) > 0).all() and (np.diff(curve.knot_K) > 0).all()
-    assert chance_K[0] > FEWEST_IN_BLOCK / 20_000 and chance_K[-1] < 1
+    assert chance_K[1] > FEWEST_IN_BLOCK / 20_000 and chance_K[-1] < 1
     huge = isotonic(np.array([-900.0, 50.0, 900.0]).repeat(500), np.tile([0.0, 1.0, 1.0, 0, 1], 300))
     assert np.isfinite(huge.knot_K).all() and np.isfinite(huge.offset_K).all()
 
@@ -207,8 +208,25 @@ def test_reversed_or_constant_scores_are_moved_to_the_right_level_and_keep_their
     for logit_N in (rng.normal(size=8000), np.zeros(8000)):
         label_N = (rng.random(8000) < expit(-logit_N - 1)).astype(float)
         curve = isotonic(logit_N, label_N)
-        assert len(curve.knot_K) == 1
-        assert expit(curve.knot_K + curve.offset_K) == pytest.approx(label_N.mean())
+        assert len(curve.knot_K) == 1 and curve.scale >= LEAST_SCALE
+        assert expit(curve.scale * logit_N + curve.offset_K).mean() == pytest.approx(label_N.mean())
+
+
+@pytest.mark.parametrize("told", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize(("n", "excess"), [(15_000, 15e-4), (100_000, 5e-4)])
+def test_scores_that_say_little_are_not_taken_at_their_word(told, n, excess):
+    """Logits that rise twice as fast as, or quite without, the truth: level and log loss on rows of the same kind."""
+    rng = np.random.default_rng(6)
+    taste_N = rng.normal(size=2 * n)
+    true_N, logit_N = told * taste_N - 2.6, (2 * taste_N - 2.6)[:, None]
+    label_N1 = (rng.random((2 * n, 1)) < expit(true_N)[:, None]).astype(float)
+    layer, cells = calibrated(np.zeros(n, np.int64), logit_N[:n], label_N1[:n])
+    assert [cell.method for cell in cells] == ["isotonic"]
+    mine_N = through(layer, logit_N[n:, 0])
+    assert expit(mine_N).mean() == pytest.approx(expit(true_N[n:]).mean(), rel=0.05)
+    loss_of = lambda z_N: np.mean(np.logaddexp(0, z_N) - expit(true_N[n:]) * z_N)  # noqa: E731
+    assert loss_of(mine_N) - loss_of(true_N[n:]) < excess
+    assert (np.diff(mine_N[np.argsort(logit_N[n:, 0])]) > 0).all()
 
 
 def test_every_place_between_the_knots_is_found():
