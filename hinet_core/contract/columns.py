@@ -114,6 +114,7 @@ class Column(Part):
     separator: str = ","
     counted_by: str | None = None
     through: str | None = None
+    also_in: str | None = None
     nullable: bool = False
     min: float | None = None
     max: float | None = None
@@ -204,6 +205,8 @@ class Column(Part):
             raise ValueError(f"counted_by: found {self.counted_by!r}, allowed: with a whole type, found {self.type!r}")
         if self.through is not None and self.counted_by is None:
             raise ValueError(f"through: found {self.through!r}, allowed: with counted_by")
+        if self.also_in is not None and self.counted_by is None:
+            raise ValueError(f"also_in: found {self.also_in!r}, allowed: with counted_by")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands: found {self.thousands!r}, allowed: another mark than that of decimals")
         wrong = [one for one in self.strip if one in f"0123456789+-{self.decimal}"]

@@ -23,12 +23,14 @@ Bound = Annotated[float, Field(allow_inf_nan=False)]
 class MadeNumber(Part):
     """(of + prior * base) / (per + prior), where a list stands for its length; without `per`, `of` itself.
 
-    With `equal_to`, `of` is a list and stands for how many of its items are the row's value of that column.
+    With `equal_to`, `of` is a list and stands for how many of its items are the row's value of that column; with
+    `also_in`, for how many stand in that other list, too.
     """
 
     name: Name
     of: str
     equal_to: str | None = None
+    also_in: str | None = None
     per: str | None = None
     prior: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     base: float = Field(default=0.0, allow_inf_nan=False)
@@ -40,6 +42,8 @@ class MadeNumber(Part):
                 raise ValueError(f"{key}: found {getattr(self, key):g}, allowed: none without per")
         if self.base and not self.prior:
             raise ValueError(f"base: found {self.base:g}, allowed: with a prior, which says what it weighs")
+        if self.equal_to and self.also_in:
+            raise ValueError(f"also_in: found {self.also_in!r} beside equal_to, allowed: one of them")
         return self
 
 
@@ -106,9 +110,10 @@ def field_references(contract: "Contract") -> list[tuple[str, str, set[str]]]:
     uses = []
     for one in contract.features.numbers:
         where = f"features.numbers.{one.name}"
-        uses.append((f"{where}.of", one.of, lists if one.equal_to else given))
+        uses.append((f"{where}.of", one.of, lists if one.equal_to or one.also_in else given))
         uses += [(f"{where}.per", one.per, given)] if one.per else []
         uses += [(f"{where}.equal_to", one.equal_to, single)] if one.equal_to else []
+        uses += [(f"{where}.also_in", one.also_in, lists)] if one.also_in else []
     uses += [(f"features.buckets.{one.name}.of", one.of, numbers) for one in contract.features.buckets]
     return uses + [
         (f"features.crosses.{one.name}.columns", name, ids) for one in contract.features.crosses for name in one.columns

@@ -19,6 +19,9 @@ def wrong_count(contract: "Contract", column: "Column") -> list[str]:
         return [f"{where}.counted_by: found {key.name!r} in source {source.name!r}, allowed: in a side table"]
     if key in contract.late_columns or key.role in ("outcome", "known_at") or key.reads_list:
         return [f"{where}.counted_by: found {key.name!r}, allowed: a column of single values known before the exposure"]
+    other = by_name.get(column.also_in or "")
+    if other is not None and (contract.source_of(other) != source or not other.reads_list):
+        return [f"{where}.also_in: found {other.name!r}, allowed: a list, or a count, of source {source.name!r}"]
     if column.through is None:
         return []
     told = contract.source_of(key)

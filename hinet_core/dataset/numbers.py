@@ -32,7 +32,8 @@ class Number:
 
 @dataclass(frozen=True)
 class Made:
-    """(of + prior * base) / (per + prior) as a column; a list is its length, or how often it holds `equal_to`."""
+    """(of + prior * base) / (per + prior) as a column; a list is its length, or how often it holds `equal_to`, or how
+    many of its items stand in the list `also_in`."""
 
     name: str
     of: str
@@ -42,10 +43,11 @@ class Made:
     per_list: bool = False
     prior: float = 0.0
     base: float = 0.0
+    also_in: str = ""
 
     @property
     def columns(self) -> list[str]:
-        return [one for one in (self.of, self.per, self.equal_to) if one]
+        return [one for one in (self.of, self.per, self.equal_to, self.also_in) if one]
 
     def sql(self) -> str:
         """The value as DOUBLE; missing where a part of it is, and where it would be divided by 0."""
@@ -56,6 +58,11 @@ class Made:
             # No column of a contract can be called `nth`.
             same = f"len(list_filter({items}, lambda nth: CAST(nth AS VARCHAR) = CAST({value} AS VARCHAR)))"
             of = f"CASE WHEN {value} IS NOT NULL THEN CAST({same} AS DOUBLE) END"
+        if self.also_in:
+            items, others = (f"CAST({quote_identifier(one)} AS VARCHAR[])" for one in (self.of, self.also_in))
+            # Of a missing list, either one, nothing is known.
+            of = f"CAST(len(list_filter({items}, lambda nth: list_contains({others}, nth))) AS DOUBLE)"
+            of = f"CASE WHEN {quote_identifier(self.also_in)} IS NOT NULL THEN {of} END"
         if not self.per:
             return of
         part = f"({of} + {self.prior * self.base!r})"

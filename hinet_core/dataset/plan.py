@@ -164,7 +164,8 @@ def list_field(one: Column | Computed) -> ListField:
 def made_number(contract: Contract, one: MadeNumber) -> Made:
     lists = {each.name for each in declared(contract) if each.encode == "list"}
     return Made(
-        one.name, one.of, one.of in lists, one.equal_to or "", one.per or "", one.per in lists, one.prior, one.base
+        one.name, one.of, one.of in lists, one.equal_to or "", one.per or "", one.per in lists, one.prior, one.base,
+        one.also_in or "",
     )
 
 

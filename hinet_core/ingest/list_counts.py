@@ -2,6 +2,7 @@
 
 `counted_by = "item"` counts the items of the file's lists and gives a row the count of its item. With `through`, the
 items are values of that column, and each counts for what its side table says of it: videos of histories, by author.
+With `also_in`, only items that the same record has in that other list count: videos that were watched and also liked.
 """
 
 import duckdb
@@ -21,8 +22,7 @@ def _counts(contract: Contract, group: list[Column]) -> str:
     """`matched_key` and how many items of each column's lists are of it, or of what leads to it."""
     one, by_name, source = group[0], {one.name: one for one in contract.columns}, contract.source_of(group[0])
     parts = (
-        f"SELECT unnest({quote_identifier(column.name)}) AS item, {place} AS place "
-        f"FROM {side_table(source)} WHERE {_used(source)}"
+        f"SELECT unnest({_items(column)}) AS item, {place} AS place FROM {side_table(source)} WHERE {_used(source)}"
         for place, column in enumerate(group)
     )
     counted = f"SELECT item, place, count(*) AS n FROM ({' UNION ALL '.join(parts)}) GROUP BY item, place"
@@ -39,6 +39,15 @@ def _counts(contract: Contract, group: list[Column]) -> str:
         for place, column in enumerate(group)
     )
     return f"SELECT matched_key, {sums} FROM ({keyed}) WHERE matched_key IS NOT NULL GROUP BY matched_key"
+
+
+def _items(column: Column) -> str:
+    """The items of a record that count, as texts."""
+    items = quote_identifier(column.name)
+    if column.also_in is None:
+        return items
+    others = f"CAST({quote_identifier(column.also_in)} AS VARCHAR[])"
+    return f"list_filter({items}, lambda nth: list_contains({others}, nth))"
 
 
 def _used(source: Source) -> str:

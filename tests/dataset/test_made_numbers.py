@@ -39,6 +39,10 @@ ROWS: list[dict[str, Any]] = [
         (Made("n", "liked", True, per="watched", per_list=True, prior=4.0, base=0.5), [3 / 8, None, None, 2 / 5]),
         (Made("n", "watched", True, per="price"), [2, None, None, None]),
         (Made("n", "watched", True, equal_to="shop", per="watched", per_list=True), [0.5, None, None, 0]),
+        (Made("n", "watched", True, also_in="liked"), [2, None, None, 0]),
+        (Made("n", "liked", True, also_in="watched"), [1, None, None, 0]),
+        (Made("n", "watched", True, also_in="liked", per="watched", per_list=True, prior=4.0, base=0.5),
+         [4 / 8, None, None, 2 / 5]),
     ],
 )
 def test_lengths_counts_and_ratios_are_those_worked_by_hand(
@@ -94,6 +98,10 @@ def lists_of(spec: FeatureSpec) -> dict[str, int]:
         ({"numbers": [{"name": "n", "of": "city"}]}, "features.numbers.n.of: found 'city', allowed: .*price"),
         ({"numbers": [{"name": "n", "of": "price", "equal_to": "shop"}]}, "features.numbers.n.of: found 'price'"),
         ({"numbers": [{"name": "n", "of": "price", "per": "city"}]}, "features.numbers.n.per: found 'city'"),
+        ({"numbers": [{"name": "n", "of": "price", "also_in": "tags"}]}, "features.numbers.n.of: found 'price'"),
+        ({"numbers": [{"name": "n", "of": "tags", "also_in": "price"}]}, "features.numbers.n.also_in: found 'price'"),
+        ({"numbers": [{"name": "n", "of": "tags", "also_in": "tags", "equal_to": "city"}]},
+         "also_in: found 'tags' beside equal_to"),
         ({"numbers": [{"name": "n", "of": "price", "prior": 2}]}, "prior: found 2, allowed: none without per"),
         ({"numbers": [{"name": "n", "of": "price", "per": "price", "base": 2}]},
          "base: found 2, allowed: with a prior"),

@@ -28,14 +28,19 @@ def test_lists_and_counts_are_those_of_the_history_table(paths, con, kuairand_da
               for row in pq.read_table(kuairand_data / "video_features_basic_pure.parquet").to_pylist()}  # fmt: skip
     of_user = {row["user_id"]: row for row in histories}
     names = [f"{who}_{kind}" for kind in LISTS for who in ("video", "author")]
+    names += ["video_watched_long", "author_watched_long"]
     columns = ["user_id", "video_id", "history_length", *(f"history_{kind}" for kind in LISTS), *names]
     early = lake.scan(con, "impressions", days[:1]).project(", ".join(columns[2:])).fetchall()
     assert len(early) == 141  # before the table was made: nothing of it
     assert all(value is None for row in early for value in row)
 
     expected = {}
-    for kind, name in LISTS.items():
-        items = Counter(item for row in histories for item in row[name])
+    counted = {kind: [item for row in histories for item in row[name]] for kind, name in LISTS.items()}
+    counted["watched_long"] = [
+        item for row in histories for item in row["watch_seq"] if item in set(row["long_watch_seq"])
+    ]
+    for kind, listed in counted.items():
+        items = Counter(listed)
         expected[f"video_{kind}"] = items
         expected[f"author_{kind}"] = Counter()
         for item, n in items.items():
@@ -47,6 +52,7 @@ def test_lists_and_counts_are_those_of_the_history_table(paths, con, kuairand_da
         assert row["history_length"] == (history and history["history_len"])
         for kind, name in LISTS.items():
             assert row[f"history_{kind}"] == (history and history[name])
+        for kind in counted:
             assert row[f"video_{kind}"] == expected[f"video_{kind}"][row["video_id"]]
             maker = author.get(row["video_id"])
             assert row[f"author_{kind}"] == (None if maker is None else expected[f"author_{kind}"][maker])

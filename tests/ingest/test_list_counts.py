@@ -32,6 +32,7 @@ LOG = {
         COUNTED | {"name": "times_seen", "from": "seen", "separator": " "},
         COUNTED | {"name": "times_bought", "from": "bought", "separator": " "},
         COUNTED | {"name": "maker_seen", "from": "seen", "separator": " ", "counted_by": "maker", "through": "item"},
+        COUNTED | {"name": "bought_and_seen", "from": "bought", "separator": " ", "also_in": "times_seen"},
     ],
     "scenarios": [{"id": "home"}],
     "tasks": [{"name": "click", "label": "clicked"}],
@@ -60,20 +61,22 @@ def test_rows_get_the_counts_that_plain_python_finds(paths, con, seed):
 
     lake, landed = Lake(paths.lake), index(contract := parse_contract(LOG), paths)
     list(ingest_days(contract, lake, landed, landed.days))
-    columns = "seen, times_seen, times_bought, maker_seen"
+    columns = "seen, times_seen, times_bought, maker_seen, bought_and_seen"
     got = lake.scan(con, "impressions").order("record_number").project(columns).fetchall()
 
     seen = Counter(item for items, _ in histories.values() for item in items)
     bought = Counter(item for _, items in histories.values() for item in items)
+    both = Counter(item for items, others in histories.values() for item in others if item in items)
     of_maker = Counter(makers.get(item) for items, _ in histories.values() for item in items)
 
     def expected(user, item, day):
         if day == 1:  # before the table was made
-            return None, None, None, None
+            return None, None, None, None, None
         # One item that is no whole number spoils a list of them, but is counted nowhere.
         own = histories.get(user, (["odd"], []))[0]
         maker = makers.get(item)
-        return (None if "odd" in own else own or None, seen[item], bought[item], of_maker[maker] if maker else None)
+        counts = seen[item], bought[item], of_maker[maker] if maker else None, both[item]
+        return (None if "odd" in own else own or None, *counts)
 
     assert got == [expected(*row) for row in rows]
 
@@ -91,6 +94,10 @@ def test_rows_get_the_counts_that_plain_python_finds(paths, con, seed):
         (("columns", 9), {"through": "user"},
          "columns.maker_seen.through: found 'user', allowed: the only column by which the side table of 'maker' is"),
         (("columns", 5), {"through": "item"}, "through: found 'item', allowed: with counted_by"),
+        (("columns", 5), {"also_in": "seen"}, "also_in: found 'seen', allowed: with counted_by"),
+        (("columns", 10), {"also_in": "maker"},
+         "columns.bought_and_seen.also_in: found 'maker', allowed: a list, or a count, of source 'histories'"),
+        (("columns", 10), {"also_in": "shop"}, "columns.bought_and_seen.also_in: found 'shop', allowed: "),
         (("sources", 0), {"as_of": "2026-03-02"},
          "as_of: found 2026-03-02, allowed: only with kind = 'side', found 'log'"),
     ],
