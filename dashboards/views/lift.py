@@ -172,7 +172,7 @@ def show_table(frame: pd.DataFrame, kind: str, as_of: str) -> None:
         table,
         f"lift-table-{kind}-{as_of}",
         "lift of expected orders per scenario with intervals and reference policies",
-        {column: "%+.2f" for column in table.columns if column.endswith(", %")} | {"p_raw": "%.4f", "p_bh": "%.4f"},
+        {column: "%+.2f" for column in table.columns if column.endswith(", %")} | {"p_raw": "%.2g", "p_bh": "%.2g"},
     )
 
 
