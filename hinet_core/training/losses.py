@@ -52,8 +52,8 @@ class BatchLoss(nn.Module):
         """-> (B, T), of the whole batch; parts of it may then go through `forward` with theirs, one by one."""
         one_row = len(self.weight_ST) == 1  # one scenario, or a model that does not tell them apart
         weight_BT = self.weight_ST.expand(len(batch), -1) if one_row else self.weight_ST[batch.scenario_B]
-        # A label that is not known may hold anything; what it is multiplied with is 0 by then, not NaN.
-        positive_BT = (batch.label_mask_BT > 0) & (batch.labels_BT > 0.5)
+        # A label that is not known may hold anything, NaN too: its cost is 0, whatever it weighs.
+        positive_BT = batch.labels_BT > 0.5
         weight_BT = torch.where(positive_BT, weight_BT * self.positive_T, weight_BT)
         if not self.by_scenario:
             return weight_BT / len(batch)

@@ -40,6 +40,22 @@ def test_scenarios_with_too_few_of_a_class_do_not_stop_training():
     assert scorer.auc_per_task(score_NT)[0] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("positives", "counts"), [(49, False), (50, True)])
+def test_fifty_of_the_smaller_class_are_enough(positives, counts):
+    valid = rows(1000)
+    second = valid.scenario_N == 1
+    valid.labels_NT[second, 0] = 0.0
+    valid.labels_NT[second.nonzero()[:positives, 0], 0] = 1.0
+    assert ((1, 0) in {(cell.scenario, cell.task) for cell in Scorer.of(valid).cells}) == counts
+
+
+def test_the_score_is_the_mean_auc_or_the_sum_of_losses_with_the_smaller_one_better():
+    by_auc, by_loss = rows(1000), rows(40)
+    by_loss.labels_NT[:] = 1.0
+    assert Scorer.of(by_auc).score({0: 0.7, 1: 0.8}, {0: 9.0, 1: 9.0}) == pytest.approx(0.75)
+    assert Scorer.of(by_loss).score({}, {0: 0.25, 1: 0.5}) == -0.75
+
+
 def test_masked_labels_are_not_scored():
     valid = rows(400)
     valid.labels_NT[200:] = float("nan")
