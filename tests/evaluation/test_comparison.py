@@ -50,18 +50,18 @@ def true_auc(rng, noise, n_seeds=60):
 @pytest.mark.slow
 def test_without_a_difference_one_in_twenty_is_called_one():
     rng = np.random.default_rng(11)
-    found = [verdicts(rng, {"base": 1.0, "x": 1.0})[0].p < 0.05 for _ in range(200)]
-    # Three standard errors of a rate of .05 in 200 worlds are .046.
-    assert 0.004 < np.mean(found) < 0.096
+    found = [verdicts(rng, {"base": 1.0, "x": 1.0})[0].p < 0.05 for _ in range(120)]
+    # Three standard errors of a rate of .05 in 120 worlds are .06.
+    assert 0 < np.mean(found) < 0.11
 
 
 @pytest.mark.slow
 def test_the_interval_covers_a_planted_difference():
     rng = np.random.default_rng(12)
     truth = true_auc(rng, 2.5) - true_auc(rng, 0.9)
-    found = [verdicts(rng, {"base": 0.9, "x": 2.5})[0] for _ in range(200)]
+    found = [verdicts(rng, {"base": 0.9, "x": 2.5})[0] for _ in range(120)]
     covered = np.mean([one.low <= truth <= one.high for one in found])
-    assert 0.904 < covered < 0.996
+    assert 0.89 < covered < 1
     assert np.mean([one.verdict.startswith("worse by") for one in found]) > 0.6
 
 

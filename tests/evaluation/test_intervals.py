@@ -41,9 +41,10 @@ def test_the_bootstrap_over_users_covers_the_truth():
 
 @pytest.mark.slow
 def test_resampling_rows_instead_of_users_would_not():
-    by_user, by_row = (coverage(100, 100, kind, predicted_over_observed, per_user=30) for kind in (True, False))
-    assert by_user > 0.88
-    assert by_row < 0.75
+    by_user, by_row = (coverage(60, 60, kind, predicted_over_observed, per_user=30) for kind in (True, False))
+    # 60 worlds: three standard errors of a coverage of .95 are .084.
+    assert by_user > 0.866
+    assert by_row < 0.8
 
 
 def test_too_few_users_give_no_interval():

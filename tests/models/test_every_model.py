@@ -118,15 +118,6 @@ def short(name, spec, **settings):
     return model.state_dict()
 
 
-@every_model
-def test_training_again_gives_the_same_bits(name):
-    spec = make_spec()
-    first = short(name, spec)
-    torch.rand(5)
-    again = short(name, spec)
-    assert all(torch.equal(value, again[key]) for key, value in first.items())
-
-
 @every_network
 @pytest.mark.parametrize("rule", ["rowwise_adagrad", "touched_adam"])
 def test_every_embedding_table_is_moved_by_every_rule(name, rule):
@@ -161,8 +152,8 @@ def test_learns_a_planted_interaction_of_scenario_and_item(name):
     """A perfect model reaches 0.90; one that adds up scenario and item, 0.84."""
     (spec, train), (_, valid) = planted(6000, seed=0), planted(4000, seed=1)
     model = models.build(name, spec, seed=0)
-    config = TrainConfig(epochs=10, patience=10, batch_size=256, learning_rate=1e-2)
-    fit(model, train, valid, config, device="cpu")
+    config = TrainConfig(epochs=6, patience=6, batch_size=256, learning_rate=1e-2)
+    fit(model, train, valid.map(lambda column: column[:1000]), config, device="cpu")
     logits_NT, labels_NT = predict(model, valid), valid.labels_NT.numpy()
     for scenario in (0, 1):
         rows = (valid.scenario_N == scenario).numpy()

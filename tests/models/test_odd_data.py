@@ -87,6 +87,12 @@ def test_a_scenario_with_17_rows_and_one_with_none(name, n_rows):
     chances(name, spec, train.map(lambda tensor: tensor[kept_N]), make_rows(spec, 60, 1))
 
 
+def test_a_validation_day_without_one_of_the_scenarios(name):
+    spec = make_spec()
+    valid = make_rows(spec, 200, 1)
+    chances(name, spec, make_rows(spec, 100), valid.map(lambda column: column[valid.scenario_N != 2]))
+
+
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_one_label_alone(name, label):
     """No model can rank here; all must say that the label is likely, and nothing is calibrated."""

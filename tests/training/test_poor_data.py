@@ -1,4 +1,7 @@
-"""Logs that are poor in something: every model trains on them, or says in a sentence what is missing."""
+"""Logs that are poor in something: the trainer goes on, and says in a sentence what is missing.
+
+One model of steps and one without; tests/models/test_odd_data.py has every model on such data.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from loop_rows import SPEC, rows
+from scipy.special import expit
 
 from hinet_core import models
 from hinet_core.dataset import Dataset
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.slow
 FUNNEL = replace(SPEC, after=(-1, 0))
 CONFIG = TrainConfig(epochs=1, batch_size=128)
 LONGER = TrainConfig(epochs=3, batch_size=64, learning_rate=1e-2)
+both_kinds = pytest.mark.parametrize("name", ["hinet", "logistic"])
 
 
 def trained(name: str, train: Dataset, valid: Dataset, config: TrainConfig = CONFIG) -> tuple[History, np.ndarray]:
@@ -28,7 +33,7 @@ def trained(name: str, train: Dataset, valid: Dataset, config: TrainConfig = CON
     logits_NT = predict(model, rows(200, 7))
     assert np.isfinite(logits_NT).all()
     assert all(np.isfinite(row["value"]) for row in history.rows)
-    return history, 1 / (1 + np.exp(-logits_NT.astype("f8")))
+    return history, expit(logits_NT)
 
 
 def changed(n: int, change: Callable[[Dataset], None], seed: int = 0) -> Dataset:
@@ -56,7 +61,7 @@ def nothing_clicked(data: Dataset) -> None:
     data.labels_NT[:] = 0
 
 
-@pytest.mark.parametrize("name", models.names())
+@both_kinds
 def test_a_label_that_is_constant_in_a_scenario_is_learned_as_that(name):
     inside_N = rows(200, 7).scenario_N.numpy() == 1
     _, p_NT = trained(name, changed(600, constant), changed(400, constant, 1), LONGER)
@@ -64,7 +69,7 @@ def test_a_label_that_is_constant_in_a_scenario_is_learned_as_that(name):
     assert (gap_NT[inside_N].mean(axis=0) < gap_NT[~inside_N].mean(axis=0)).all()
 
 
-@pytest.mark.parametrize("name", models.names())
+@both_kinds
 def test_poor_rows_are_trained_on(name):
     """A scenario with 17 rows, fields with one value each, and a validation day without one of the scenarios."""
     trained(name, changed(300, only_17), rows(200, 1))
@@ -74,7 +79,7 @@ def test_poor_rows_are_trained_on(name):
     assert history.rule == "macro_auc"
 
 
-@pytest.mark.parametrize("name", models.names())
+@both_kinds
 def test_without_a_positive_the_log_says_so_and_the_chance_is_small(name, caplog):
     """The log loss stops, since there is no AUC, and nothing is calibrated."""
     train, valid = changed(600, nothing_clicked), changed(200, nothing_clicked, 1)
@@ -85,7 +90,7 @@ def test_without_a_positive_the_log_says_so_and_the_chance_is_small(name, caplog
         assert f"task {task}: none of 600 known labels of the training rows is positive" in caplog.text
 
 
-@pytest.mark.parametrize("name", models.names())
+@both_kinds
 def test_a_batch_of_one_is_a_batch(name):
     """Every step has one row; and the last step of an epoch, beside a full one."""
     trained(name, rows(12), rows(100, 1), replace(CONFIG, batch_size=1))

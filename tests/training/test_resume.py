@@ -61,8 +61,8 @@ def same(left: tuple[dict, History], right: tuple[dict, History]) -> bool:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("shared_bottom", range(0, STEPS, 2)),
-        ("hinet", range(1, STEPS, 5)),
+        ("shared_bottom", range(0, STEPS, 4)),
+        ("hinet", range(1, STEPS, 7)),
         pytest.param("shared_bottom", range(STEPS), marks=pytest.mark.long, id="shared_bottom at each step"),
         pytest.param("hinet", range(STEPS), marks=pytest.mark.long, id="hinet at each step"),
     ],
@@ -141,6 +141,11 @@ def stopped(folder: Path) -> Progress:
     return Progress(folder)
 
 
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[dict, History]:
+    return training("mmoe", None)
+
+
 def tensors_file(progress: Progress) -> Path:
     (path,) = progress.folder.glob("*.safetensors")
     return path
@@ -188,7 +193,7 @@ def rewrite(**changes):
     ],
     ids=["cut", "cut facts", "no tensors", "other shape", "other version", "other torch", "other format", "no facts"],
 )
-def test_what_is_of_no_use_is_left_alone_with_a_sentence(tmp_path, caplog, damage, why):
+def test_what_is_of_no_use_is_left_alone_with_a_sentence(tmp_path, caplog, undisturbed, damage, why):
     progress = stopped(tmp_path / "v")
     damage(progress)
     found = training("mmoe", progress)
@@ -196,13 +201,13 @@ def test_what_is_of_no_use_is_left_alone_with_a_sentence(tmp_path, caplog, damag
     assert f"the progress saved under {progress.folder} is not used (" in record.message
     assert record.message.endswith("): training begins anew")
     assert re.search(why, record.message)
-    assert same(found, training("mmoe", None))
+    assert same(found, undisturbed)
 
 
-def test_a_disk_that_takes_no_progress_stops_no_training(tmp_path, caplog):
+def test_a_disk_that_takes_no_progress_stops_no_training(tmp_path, caplog, undisturbed):
     progress = Progress(tmp_path / "no folder" / "v", every_steps=1)
     (tmp_path / "no folder").write_text("a file")
-    assert same(training("mmoe", progress), training("mmoe", None))
+    assert same(training("mmoe", progress), undisturbed)
     assert "could not be saved" in caplog.text
 
 

@@ -1,6 +1,5 @@
 """A model trained on a sample of the negatives predicts for all rows: by the formula, and on a planted log."""
 
-import logging
 
 import numpy as np
 import pytest
@@ -69,7 +68,6 @@ def trained(rates: tuple[float, ...]) -> nn.Module:
     valid, _ = planted(10, 1)
     valid.label_mask_NT[:] = 0
     model = models.build("shared_bottom", SPEC, seed=0, dropout=0.0, input_dropout=0.0)
-    logging.getLogger("hinet_core.training.loop").setLevel(logging.ERROR)
     fit(model, train, valid, TrainConfig(epochs=4, batch_size=256, learning_rate=5e-3), device="cpu")
     return model
 

@@ -234,10 +234,10 @@ def test_a_warm_start_is_at_once_where_a_fresh_one_comes_to_in_some_epochs():
         return [row["value"] for row in history.rows if row["metric"] == "score"]
 
     older_data, older_spec, older_words = drawn(list(taste)[:200], 10_000)
-    old = models.build("hinet", older_spec, seed=1)
+    old = models.build("shared_bottom", older_spec, seed=1)
     auc_per_epoch(old, older_data, 8)
     data, spec, table = drawn(list(taste), 10_000)
-    fresh, warm = (models.build("hinet", spec, seed=2) for _ in range(2))
+    fresh, warm = (models.build("shared_bottom", spec, seed=2) for _ in range(2))
     start_from(Known(warm, spec, table), Known(old, older_spec, older_words))
     slow, fast = auc_per_epoch(fresh, data, 5), auc_per_epoch(warm, data, 5)
     reached = max(slow)
