@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -50,6 +51,11 @@ def job_of(contract: Contract, lake: Lake, as_of: date, entry: Entry, seed: int,
     )
 
 
+def own_rows(root: Path) -> Path:
+    """Where this process puts its training set: another one on the same log, for other models, has its own."""
+    return root / f"rows-{os.getpid()}"
+
+
 def train_all(
     contract: Contract,
     lake: Lake,
@@ -71,7 +77,7 @@ def train_all(
     missing = [(one, job) for one, job in asked if not one.folder.exists()]
     if missing:
         days = window(contract, lake.days(EXAMPLES), as_of)
-        with prepared(contract, lake, days, root / "rows") as data:
+        with prepared(contract, lake, days, own_rows(root)) as data:
             for one, job in track(missing, f"{contract.name}: training"):
                 progress = Progress(one.folder)
                 with progress.held():

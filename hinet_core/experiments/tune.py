@@ -23,6 +23,7 @@ from hinet_core import models
 from hinet_core.contract import Contract
 from hinet_core.dataset import window
 from hinet_core.experiments.experiment import Settings
+from hinet_core.experiments.grid import own_rows
 from hinet_core.experiments.spaces import of_preset, space_of
 from hinet_core.lake import Lake, crash_point
 from hinet_core.lock import exclusive
@@ -57,7 +58,7 @@ def tune(
         missing = n_trials - len(finished(study))
         if missing > 0:
             days = window(contract, lake.days(EXAMPLES), as_of)
-            with prepared(contract, lake, days, root / "rows") as data:
+            with prepared(contract, lake, days, own_rows(root)) as data:
                 for _ in track(range(missing), f"{contract.name}: tuning {model}"):
                     one_trial(study, job, data, device)
         done = finished(study)[:n_trials]

@@ -125,3 +125,23 @@ def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path:
     file.write_text("[hinet")
     with pytest.raises(SettingsFileError, match=r"found.toml: not readable as TOML .*; run hinet tune again"):
         read(file)
+
+
+@pytest.mark.slow
+def test_two_searches_at_once_leave_each_other_the_training_set(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole search from another seed by another process, in the middle of this one's first trial."""
+    kept = []
+
+    def trained_beside_another(*_: object) -> float:
+        before = set(tmp_path.glob(".rows*"))
+        other = SEARCH.replace("n_trials=5, seed=1", "n_trials=1, seed=2")
+        arguments = [str(lake.root), str(tmp_path), str(Path(__file__).parents[1])]
+        subprocess.run([sys.executable, "-c", other, *arguments], check=True)
+        kept.append(before and before == set(tmp_path.glob(".rows*")))
+        return 0.5
+
+    monkeypatch.setattr("hinet_core.experiments.tune.trained_at", trained_beside_another)
+    tune(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", n_trials=1, seed=1)
+    assert kept == [True]
