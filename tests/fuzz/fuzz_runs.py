@@ -14,6 +14,7 @@ import export_damage
 import file_damage
 import late_damage
 import line_damage
+import packed_damage
 from damages import KINDS, NotHereError, Plant
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from log_truth import Log
 from random_log import random_log
 
 # Each registers its kinds of damage.
-ROOMS = (cell_damage, line_damage, crash_damage, export_damage, file_damage, late_damage)
+ROOMS = (cell_damage, line_damage, crash_damage, export_damage, file_damage, packed_damage, late_damage)
 QUICK, LONG = 6, 100  # cases of each kind of damage in `make test`, and in `make test-all`
 TOGETHER = 3  # damaged files that are ingested at once, with a whole one: it is a third of the work
 CLEAN_QUICK, CLEAN_LONG = 40, 400  # logs with nothing wrong in them

@@ -1,53 +1,14 @@
 """Literal files in, literal rows out; every record is kept, a duplicate or quarantined, and each is accounted for."""
 
 import json
-import random
 from datetime import date
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from tiny_files import BAD, GOOD, ITEMS, rows, run, write_log
 
 from hinet_core.contract import load_contract, parse_contract
-from hinet_core.ingest.days import day_groups, ingest_days, is_current
 from hinet_core.ingest.delivery import land
-from hinet_core.ingest.landing import index
-from hinet_core.ingest.readers import LandingError
-from hinet_core.lake import Lake
 from hinet_core.settings import Paths
-
-HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
-ITEMS = "item_id,brand\na,Acme\nb,\na,Second\n"
-# 2026-03-29 is the day on which Berlin changes to summer time: 23:30Z of the 28th is 00:30 of the 29th.
-GOOD = [
-    "1,a,1,2026-03-27T10:00:00Z,1,1,1,2026-03-27T12:00:00Z,9.5",
-    "1,b,2b,2026-03-27T10:00:00Z,2,0,0,,",
-    "2,a,other,2026-03-28T23:30:00Z,1,1,0,,3",
-    "3,c,2,2026-03-29T21:59:59Z,3,1,1,2026-03-31T08:00:00Z,0",
-    "3,c,2,2026-03-29T22:00:00Z,3,0,0,,1",
-]
-BAD = [
-    "0,a,1,2026-03-27T10:00:00Z,1,0,0,,1",
-    "x,a,1,2026-03-27T10:00:00Z,99,0,0,,-1",
-    "4,a,moon,2026-03-27T10:00:00Z,1,0,0,,1",
-    "5,,1,2026-03-27T10:00:00Z,1,2,0,,abc",
-    "6,a,1,not a time,1,0,0,,1",
-    "7,a,1,2031-01-01T00:00:00Z,1,0,0,,1",
-]
-
-
-def write_log(paths, lines, name="log_1.csv", header=HEADER):
-    (paths.landing / name).write_text("\n".join([header, *lines]) + "\n")
-    (paths.landing / "items.csv").write_text(ITEMS)
-
-
-def run(contract, paths, days=None):
-    lake, landed = Lake(paths.lake), index(contract, paths)
-    return lake, list(ingest_days(contract, lake, landed, days or landed.days))
-
-
-def rows(lake, con, table, columns, days=None):
-    return lake.scan(con, table, days).project(columns).fetchall()
 
 
 def test_good_rows_arrive_typed_dated_and_labelled(tiny, paths, con):
@@ -133,67 +94,6 @@ def test_a_later_step_without_the_earlier_is_clipped_and_counted(tiny, tiny_raw,
     assert rows(lake, con, "quarantine", "reasons") == [(["order: without click"],)]
 
 
-def test_any_order_and_any_number_of_times_gives_the_same_rows(tiny, paths):
-    write_log(paths, [*GOOD, *BAD])
-    lake, _ = run(tiny, paths)
-    before = {day: lake.manifest("ingest", day).content_hash for day in lake.days("ingest")}
-    for days in (lake.days("ingest")[::-1], lake.days("ingest")[1:2], lake.days("ingest")):
-        for day in days:
-            run(tiny, paths, [day])
-    assert {day: lake.manifest("ingest", day).content_hash for day in lake.days("ingest")} == before
-
-
-def test_current_until_a_file_of_the_day_or_a_rule_changes(tiny, tiny_raw, paths):
-    write_log(paths, GOOD)
-    lake, _ = run(tiny, paths)
-    landed = index(tiny, paths)
-    assert all(is_current(lake, landed, day) for day in landed.days)
-    write_log(paths, ["9,a,1,2026-03-30T10:00:00Z,1,0,0,,1"], name="log_2.csv")
-    landed = index(tiny, paths)
-    assert [is_current(lake, landed, day) for day in landed.days] == [True, True, False]
-    tiny_raw["columns"][4]["max"] = 2
-    changed = parse_contract(tiny_raw)
-    assert not any(is_current(lake, index(changed, paths), day) for day in landed.days)
-
-
-def test_an_index_is_reused_only_while_the_file_is_the_same(tiny, paths):
-    write_log(paths, GOOD)
-    assert len(index(tiny, paths).days) == 3
-    write_log(paths, GOOD[:2])
-    assert index(tiny, paths).days == [date(2026, 3, 27)]
-
-
-def test_a_day_without_files_says_so(tiny, paths):
-    write_log(paths, GOOD)
-    with pytest.raises(LandingError, match="2026-03-28: no landed file has a row of this day; landed days are 2026-03"):
-        run(tiny, paths, [date(2026, 3, 28)])
-
-
-def test_lines_that_are_no_record_are_quarantined_with_their_text(tiny, paths, con):
-    write_log(paths, [*GOOD[:2], "1,a,1,2026-03-27T11:00:00Z,1", GOOD[0] + ",9,9,9", GOOD[0].replace("10:00", "12:00")])
-    lake, results = run(tiny, paths)
-    assert results[0].counts == {
-        "rows_read": 5, "rows_kept": 3, "rows_duplicate": 0, "rows_quarantined": 2, "unknown_scenario": 0,
-    }  # fmt: skip
-    got = rows(lake, con, "quarantine", "record_number, reasons, raw")
-    assert got[0] == (3, ["line: missing columns"], "1,a,1,2026-03-27T11:00:00Z,1")
-    assert got[1][:2] == (4, ["line: too many columns"])
-    assert sorted(rows(lake, con, "impressions", "record_number")) == [(1,), (2,), (5,)]
-
-
-def test_a_record_keeps_its_number_whatever_is_wrong_before_it(tiny, paths, con):
-    quoted = GOOD[1].replace("1,b", '1,"b\nc"')
-    write_log(paths, ["1,a", GOOD[0], quoted, "2,a", "3,a", BAD[2], GOOD[4], "4,a", GOOD[3]])
-    expected = {1: (30, 7), 2: (27, 2), 3: (27, 3), 9: (29, 9)}
-    for days in (None, [date(2026, 3, 29)], [date(2026, 3, 30)]):
-        lake, _ = run(tiny, paths, days)
-        assert sorted(rows(lake, con, "quarantine", "record_number", [date(2026, 3, 27)])) == [
-            (1,), (4,), (5,), (6,), (8,),
-        ]  # fmt: skip
-        got = rows(lake, con, "impressions", "day, record_number")
-        assert sorted((day.day, number) for day, number in got) == sorted(expected.values())
-
-
 def test_a_bad_line_of_a_side_table_is_no_row_of_the_log(tiny, paths, con):
     write_log(paths, GOOD[:2])
     (paths.landing / "items.csv").write_text(ITEMS + "c\nd,Brand,9\n")
@@ -208,13 +108,6 @@ def test_columns_of_a_side_table_have_any_name(tiny_raw, paths, con):
     write_log(paths, GOOD[:2])
     lake, _ = run(parse_contract(tiny_raw), paths)
     assert rows(lake, con, "impressions", "item, found, key_item") == [("a", "Acme", "Acme"), ("b", None, None)]
-
-
-def test_one_bad_line_among_the_first_does_not_refuse_the_file(tiny, paths, con):
-    write_log(paths, [GOOD[0], GOOD[1].replace("1,b", '1,"b"x')])
-    lake, results = run(tiny, paths)
-    assert (results[0].counts["rows_kept"], results[0].counts["rows_quarantined"]) == (1, 1)
-    assert rows(lake, con, "quarantine", "record_number, reasons") == [(2, ["line: unquoted value"])]
 
 
 def test_a_positive_whose_time_is_missing_is_known_when_it_has_matured(tiny, paths, con):
@@ -254,172 +147,6 @@ def test_true_and_false_name_scenarios(tiny_raw, paths, con):
     write_log(paths, [GOOD[0], GOOD[1].replace("2b", "0")])
     lake, _ = run(parse_contract(tiny_raw), paths)
     assert rows(lake, con, "impressions", "user, scenario_id") == [(1, "home"), (1, "search")]
-
-
-def test_what_is_read_is_the_named_file_and_its_own_columns(tiny_raw, paths, con):
-    """Neither a pattern in a file's name nor a folder called key=value changes what is read."""
-    tiny_raw["sources"][0]["files"] = "**/log_*.csv"
-    folder = paths.landing / "user=9"
-    folder.mkdir()
-    (folder / "log_1.csv").write_text(f"{HEADER}\n{GOOD[0]}\n")
-    write_log(paths, [GOOD[1]], name="log_[1].csv")
-    write_log(paths, [GOOD[3]], name="log_1.csv")
-    lake, _ = run(parse_contract(tiny_raw), paths)
-    assert sorted(rows(lake, con, "impressions", "source_file, user, item")) == [
-        ("log_1.csv", 3, "c"), ("log_[1].csv", 1, "b"), ("user=9/log_1.csv", 1, "a"),
-    ]  # fmt: skip
-
-
-def test_a_day_is_read_again_when_a_copy_lands_or_the_contract_grows_longer(tiny, tiny_raw, paths, con):
-    tiny_raw["last_day"] = "2026-03-29"
-    short = parse_contract(tiny_raw)
-    write_log(paths, GOOD)
-    lake, _ = run(short, paths)
-    first = date(2026, 3, 27)
-    assert len(rows(lake, con, "quarantine", "raw", [first])) == 1
-    assert not is_current(lake, index(tiny, paths), first)
-    lake, _ = run(tiny, paths)
-    assert is_current(lake, index(tiny, paths), first)
-    write_log(paths, GOOD, name="log_copy.csv")
-    assert not is_current(lake, index(tiny, paths), first)
-
-
-def test_days_are_staged_together_only_up_to_a_bound(tiny, paths, monkeypatch):
-    write_log(paths, GOOD)
-    landed = index(tiny, paths)
-    assert list(day_groups(landed, landed.days)) == [landed.days]
-    monkeypatch.setattr("hinet_core.ingest.days.ROWS_AT_ONCE", 3)
-    assert list(day_groups(landed, landed.days)) == [landed.days]  # one file: it would be read again for each day
-    monkeypatch.setattr("hinet_core.ingest.days.SPILLED_ROW", 2**60)  # no disk has room
-    assert [len(group) for group in day_groups(landed, landed.days)] == [1, 2]
-    monkeypatch.undo()
-
-    (paths.landing / "log_1.csv").unlink()
-    for number, rows_of_day in enumerate((GOOD[:2], GOOD[2:4], GOOD[4:])):
-        write_log(paths, rows_of_day, f"log_{number}.csv")
-    landed = index(tiny, paths)
-    monkeypatch.setattr("hinet_core.ingest.days.ROWS_AT_ONCE", 2)
-    assert [len(group) for group in day_groups(landed, landed.days)] == [1, 1, 1]
-
-
-def test_days_mixed_in_a_file_end_as_in_a_file_each(tiny, paths, con, tmp_path, monkeypatch):
-    """30 days in any order, spilled in small batches; equal keys are found among rows that are far apart."""
-    monkeypatch.setattr("hinet_core.ingest.stage.ROWS_A_BATCH", 64)
-    monkeypatch.setenv("HINET_THREADS", "1")
-    made = [f"{n % 7},i{n % 11},1,2026-03-{n % 30 + 1:02}T{n % 5 + 8:02}:00:00Z,1,1,0,,{n}" for n in range(3_000)]
-    random.Random(1).shuffle(made)
-    write_log(paths, made)
-    lake, results = run(tiny, paths)
-
-    by_day = Paths(tmp_path / "by_day")
-    by_day.landing.mkdir(parents=True)
-    for day in range(1, 31):
-        write_log(by_day, [one for one in made if f"03-{day:02}T" in one], f"log_{day:02}.csv")
-    other, expected = run(tiny, by_day)
-    columns = "* EXCLUDE (source_file, record_number)"
-    for one, two in zip(results, expected, strict=True):
-        assert (one.day, one.counts) == (two.day, two.counts)
-        assert rows(lake, con, "impressions", columns, [one.day]) == rows(other, con, "impressions", columns, [one.day])
-    assert sum(one.counts["rows_read"] for one in results) == 3_000
-    assert 0 < sum(one.counts["rows_duplicate"] for one in results) < 3_000
-
-
-def ndjson(line):
-    return json.dumps(dict(zip(HEADER.split(","), line.split(","), strict=True)))
-
-
-def test_the_same_rows_from_csv_ndjson_and_parquet(tiny, tiny_raw, paths, con, tmp_path):
-    write_log(paths, GOOD)
-    lake, _ = run(tiny, paths)
-    columns = "user, item, scenario_id, exposed_us, slot, label_click, label_order, known_us_order, price, brand"
-    expected = sorted(rows(lake, con, "impressions", columns), key=str)
-
-    other = Paths(tmp_path / "ndjson")
-    other.landing.mkdir(parents=True)
-    (other.landing / "log_1.ndjson").write_text("\n".join([*map(ndjson, GOOD), "{broken"]) + "\n")
-    (other.landing / "items.csv").write_text(ITEMS)
-    tiny_raw["sources"][0] |= {"files": "log_*.ndjson", "format": "ndjson"}
-    lake, results = run(parse_contract(tiny_raw), other)
-    assert sorted(rows(lake, con, "impressions", columns), key=str) == expected
-    assert sum(one.counts["rows_quarantined"] for one in results) == 1
-    assert rows(lake, con, "quarantine", "raw") == [("{broken",)]
-
-    typed = Paths(tmp_path / "parquet")
-    typed.landing.mkdir(parents=True)
-    fields = [line.split(",") for line in GOOD]
-    table = pa.table({
-        "user": pa.array([int(one[0]) for one in fields], pa.int64()),
-        "item": [one[1] for one in fields],
-        "place": [one[2] for one in fields],
-        "shown_at": [one[3] for one in fields],
-        "slot": pa.array([float(one[4]) for one in fields], pa.float64()),
-        "clicked": pa.array([int(one[5]) for one in fields], pa.int8()),
-        "ordered": pa.array([one[6] == "1" for one in fields], pa.bool_()),
-        "ordered_at": [one[7] or None for one in fields],
-        "price": pa.array([float(one[8]) if one[8] else None for one in fields], pa.float64()),
-    })  # fmt: skip
-    pq.write_table(table, typed.landing / "log_1.parquet")
-    (typed.landing / "items.csv").write_text(ITEMS)
-    tiny_raw["sources"][0] |= {"files": "log_*.parquet", "format": "parquet"}
-    lake, _ = run(parse_contract(tiny_raw), typed)
-    assert sorted(rows(lake, con, "impressions", columns), key=str) == expected
-
-
-def test_any_name_of_a_column_is_found(tiny_raw, paths, con, tmp_path):
-    """Quotes, slashes and blanks in a name; names that ingest could use itself, in the file and in the contract."""
-    names = ['say "hi"', "a/b~1", "$.x", "user_id ", "record_number", "file_row_number", "the line", "'; --", "raw.a"]
-    for name, column in zip(names, tiny_raw["columns"], strict=False):
-        column["from"] = name
-    tiny_raw["columns"][8] |= {"name": "raw_line"}
-    fields = [line.split(",") for line in GOOD]
-    texts = {
-        "csv": "\n".join(",".join(one) for one in [['"say ""hi"""', *names[1:]], *fields]),
-        "ndjson": "\n".join(json.dumps(dict(zip(names, one, strict=True))) for one in fields),
-    }
-    table = pa.table([pa.array(one) for one in zip(*fields, strict=True)], names=names)
-    for form in ("csv", "ndjson", "parquet"):
-        home = Paths(tmp_path / form)
-        home.landing.mkdir(parents=True)
-        if form == "parquet":
-            pq.write_table(table, home.landing / "log_1.parquet")
-        else:
-            (home.landing / f"log_1.{form}").write_text(texts[form])
-        (home.landing / "items.csv").write_text(ITEMS)
-        tiny_raw["sources"][0] |= {"files": f"log_*.{form}", "format": form}
-        lake, _ = run(parse_contract(tiny_raw), home)
-        got = sorted(rows(lake, con, "impressions", "record_number, user, item, raw_line"))
-        assert got == [(1, 1, "a", 9.5), (2, 1, "b", None), (3, 2, "a", 3.0), (4, 3, "c", 0.0), (5, 3, "c", 1.0)]
-
-
-def test_scenario_from_the_file_name(tiny_raw, paths, con):
-    tiny_raw["sources"][0] |= {"files": "*/log_*.csv", "path_pattern": r"^(?P<country>[a-z]+)/log_(?P<part>\d+)"}
-    tiny_raw["columns"][2] = {"name": "country", "type": "string", "role": "scenario", "from": "path:country"}
-    tiny_raw["scenarios"] = [{"id": "germany", "values": ["de"]}, {"id": "france", "values": ["fr"]}]
-    for country in ("de", "fr"):
-        (paths.landing / country).mkdir()
-        (paths.landing / country / "log_1.csv").write_text(HEADER + "\n" + GOOD[0] + "\n")
-    (paths.landing / "items.csv").write_text(ITEMS)
-    tiny_raw["dedupe"]["key"].append("country")
-    lake, _ = run(parse_contract(tiny_raw), paths)
-    assert rows(lake, con, "impressions", "scenario_id, source_file") == [
-        ("germany", "de/log_1.csv"),
-        ("france", "fr/log_1.csv"),
-    ]
-
-
-def test_json_lists_blank_lines_and_broken_text(tiny_raw, paths, con):
-    tiny_raw["sources"][0] |= {"files": "log_*.ndjson", "format": "ndjson"}
-    tiny_raw["columns"].append({"name": "tags", "type": "list<string>", "role": "plain", "nullable": True})
-    first, second = (json.loads(ndjson(line)) | {"tags": ["x", "y, z"]} for line in (GOOD[0], GOOD[3]))
-    lines = [b"", json.dumps(first).encode(), ndjson(GOOD[1]).encode().replace(b'"b"', b'"\xff"'), b"  ",
-             b"{broken", json.dumps(second).encode(), b""]  # fmt: skip
-    (paths.landing / "log_1.ndjson").write_bytes(b"\r\n".join(lines))
-    (paths.landing / "items.csv").write_text(ITEMS)
-    lake, _ = run(parse_contract(tiny_raw), paths)
-    got = rows(lake, con, "impressions", "record_number, tags")
-    assert sorted(got) == [(2, ["x", "y, z"]), (6, ["x", "y, z"])]
-    got = rows(lake, con, "quarantine", "record_number, reasons[1]")
-    assert got == [(3, "line: invalid encoding"), (5, "line: not a JSON object")]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import zipfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_ingest import BAD, GOOD, HEADER, rows, run, write_log
+from tiny_files import BAD, GOOD, HEADER, rows, run, write_log
 
 from hinet_core.contract import parse_contract
 from hinet_core.ingest.delivery import land
