@@ -20,7 +20,7 @@ from hinet_core.registry import (
     set_champion,
     versions,
 )
-from hinet_core.training.description import DESCRIPTION, FORMAT, KEYS, contract_of
+from hinet_core.training.description import DESCRIPTION, FORMAT, KEYS, checksum, contract_of
 
 RUNS = pa.schema({"run_id": pa.string(), "model": pa.string(), "as_of": pa.date32(), "version": pa.string()})
 
@@ -46,7 +46,7 @@ def trained(lake, models_root, model, day, folder=True, under=None):
         (models_root / version).mkdir(parents=True)
         described = dict.fromkeys(KEYS, "") | {"format": FORMAT}
         described["meta"] = {"contract": contract_of(under or load_contract("kuairand"))}
-        (models_root / version / DESCRIPTION).write_text(json.dumps(described))
+        (models_root / version / DESCRIPTION).write_text(json.dumps(described | {"checksum": checksum(described)}))
     return run
 
 

@@ -6,7 +6,7 @@ The folder appears whole, by one rename, or not at all; a finished folder is nev
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ from hinet_core.training.description import (
     DESCRIPTION,
     FORMAT,
     CheckpointError,
+    checksum,
     read_description,
     require_contract,
 )
@@ -73,11 +74,15 @@ def save(
     try:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
         save_file(weights, partial / WEIGHTS)
-        described = _description(name, config, spec, encoder, meta) | {"weights_sha256": sha256(partial / WEIGHTS)}
-        (partial / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
-        (partial / CARD).write_text(card(described), encoding="utf-8")
         if encoder is not None:
             encoder.to_folder(partial / ENCODER)
+        files = sorted(path for path in partial.rglob("*") if path.is_file())
+        described = _description(name, config, spec, encoder, meta)
+        described["sha256"] = {path.relative_to(partial).as_posix(): sha256(path) for path in files}
+        described = json.loads(json.dumps(described))  # as it will be read: keys are texts, tuples are lists
+        described["checksum"] = checksum(described)
+        (partial / DESCRIPTION).write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
+        (partial / CARD).write_text(card(described), encoding="utf-8")
         _fsync_all(partial)
         partial.replace(folder)
     except BaseException:
@@ -102,12 +107,11 @@ def load(
     if contract is not None:
         require_contract(folder, description["meta"], contract)
     spec, model = _rebuilt(folder, description)
-    _load_weights(model, folder / WEIGHTS, description["weights_sha256"])
+    _load_weights(model, folder / WEIGHTS)
+    _require_own_files(folder, description["sha256"])
     encoder = None
     if description["has_encoder"]:
         encoder = (read_encoder or Encoder.from_folder)(folder / ENCODER)
-        if getattr(encoder, "spec", spec) != spec:
-            raise CheckpointError(f"{folder / ENCODER} is the encoder of another model: put this model's own back")
     model = model.to(device_of(device)).eval()
     return Bundle(model, encoder, spec, description["meta"], description["name"], description)
 
@@ -137,7 +141,7 @@ def _description(
     }
 
 
-def _load_weights(model: nn.Module, path: Path, expected_sha256: str) -> None:
+def _load_weights(model: nn.Module, path: Path) -> None:
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -147,9 +151,18 @@ def _load_weights(model: nn.Module, path: Path, expected_sha256: str) -> None:
         ) from error
     if problems := _differences(model.state_dict(), found):
         raise CheckpointError(f"{path} does not fit the model described beside it: " + "; ".join(problems))
-    if sha256(path) != expected_sha256:
-        raise CheckpointError(f"{path} was changed after training, or is another model's: put this model's own back")
     model.load_state_dict(found)
+
+
+def _require_own_files(folder: Path, sha256_of: Mapping[str, str]) -> None:
+    for name, expected in sha256_of.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing: put this model's own back from a copy, or train again")
+        if sha256(path) != expected:
+            raise CheckpointError(
+                f"{path} was changed after training, or is another model's: put this model's own back, or train again"
+            )
 
 
 def sha256(path: Path) -> str:

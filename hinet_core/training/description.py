@@ -3,15 +3,17 @@
 Needs no torch, so that the registry can ask too.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hinet_core.contract import Contract, at_most, contract_differences
 
 DESCRIPTION = "model.json"
-FORMAT = 2  # 1 had one line of calibration for all scenarios
-KEYS = ("name", "config", "spec", "has_encoder", "weights_sha256", "meta")
+FORMAT = 3  # 1 had one line of calibration for all scenarios, 2 knew of its weights alone what they must be
+KEYS = ("name", "config", "spec", "has_encoder", "sha256", "checksum", "meta")
 
 
 class CheckpointError(ValueError):
@@ -38,7 +40,15 @@ def read_description(folder: Path) -> dict[str, Any]:
     missing = [key for key in KEYS if key not in description]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: put it back from a copy, or train again")
+    if checksum(description) != description["checksum"]:
+        raise CheckpointError(f"{path} was changed after training: put it back from a copy, or train again")
     return description
+
+
+def checksum(description: Mapping[str, Any]) -> str:
+    """Of the content without the checksum itself, however it is laid out."""
+    content = {key: value for key, value in description.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def contract_of(contract: Contract) -> dict[str, Any]:

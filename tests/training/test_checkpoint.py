@@ -95,8 +95,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     [
         ("model.json", None, "is no model folder: expected model.json in it"),
         ("model.json", "{", "is not JSON"),
-        ("model.json", '{"format": 99}', "has format 99, expected 2: another version of the platform wrote it. Train"),
-        ("model.json", '{"format": 1}', "has format 1, expected 2"),
+        ("model.json", '{"format": 99}', "has format 99, expected 3: another version of the platform wrote it. Train"),
+        ("model.json", '{"format": 1}', "has format 1, expected 3"),
         ("weights.safetensors", None, "cannot read the weights"),
         ("weights.safetensors", "cut", "cannot read the weights"),
     ],
@@ -108,6 +108,36 @@ def test_a_damaged_folder_is_explained(tmp_path, file, content, message):
         path.write_text(content)
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load(tmp_path / "v1")
+
+
+def edit_description(folder):
+    path = folder / "model.json"
+    path.write_text(path.read_text().replace('"san_norm": "exclude"', '"san_norm": "zero_after"'))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "encoder/tokens.json").write_text('["y", "x"]'), "tokens.json was changed after"),
+        (lambda folder: (folder / "encoder/tokens.json").unlink(), "tokens.json is missing: put this model's own back"),
+        (edit_description, "model.json was changed after training: put it back from a copy, or train again"),
+    ],
+    ids=["encoder", "no encoder", "setting"],
+)
+def test_a_file_that_is_not_the_models_own_is_refused(tmp_path, change, message):
+    """Tokens in another order or another switch of the same shape would give other predictions without a word."""
+    model = models.build("hinet", SPEC, seed=0)
+    folder = checkpoint.save(tmp_path / "v1", model, "hinet", model.config, SPEC, Vocabulary(["x", "y"]), {})
+    checkpoint.load(folder, read_encoder=Vocabulary.from_folder)
+    change(folder)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(folder, read_encoder=Vocabulary.from_folder)
+
+
+def test_a_description_that_is_laid_out_anew_is_the_same(tmp_path):
+    path = saved(tmp_path / "v1", runs={1: (2, 3.5)}) / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    assert checkpoint.load(tmp_path / "v1").meta == {"runs": {"1": [2, 3.5]}}
 
 
 def test_nothing_is_pickled(tmp_path):
