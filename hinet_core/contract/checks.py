@@ -104,7 +104,7 @@ def check_references(contract: "Contract") -> list[str]:
     uses += [(f"columns.{one.name}.spread.by", key, columns) for one in contract.columns if one.spread
              for key in one.spread.by]  # fmt: skip
     uses += [(f"columns.{one.name}.{key}", name, columns) for one in contract.columns
-             for key in ("counted_by", "through", "also_in") if (name := getattr(one, key))]  # fmt: skip
+             for key in ("counted_by", "through", "also_in", "alike_to") if (name := getattr(one, key))]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
     uses += feature_references(contract) + field_references(contract) + weight_references(contract)
     uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]

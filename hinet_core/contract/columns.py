@@ -115,6 +115,7 @@ class Column(Part):
     counted_by: str | None = None
     through: str | None = None
     also_in: str | None = None
+    alike_to: str | None = None
     nullable: bool = False
     min: float | None = None
     max: float | None = None
@@ -140,8 +141,13 @@ class Column(Part):
 
     @property
     def reads_list(self) -> bool:
-        """Whether its cells hold lists: it is one, or counts the items of all of them."""
-        return self.type.startswith("list") or self.counted_by is not None
+        """Whether its cells hold lists: it is one, or a number of them."""
+        return self.type.startswith("list") or self.is_of_lists
+
+    @property
+    def is_of_lists(self) -> bool:
+        """Whether it is a number of all lists of its side table, and not of a cell of it."""
+        return self.counted_by is not None or self.alike_to is not None
 
     @property
     def is_number(self) -> bool:
@@ -205,6 +211,8 @@ class Column(Part):
             raise ValueError(f"counted_by: found {self.counted_by!r}, allowed: with a whole type, found {self.type!r}")
         if self.through is not None and self.counted_by is None:
             raise ValueError(f"through: found {self.through!r}, allowed: with counted_by")
+        if self.alike_to is not None and (self.counted_by is not None or not self.type.startswith("float")):
+            raise ValueError(f"alike_to: found {self.alike_to!r}, allowed: without counted_by, with type float")
         if self.also_in is not None and self.counted_by is None:
             raise ValueError(f"also_in: found {self.also_in!r}, allowed: with counted_by")
         if self.thousands == self.decimal:

@@ -22,7 +22,7 @@ def _counts(contract: Contract, group: list[Column]) -> str:
     """`matched_key` and how many items of each column's lists are of it, or of what leads to it."""
     one, by_name, source = group[0], {one.name: one for one in contract.columns}, contract.source_of(group[0])
     parts = (
-        f"SELECT unnest({_items(column)}) AS item, {place} AS place FROM {side_table(source)} WHERE {_used(source)}"
+        f"SELECT unnest({_items(column)}) AS item, {place} AS place FROM {side_table(source)} WHERE {used(source)}"
         for place, column in enumerate(group)
     )
     counted = f"SELECT item, place, count(*) AS n FROM ({' UNION ALL '.join(parts)}) GROUP BY item, place"
@@ -31,7 +31,7 @@ def _counts(contract: Contract, group: list[Column]) -> str:
         keyed = f"SELECT TRY_CAST(item AS {key.duckdb_type}) AS matched_key, place, n FROM ({counted})"
     else:
         told = contract.source_of(key)
-        same = f"{matched_key(through.name)} = TRY_CAST(item AS {through.duckdb_type}) AND {_used(told)}"
+        same = f"{matched_key(through.name)} = TRY_CAST(item AS {through.duckdb_type}) AND {used(told)}"
         name = quote_identifier(key.name)
         keyed = f"SELECT {name} AS matched_key, place, n FROM ({counted}) JOIN {side_table(told)} ON {same}"
     sums = ", ".join(
@@ -50,6 +50,6 @@ def _items(column: Column) -> str:
     return f"list_filter({items}, lambda nth: list_contains({others}, nth))"
 
 
-def _used(source: Source) -> str:
+def used(source: Source) -> str:
     """The records that are joined to exposures: the first of each key that is not missing."""
     return " AND ".join([*(f"{matched_key(key)} IS NOT NULL" for key in source.join), "matched_nth = 1"])

@@ -8,6 +8,7 @@ import duckdb
 
 from hinet_core.contract import Column, Contract, Source
 from hinet_core.ingest import rules
+from hinet_core.ingest.alike import stage_alike
 from hinet_core.ingest.cells import is_given, may_be_given, value
 from hinet_core.ingest.landing import LandingIndex
 from hinet_core.ingest.list_counts import stage_counts
@@ -25,6 +26,7 @@ def stage_sides(con: duckdb.DuckDBPyConnection, contract: Contract, landed: Land
             con.execute(f"CREATE TEMP TABLE {side_table(source)} AS {_records(contract, source, readers)}").fetchall()
             con.execute(f"INSERT INTO side_counts {_counts(source)}").fetchall()
     stage_counts(con, contract)
+    stage_alike(con, contract)
 
 
 def _records(contract: Contract, source: Source, readers: list[FileReader]) -> str:
@@ -59,8 +61,8 @@ def _typed(contract: Contract, reader: FileReader) -> str:
 
 
 def as_read(column: Column) -> Column:
-    """Of a column that counts items, the lists that it counts in."""
-    return column.model_copy(update={"type": "list<string>"}) if column.counted_by else column
+    """Of a number of lists, the lists."""
+    return column.model_copy(update={"type": "list<string>"}) if column.is_of_lists else column
 
 
 def _names(contract: Contract, source: Source) -> str:

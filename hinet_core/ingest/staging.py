@@ -74,11 +74,14 @@ def exposures(contract: Contract, rows: str) -> str:
     for source in [contract.log, *(one for one in contract.sources if one.kind == "side")]:
         if source.kind == "side":
             query = _join_side(contract, query, source)
-            known |= {one.name for one in contract.columns_of(source) if not one.counted_by}
+            known |= {one.name for one in contract.columns_of(source) if not one.is_of_lists}
         # As early as their key is there: a join hands on every column, and lists cost more than numbers.
         for group in [one for one in counts if one[0].counted_by in known]:
             counts.remove(group)
             query = _join_counts(contract, query, group)
+    for column in contract.columns:
+        if column.alike_to:
+            query = _join_alike(contract, query, column)
     return f"SELECT {', '.join(staged_columns(contract))} FROM ({query})"
 
 
@@ -227,7 +230,7 @@ def _join_side(contract: Contract, query: str, source: Source) -> str:
     # The day inside of the equation: as a condition of its own beside it, it makes the join many times as slow.
     shown = "row.{}" if source.as_of is None else f"CASE WHEN {_was_known(source)} THEN row.{{}} END"
     on = " AND ".join(f"{shown.format(quote_identifier(key))} = side.{matched_key(key)}" for key in source.join)
-    own = [one for one in contract.columns_of(source) if not one.counted_by]
+    own = [one for one in contract.columns_of(source) if not one.is_of_lists]
     added = "".join(f", side.{quote_identifier(one.name)}" for one in own)
     return (
         f"SELECT row.*{added}, coalesce(side.matched_rows, 0) AS {matched_column(source)} "
@@ -257,6 +260,36 @@ def _join_counts(contract: Contract, query: str, group: list[Column]) -> str:
     counts = ", ".join(f"CASE WHEN {known} THEN coalesce(counted.{name}, 0) END AS {name}" for name in names)
     table = counts_table(group)
     return f"SELECT row.*, {counts} FROM ({query}) AS row LEFT JOIN {table} AS counted ON {key} = counted.matched_key"
+
+
+def held_table(column: Column) -> str:
+    """The temporary table of a column that compares: the records' keys and items."""
+    return quote_identifier(f"held.{column.name}")
+
+
+def pairs_table(column: Column) -> str:
+    """The temporary table of a column that compares: two items and how alike they are, in millionths."""
+    return quote_identifier(f"pairs.{column.name}")
+
+
+def _join_alike(contract: Contract, query: str, column: Column) -> str:
+    """The mean over the items of the row's record, without the row's own; missing where there is none."""
+    source, own = contract.source_of(column), f"shown.{quote_identifier(str(column.alike_to))}"
+    same = " AND ".join(f"held.{matched_key(key)} = shown.{quote_identifier(key)}" for key in source.join)
+    compared = f"FROM shown JOIN {held_table(column)} AS held ON {same} AND held.item <> {own}"
+    # Few items against many pairs: an inner join, of which DuckDB may hash the few.
+    found = f"JOIN {pairs_table(column)} AS pair ON pair.item = held.item AND pair.other = {own}"
+    parts = (
+        f"SELECT shown.{PLACE}, CAST(NULL AS BIGINT) AS cosine {compared} "
+        f"UNION ALL SELECT shown.{PLACE}, pair.cosine {compared} {found}"
+    )
+    mean = "coalesce(sum(cosine), 0) / (1e6 * count(*) FILTER (cosine IS NULL))"
+    means = f"SELECT {PLACE}, {mean} AS alike FROM ({parts}) GROUP BY {PLACE}"
+    value = f"CAST(CASE WHEN {_was_known(source)} THEN told.alike END AS {column.duckdb_type})"
+    return (
+        f"WITH shown AS NOT MATERIALIZED ({query}), told AS ({means}) "
+        f"SELECT row.*, {value} AS {quote_identifier(column.name)} FROM shown AS row LEFT JOIN told USING ({PLACE})"
+    )
 
 
 def _was_known(source: Source) -> str:
