@@ -16,7 +16,7 @@ from hinet_core.training.loop import fit, predict
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", models.names())]
 
 FIELD, NUMBER, LIST = FieldSpec("item", "id", 7), FieldSpec("price", "number"), FieldSpec("seen", "list", 6, True, 3)
-QUICK = TrainConfig(epochs=2, batch_size=64)
+QUICK = TrainConfig(epochs=1, batch_size=64)
 
 
 def chances(name, spec, train, valid, config=QUICK) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_one_scenario_and_a_field_and_a_number_of_one_value(name):
 def test_batches_of_one_row(name):
     """All of them, and the last one of a training set of 65 rows in batches of 64."""
     spec = make_spec()
-    chances(name, spec, make_rows(spec, 9), make_rows(spec, 9, 1), TrainConfig(epochs=2, batch_size=1))
+    chances(name, spec, make_rows(spec, 9), make_rows(spec, 9, 1), TrainConfig(epochs=1, batch_size=1))
     chances(name, spec, make_rows(spec, 65), make_rows(spec, 9, 1))
 
 
