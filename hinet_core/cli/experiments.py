@@ -56,7 +56,9 @@ def experiment(
 @contract_option
 @click.option("--models", "only", help="Models to tune, with commas; without it all.")
 @click.option("--trials", type=click.IntRange(min=1), default=10, show_default=True, help="Of each model.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the search and of every trial.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the search and of every trial."
+)
 @click.option("--as-of", "as_of", type=click.DateTime(["%Y-%m-%d"]), help="Without it, the newest day that is judged.")
 @click.option("--settings", "settings_file", type=click.Path(path_type=Path),
               help="The file to write, instead of one under HINET_HOME.")  # fmt: skip

@@ -74,5 +74,5 @@ def shown(value: float | None) -> str:
 
 def with_interval(one: "Finding") -> str:
     if one.value is None or one.low is None or one.high is None:
-        return shown(one.value)
+        return f"{shown(one.value)} ({one.reason})" if one.reason else shown(one.value)
     return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"

@@ -12,7 +12,10 @@ from hinet_core.cli.group import contract_option, main, one_sentence, places
 @click.option("--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day whose 00:00 ends what is known.")
 @click.option("--model", default="hinet", show_default=True, help="Name of a file of hinet_core/models.")
 @click.option("--preset", default="quick", show_default=True, help="Size of model and training.")
-@click.option("--seed", default=0, show_default=True, help="Of the first weights and of the order of the rows.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Of the first weights and of the order of the rows.",
+)  # fmt: skip
 @click.option("--warm-start", metavar="VERSION", help="Begin with the weights of this version, found by token.")
 @click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True,

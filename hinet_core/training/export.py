@@ -26,7 +26,9 @@ PROGRAM, INPUTS, VOCABULARY, ROWS, EXAMPLE = "model.pt2", "inputs.json", "vocabu
 TOLERANCE = 1e-5  # of the logits, against the model itself
 N_ROWS = 5
 MEANING = {
-    "fields": "the id of each id field's token as vocabulary.json has it: 0 padding, 1 a token that it has not",
+    "fields": "the id of each id field's token as vocabulary.json has it: 0 padding, 1 a token that it has not; "
+    "an id below 0 or not below `ids` is taken for 1",
+    "hour, weekday": "where they are fields: 0 to 23, and 0 (Monday) to 6 (Sunday), both in `time_zone`",
     "numbers": "(transform(column) - mean) / scale, clipped at -4 and 4, 0 where missing, as `numbers` says",
     "lists": "per list the ids of the tokens read first (`encoding` says from which end), filled up with 0",
     "scenario": "the place of the scenario in `scenarios`",
@@ -54,16 +56,27 @@ for chances in model(**inputs).sigmoid().tolist():
 class Scoring(nn.Module):
     """A model as a function of plain tensors: rows without labels."""
 
-    def __init__(self, model: nn.Module, n_tasks: int) -> None:
+    widths_F: Tensor
+
+    def __init__(self, model: nn.Module, spec: FeatureSpec) -> None:
         super().__init__()
-        self.model, self.n_tasks = model, n_tasks
+        self.model, self.n_tasks = model, len(spec.tasks)
+        self.width_of = {one.name: one.width for one in spec.lists}
+        self.register_buffer("widths_F", torch.tensor([one.width for one in spec.fields], dtype=torch.int32))
 
     def forward(
         self, fields: Tensor, numbers: Tensor, lists: dict[str, Tensor], scenario: Tensor, position: Tensor
     ) -> Tensor:
         """-> logits (B, T), calibrated"""
         unknown_BT = numbers.new_zeros(numbers.shape[0], self.n_tasks)
+        fields = known(fields, self.widths_F)
+        lists = {name: known(ids, self.width_of[name]) for name, ids in lists.items()}
         return self.model(Batch(fields, numbers, lists, scenario, position, unknown_BT, unknown_BT))
+
+
+def known(ids: Tensor, width: Tensor | int) -> Tensor:
+    """An id that no token has becomes that of an unseen one: all fields share a table, and it would read another's."""
+    return torch.where((ids >= 0) & (ids < width), ids, UNSEEN)
 
 
 def export(bundle: Bundle, folder: Path) -> Path:
@@ -94,7 +107,7 @@ def export(bundle: Bundle, folder: Path) -> Path:
 
 def save_program(model: nn.Module, spec: FeatureSpec, rows: Mapping[str, Any], path: Path) -> float:
     """Write the program of a model in eval mode, for any number of rows. -> its largest difference from the model"""
-    scoring = Scoring(model.cpu(), len(spec.tasks)).eval()
+    scoring = Scoring(model.cpu(), spec).eval()
     program = program_of(scoring, rows)
     # Example inputs are the one part of a .pt2 file that torch pickles.
     program.example_inputs = None
@@ -152,6 +165,7 @@ def inputs_of(bundle: Bundle) -> dict[str, Any]:
         "scenarios": list(spec.scenarios),
         "tasks": list(spec.tasks),
         "slots": spec.n_positions,
+        "time_zone": bundle.meta.get("contract", {}).get("content", {}).get("time_zone"),
     }
     if isinstance(encoder, Encoder):
         found["numbers"] = [asdict(one) | {"clip": CLIP} for one in encoder.numbers]

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from hinet_core import models
-from hinet_core.contract import Contract
+from hinet_core.contract import Contract, at_most
 from hinet_core.dataset import Dataset, Encoder, Window, window
 from hinet_core.dataset.training_set import training_set
 from hinet_core.features.history import step_hashes
@@ -139,6 +139,8 @@ def train(
     unknown model or preset, BusyError when another process trains this very version.
     """
     job = plan_job(contract, lake, as_of, model_name, preset, seed, warm_start)
+    if missing := texts(job.window.missing_days):
+        log.warning("%s learns without days that are not committed: %s", job.version, at_most(missing))
     folder = models_root / job.version
     progress = Progress(folder, progress_every_s)
     models_root.mkdir(parents=True, exist_ok=True)

@@ -72,6 +72,14 @@ def test_gaps_are_named_and_the_validation_day_moves_back() -> None:
     assert found.missing_days == (date(2024, 3, 7), date(2024, 3, 10))
 
 
+def test_days_that_are_long_gone_are_no_ground_for_a_model() -> None:
+    """Maturity is one day, the window five: the last settled day may be seven days before as_of."""
+    committed = days(FIRST, date(2024, 3, 11))
+    assert window(contract(), committed, date(2024, 3, 18)).valid_day == date(2024, 3, 11)
+    with pytest.raises(NotEnoughDays, match=r"before 2024-03-19 is 2024-03-11, 8 days earlier: .*as_of of 2024-03-12"):
+        window(contract(), committed, date(2024, 3, 19))
+
+
 @pytest.mark.parametrize("committed", [[], [FIRST], [FIRST, date(2024, 3, 10)]])
 def test_too_few_days_say_what_is_missing(committed: list[date]) -> None:
     with pytest.raises(NotEnoughDays, match=r"as of 2024-03-12 needs one training day .* Ingest more days"):

@@ -72,10 +72,24 @@ def test_the_program_of_every_model_gives_its_logits(name):
     name, _, heads = name.partition(" ")
     settings = FEWER.get(name, {}) | ({"heads": heads} if heads else {})
     model = calibrated(models.build(name, SPEC, seed=0, **settings))
-    program = program_of(Scoring(model, 2).eval(), made_up_rows(SPEC)).module()
+    program = program_of(Scoring(model, SPEC).eval(), made_up_rows(SPEC)).module()
     for n in (1, 2, 300):
         expected_NT = torch.tensor(predict(model, rows_of(n)))
         torch.testing.assert_close(program(**inputs_of(rows_of(n))), expected_NT, rtol=0, atol=1e-5)
+
+
+def test_an_id_that_no_token_has_counts_as_unseen_and_never_as_another_fields():
+    model = calibrated(models.build("shared_bottom", SPEC, seed=0))
+    scoring, rows = Scoring(model, SPEC).eval(), made_up_rows(SPEC)
+    beyond, unseen = ({**rows, "fields": rows["fields"].clone(), "lists": dict(rows["lists"])} for _ in range(2))
+    for place, field in enumerate(SPEC.fields):
+        beyond["fields"][:2, place] = torch.tensor([-1, field.width])
+        unseen["fields"][:2, place] = 1
+    for field in SPEC.lists:
+        beyond["lists"][field.name] = torch.full((5, 3), field.width, dtype=torch.int32)
+        unseen["lists"][field.name] = torch.ones(5, 3, dtype=torch.int32)
+    assert torch.equal(scoring(**beyond), scoring(**unseen))
+    assert not torch.equal(scoring(**beyond), scoring(**rows))
 
 
 @pytest.fixture(scope="module")

@@ -149,7 +149,7 @@ def broken(**changes):
 @pytest.mark.parametrize(
     ("train", "config", "message"),
     [
-        (broken(numbers_NK=torch.full((200, 1), float("nan"))), SHORT, r"number columns \[0\] hold NaN or infinity"),
+        (broken(numbers_NK=torch.full((200, 1), float("nan"))), SHORT, r"\[0\] of the training rows hold NaN"),
         (broken(label_mask_NT=torch.zeros(200, 2)), SHORT, "no training row has a known label"),
         (rows(0), SHORT, "the training set has no row"),
         (rows(200), replace(SHORT, task_weights=(1.0,)), "task_weights has 1 values, expected 2"),

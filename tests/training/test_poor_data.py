@@ -105,3 +105,12 @@ def test_labels_that_are_all_positive_are_said_too(caplog):
 def test_a_task_with_both_labels_is_not_mentioned(caplog):
     trained("mmoe", rows(300), rows(300, 1))
     assert "known labels" not in caplog.text
+
+
+@both_kinds
+@pytest.mark.parametrize("part", ["training", "validation"])
+def test_a_number_that_is_none_is_named_with_its_rows(name, part):
+    data = {"training": rows(300, 1), "validation": rows(200, 2)}
+    data[part].numbers_NK[7, 0] = float("nan")
+    with pytest.raises(ValueError, match=rf"columns \[0\] of the {part} rows hold NaN or infinity: fill and scale"):
+        fit(models.build(name, FUNNEL, seed=0), data["training"], data["validation"], CONFIG, device="cpu")
