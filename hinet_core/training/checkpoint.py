@@ -73,7 +73,7 @@ def save(
     partial.mkdir(parents=True)
     try:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-        save_file(weights, partial / WEIGHTS)
+        save_weights(weights, partial / WEIGHTS)
         if encoder is not None:
             encoder.to_folder(partial / ENCODER)
         files = sorted(path for path in partial.rglob("*") if path.is_file())
@@ -163,6 +163,13 @@ def _require_own_files(folder: Path, sha256_of: Mapping[str, str]) -> None:
             raise CheckpointError(
                 f"{path} was changed after training, or is another model's: put this model's own back, or train again"
             )
+
+
+def save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(weights, path)
+    except SafetensorError as error:  # a full disk is no OSError there
+        raise OSError(f"{path} cannot be written ({error}): free some space, then run the same again") from error
 
 
 def sha256(path: Path) -> str:

@@ -17,12 +17,12 @@ from hinet_core.dataset import Batch, Dataset
 from hinet_core.progress import meter
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.history import History, TrainingDivergedError
+from hinet_core.training.inputs import CHECKED_AT_ONCE
 from hinet_core.training.progress import Progress, Saved
 from hinet_core.training.step import Stepper, part, under
 
 log = logging.getLogger(__name__)
 REPORTS_PER_EPOCH = 10
-CHECKED_AT_ONCE = 65_536  # rows; a mapped training set is never read whole
 
 
 class Epochs:

@@ -6,6 +6,7 @@ that score them (score.py) and the model card. Nothing in it is pickled.
 B batch, F id fields, K numbers, L list length, T tasks.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -111,7 +112,10 @@ def save_program(model: nn.Module, spec: FeatureSpec, rows: Mapping[str, Any], p
     program = program_of(scoring, rows)
     # Example inputs are the one part of a .pt2 file that torch pickles.
     program.example_inputs = None
-    torch.export.save(program, path)
+    # Into memory first: where a disk is full torch's own writing of a file ends the whole process.
+    stored_bytes = io.BytesIO()
+    torch.export.save(program, stored_bytes)
+    path.write_bytes(stored_bytes.getvalue())
     stored = torch.export.load(path).module()
     off = 0.0
     with torch.inference_mode():

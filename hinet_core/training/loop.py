@@ -18,8 +18,9 @@ from hinet_core.progress import duration
 from hinet_core.training.arithmetic import kernels
 from hinet_core.training.calibration import calibrate, undo_sampling
 from hinet_core.training.config import TrainConfig
-from hinet_core.training.epochs import CHECKED_AT_ONCE, Epochs
+from hinet_core.training.epochs import Epochs
 from hinet_core.training.history import History
+from hinet_core.training.inputs import check_rows
 from hinet_core.training.memory import enough_memory
 from hinet_core.training.progress import Progress
 from hinet_core.training.stopping import Scorer
@@ -55,8 +56,7 @@ def fit(
     TrainingDivergedError for a loss of NaN. A model with `fit_rows(train, valid, config, seed)` learns by that instead
     of by steps.
     """
-    _check_inputs(train)
-    _check_numbers(valid, "validation")
+    check_rows(model, train, valid)
     target = device_of(device)
     undo_sampling(model, train)
     with kernels(config.deterministic, target), enough_memory(config, model):
@@ -176,32 +176,3 @@ def _validate(
     if score is not None:
         history.add(None, "valid", "score", float(epoch), wall_s, score)
     return score
-
-
-def _check_inputs(train: Dataset) -> None:
-    if len(train) == 0:
-        raise ValueError("the training set has no row: check the training window and which days are committed")
-    known_T, positive_T = torch.zeros(2, train.labels_NT.shape[1], dtype=torch.int64)
-    for batch in train.batches(CHECKED_AT_ONCE):
-        known_BT = batch.label_mask_BT > 0
-        known_T += known_BT.sum(dim=0)
-        positive_T += (known_BT & (batch.labels_BT > 0.5)).sum(dim=0)
-    if not bool(known_T.any()):
-        raise ValueError("no training row has a known label: the window may be younger than the labels' maturity")
-    _check_numbers(train, "training")
-    for task, (known, positive) in enumerate(zip(known_T.tolist(), positive_T.tolist(), strict=True)):
-        if known and positive in (0, known):
-            which, verb = ("all", "are") if positive else ("none", "is")
-            said = f"{which} of {known} known labels of the training rows {verb} positive"
-            log.warning("task %d: %s, so that is all that is learned of it", task, said)
-
-
-def _check_numbers(data: Dataset, part: str) -> None:
-    broken_K = torch.zeros(data.numbers_NK.shape[1], dtype=torch.bool)
-    for batch in data.batches(CHECKED_AT_ONCE):
-        broken_K |= ~torch.isfinite(batch.numbers_BN).all(dim=0)
-    if bool(broken_K.any()):
-        columns = broken_K.nonzero().flatten().tolist()
-        raise ValueError(
-            f"number columns {columns} of the {part} rows hold NaN or infinity: fill and scale them when encoding"
-        )

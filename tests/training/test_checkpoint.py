@@ -1,6 +1,8 @@
 """A model folder: whole or absent, checked on the way in."""
 
 import json
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,20 @@ def test_a_finished_folder_is_never_changed(tmp_path):
 def test_a_failed_save_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="no space left"):
         saved(tmp_path / "v1", Failing())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_not_grow_ends_in_a_sentence_and_leaves_nothing(tmp_path):
+    """As on a full disk: the process may write no more than 2,000 bytes to a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"weights\.safetensors cannot be written .* free some space, then run"):
+            saved(tmp_path / "v1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
 
 

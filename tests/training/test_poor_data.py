@@ -114,3 +114,22 @@ def test_a_number_that_is_none_is_named_with_its_rows(name, part):
     data[part].numbers_NK[7, 0] = float("nan")
     with pytest.raises(ValueError, match=rf"columns \[0\] of the {part} rows hold NaN or infinity: fill and scale"):
         fit(models.build(name, FUNNEL, seed=0), data["training"], data["validation"], CONFIG, device="cpu")
+
+
+@both_kinds
+@pytest.mark.parametrize("part", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data.fields_NF.__setitem__((5, 0), 20), "field item of the {} rows holds 20, expected 0 to 19"),
+        (lambda data: data.fields_NF.__setitem__((5, 0), -1), "field item of the {} rows holds -1, expected 0 to 19"),
+        (lambda data: data.scenario_N.__setitem__(5, 2), "the scenario of the {} rows holds 2, expected 0 to 1"),
+    ],
+    ids=["beyond", "below", "scenario"],
+)
+def test_codes_that_the_spec_does_not_have_are_refused(name, part, change, said):
+    """In the one table of all fields they would be rows of another field."""
+    data = {"training": rows(300, 1), "validation": rows(200, 2)}
+    change(data[part])
+    with pytest.raises(ValueError, match=f"{said.format(part)}: encode the rows with the encoder"):
+        fit(models.build(name, FUNNEL, seed=0), data["training"], data["validation"], CONFIG, device="cpu")

@@ -28,6 +28,7 @@ class TaskModel(nn.Module):
         self.add_end(spec)
 
     def add_end(self, spec: FeatureSpec) -> None:
+        self.spec = spec
         n_scenarios, n_tasks = len(spec.scenarios), len(spec.tasks)
         self.position = PositionTerm(n_scenarios, spec.n_positions, n_tasks)
         self.calibration = Calibration(n_scenarios, n_tasks)
