@@ -78,7 +78,8 @@ def tune(
 
         asked = only.split(",") if only else models.names()
         if unknown := sorted(set(asked) - set(models.names())):
-            raise ValueError(f"no model {', '.join(unknown)}: expected some of {', '.join(models.names())}")
+            named = ", ".join(map(repr, unknown))
+            raise ValueError(f"no model {named}: expected some of {', '.join(models.names())}, with commas between")
         contract, paths, lake = places(name)
         day = as_of.date() if as_of else newest_judged_as_of(contract, lake)
         if day is None:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 )
 @click.argument("version")
 def explain(name: str, n_fields: int, version: str) -> None:
-    """Show what a trained VERSION relies on: fields, and for HiNet what scenarios take from each other."""
+    """Show what VERSION (or `champion`) relies on: fields, and for HiNet what scenarios take from each other."""
+    from hinet_core import registry
     from hinet_core.evaluation.explain import explain as explained
     from hinet_core.evaluation.gates import without_a_say
 
     with one_sentence():
         contract, paths, lake = places(name)
+        version = registry.folder_of(paths.models, version).name
         found = explained(contract, lake, paths.models, version)
     san(found, [scenario.id for scenario in contract.modelled])
     gates(found)

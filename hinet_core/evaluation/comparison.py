@@ -7,6 +7,7 @@ and seeds, with p-values adjusted over the family and a verdict in words.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
@@ -142,6 +143,8 @@ def compare_judged(
     """`compare` of what is judged already: the other models in their order, cells of these scopes."""
     if baseline not in judged:
         raise ValueError(f"expected the baseline {baseline!r} among the models judged: {', '.join(judged)}")
+    if unknown := sorted(set(scopes) - set(get_args(Scope))):
+        raise ValueError(f"expected scopes among {', '.join(get_args(Scope))}; found {', '.join(unknown)}")
     wanted, theirs = set(scopes), list(zip(*judged[baseline], strict=True))
     found = [
         _compared(model, baseline, mine, other)

@@ -1,7 +1,7 @@
 """How a model is trained: every setting in one place, and the presets."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine")
@@ -52,6 +52,9 @@ class TrainConfig:
     deterministic: bool = False  # on a GPU, too, only kernels that give the same bits each time; a CPU's always do
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.type == "int" or field.type is int:
+                _check_whole(field.name, getattr(self, field.name))
         for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
@@ -69,6 +72,11 @@ class TrainConfig:
             raise ValueError("positive_weights holds 0, expected more than 0: without positives nothing is learned")
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(f"weight_decay is {self.weight_decay}, but optimizer is adam: set it to adamw")
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} is {value!r}, expected a whole number")
 
 
 def _check_weights(name: str, weights: tuple[float, ...]) -> None:

@@ -67,7 +67,7 @@ def require_contract(folder: Path, meta: dict[str, Any], contract: Contract) -> 
         raise CheckpointError(f"{folder} does not say under which contract it was trained: train this model again")
     if trained_under["data_fingerprint"] == contract.data_fingerprint:
         return
-    differences = contract_differences(trained_under["content"], contract.data_content)
+    differences = contract_differences(trained_under["content"], contract.data_content) or ["the fingerprint alone"]
     raise CheckpointError(
         f"{folder.name} was trained under another contract than {contract.name} is now: {at_most(differences)}. "
         "Train it again under this contract, or take the contract back"

@@ -193,6 +193,8 @@ def test_estimates_are_means_over_seeds_and_compare_is_judging_and_comparing():
 def test_what_cannot_be_compared_is_said():
     with pytest.raises(ValueError, match="expected the baseline 'mmoe' among the models judged: x, base"):
         compare_judged(judged((0.7, [0.7] * 3), (0.7, [0.7] * 3)), "mmoe")
+    with pytest.raises(ValueError, match="expected scopes among scenario, pooled, macro; found overall"):
+        compare_judged(judged((0.7, [0.7] * 3), (0.7, [0.7] * 3)), "base", ["overall"])
     rows = Rows(
         scenarios=("a",), tasks=("click",), scenario_N=np.zeros(2, int), user_N=np.arange(2),
         label_NT=np.ones((2, 1)), counts_NT=np.ones((2, 1), bool),

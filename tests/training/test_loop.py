@@ -174,6 +174,9 @@ def test_settings_are_checked_and_presets_exist():
     assert set(TRAIN_PRESETS) == {"quick", "paper", "authors"}
     with pytest.raises(ValueError, match="batch_size is 0, expected more than 0"):
         TrainConfig(batch_size=0)
+    for wrong in ({"batch_size": 2.5}, {"predict_batch_size": 1.5}, {"epochs": True}):
+        with pytest.raises(ValueError, match="expected a whole number"):
+            TrainConfig(**wrong)
 
 
 def test_device_names():
