@@ -10,11 +10,13 @@ from hinet_core.contract import Contract
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What replaces fields of a model's preset and of its training; `trials` says how many were tried for it."""
+    """What replaces fields of a model's preset and of its training; `trials` says how many were tried for it, and
+    `valid_day` on which day they were compared."""
 
     model: Mapping[str, Any] = field(default_factory=dict)
     train: Mapping[str, Any] = field(default_factory=dict)
     trials: int = 0
+    valid_day: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
     [hinet]
     trials = 10                    # how many settings were tried, the preset itself among them
-    validation_auc = 0.7203        # of the best, macro over scenarios on the validation day
+    valid_day = "2022-05-05"       # on which they were compared; an experiment that judges it refuses them
+    validation_auc = 0.7203        # of the best, macro over scenarios on that day
     [hinet.model]
     dropout = 0.25
     [hinet.train]
@@ -12,6 +13,7 @@
 import json
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,10 +40,17 @@ def read(path: Path) -> dict[str, Settings]:
     return {
         model: Settings(
             model=lists_to_tuples(one.get("model", {})), train=lists_to_tuples(one.get("train", {})),
-            trials=int(one.get("trials", 0)),
+            trials=int(one.get("trials", 0)), valid_day=day_of(path, model, one.get("valid_day")),
         )
         for model, one in raw(path).items()
     }  # fmt: skip
+
+
+def day_of(path: Path, model: str, text: object) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(str(text))
+    except ValueError as error:
+        raise SettingsFileError(f"{path}: [{model}] valid_day is {text!r}, expected a day as 2026-01-31") from error
 
 
 def raw(path: Path) -> dict[str, Any]:

@@ -19,9 +19,9 @@ TITLE = """# Results
 
 Each section is written by `hinet experiment NAME`; nothing here is edited by hand. A value is the mean over seeds, ±
 the standard deviation of single trainings, with an interval of 95 % over users and seeds. `tuned` rows have settings of
-`hinet tune`, found on a validation day; `untuned` ones are at their preset. Weights, epochs and calibration come from
-days before the judged ones, and so do tuned settings of a `hinet tune` as of the same day or an earlier one. What was
-changed by people who had read such figures is not known here.
+`hinet tune`, found on a validation day; `untuned` ones are at their preset. Weights, epochs, calibration and tuned
+settings come from days before the judged ones: settings of a later `hinet tune` are refused. What was changed by people
+who had read such figures is not known here.
 """
 LEAST_P = 0.001  # what three digits can say
 

@@ -56,6 +56,7 @@ def run(
     if as_of is None:
         raise ValueError(f"{contract.name}: no day has complete judged days after it; land more days of the log")
     require_settled(contract, lake, as_of)
+    require_earlier(found, [one.model for one in experiment.entries if one.tuned], as_of)
     root = paths.root / "experiments" / "models"
     trained = train_all(contract, lake, root, as_of, experiment.entries, experiment.n_seeds, found, device)
     valid_day = date.fromisoformat(trained[0].run["valid_day"])
@@ -70,6 +71,16 @@ def run(
         differences[split] = compare_judged(judged, experiment.baseline, ("pooled", "macro", "scenario"))
         tops[split] = estimates(judge_seeds(rows, best, METRICS, draws_from, DRAWS)) if best else []
     return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences, tops)
+
+
+def require_earlier(found: Mapping[str, Settings], tuned: Sequence[str], as_of: date) -> None:
+    """Raises ValueError for settings that were chosen by days which are judged here, or later ones."""
+    late = {model: one.valid_day for model, one in found.items() if one.valid_day and one.valid_day >= as_of}
+    if wrong := sorted(late.keys() & set(tuned)):
+        raise ValueError(
+            f"the settings of {', '.join(wrong)} were found on {late[wrong[0]]}, which is not before {as_of}, where "
+            f"judging begins: run hinet tune --as-of {as_of}, or leave them out of the file"
+        )
 
 
 def scored(

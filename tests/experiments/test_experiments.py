@@ -53,6 +53,12 @@ def test_what_is_trained_stays_and_the_page_says_what_was_found(examples_root: P
     assert "### Judged days: AUC minus that of shared_bottom" in text
 
 
+def test_settings_that_a_judged_day_chose_are_refused(examples_root: Path) -> None:
+    late = {"mmoe": replace(FOUND["mmoe"], valid_day=date(2024, 3, 11)), "ple": Settings(valid_day=date(2024, 3, 12))}
+    with pytest.raises(ValueError, match=r"of mmoe were found on 2024-03-11, which is not before 2024-03-11"):
+        run(TINY, Paths(examples_root.parent), late, device="cpu")
+
+
 def pooled_click(cells: list[Estimate]) -> dict[str, Estimate]:
     return {one.model: one for one in cells if (one.metric, one.scope, one.task) == ("auc", "pooled", "click")}
 

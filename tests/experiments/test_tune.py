@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from hinet_core.training.run import train
 AS_OF = date(2024, 3, 11)
 SEARCH = """
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
@@ -95,6 +97,7 @@ WRITTEN = """# Written by `hinet tune`: settings found on the validation day. Ju
 
 [hinet]
 trials = 10
+valid_day = "2024-03-09"
 validation_auc = 0.75
 [hinet.model]
 scenario_in_x = true
@@ -115,15 +118,19 @@ def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path:
     hinet = Settings(model={"scenario_in_x": True, "widths": (64, 32)}, train={"learning_rate": 0.0012}, trials=10)
     write(file, "mmoe", {}, Settings(train={"batch_size": 512}, trials=5))
     assert unequal_trials(file) == ""
-    write(file, "hinet", {"validation_auc": 0.75}, hinet)
+    write(file, "hinet", {"validation_auc": 0.75, "valid_day": "2024-03-09"}, hinet)
     assert file.read_text() == WRITTEN
-    assert read(file) == {"hinet": hinet, "mmoe": Settings(train={"batch_size": 512}, trials=5)}
+    dated = replace(hinet, valid_day=date(2024, 3, 9))
+    assert read(file) == {"hinet": dated, "mmoe": Settings(train={"batch_size": 512}, trials=5)}
     assert unequal_trials(file) == (
         "the models were not tuned alike (trials: hinet 10, mmoe 5); tune all with --trials 10"
     )
     assert read(tmp_path / "absent.toml") == {}
     file.write_text("[hinet")
     with pytest.raises(SettingsFileError, match=r"found.toml: not readable as TOML .*; run hinet tune again"):
+        read(file)
+    file.write_text('[hinet]\nvalid_day = "May"')
+    with pytest.raises(SettingsFileError, match=r"found.toml: \[hinet\] valid_day is 'May', expected a day as"):
         read(file)
 
 
