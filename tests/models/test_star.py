@@ -46,7 +46,7 @@ def test_every_scenario_starts_as_the_shared_network():
 
 
 def test_a_batch_is_normalized_by_the_rows_of_each_scenario():
-    norm, many, few = PartitionedNorm(3, 4, momentum=0.5), ENOUGH_ROWS + 8, ENOUGH_ROWS // 2
+    norm, many, few = PartitionedNorm(3, 4, momentum=0.5), ENOUGH_ROWS, ENOUGH_ROWS // 2
     scenario_B = torch.cat([torch.zeros(many), torch.ones(few)]).long()
     x_BD = torch.randn(many + few, 4) * 3 + 5 * (1 + scenario_B[:, None])
     out = norm(x_BD, scenario_B)
