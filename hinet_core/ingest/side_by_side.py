@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TypeVar
 
 import duckdb
@@ -22,7 +23,8 @@ class Cursors:
     def interrupt(self) -> None:
         self.interrupted = True
         for one in [self.con, *self.cursors]:
-            one.interrupt()
+            with suppress(duckdb.ConnectionException):  # a cursor closed in the meantime has nothing left to stop
+                one.interrupt()
 
     def query_progress(self) -> float:
         return self.con.query_progress()

@@ -2,6 +2,7 @@
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
@@ -62,13 +63,14 @@ def test_who_stops_listening_leaves_nothing_half_written(paths, landed):
     assert set(lake.root.rglob("*.parquet")) == {one for table in lake.tables() for one in lake.files(table)}
 
 
+def endless(cursor):
+    return cursor.execute("SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range = -b.range - 1")
+
+
 def test_the_first_failure_stops_the_others_and_is_what_is_said(con):
     def fails(_):
         time.sleep(0.2)
         raise ValueError("the cause")
-
-    def endless(cursor):
-        return cursor.execute("SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range = -b.range - 1")
 
     began = time.monotonic()
     with pytest.raises(ValueError, match="the cause"):
@@ -83,6 +85,18 @@ def test_an_interrupt_stops_work_in_python(con):
     cursors.interrupt()
     with pytest.raises(duckdb.InterruptException):
         next(rows)
+
+
+def test_an_interrupt_passes_over_a_cursor_that_has_just_ended(con):
+    cursors = Cursors(con)
+    cursors.cursors = [con.cursor(), con.cursor()]
+    cursors.cursors[0].close()
+    with pytest.raises(duckdb.InterruptException), ThreadPoolExecutor(1) as pool:
+        query = pool.submit(endless, cursors.cursors[1])
+        while not query.done():
+            cursors.interrupt()
+            time.sleep(0.01)
+        query.result()
 
 
 def test_results_come_in_order(con):
