@@ -107,6 +107,7 @@ def test_the_large_world_has_a_million_and_a_half_impressions_and_the_settings_o
     world = contract.world or {}
     assert 1.4e6 < world["days"] * world["requests_per_day"] * 10 < 1.6e6
     assert EXPERIMENTS["meishi_main"]().settings_of == "meishi"
+    assert contract.training.epochs == 20
 
 
 def test_some_models_and_seeds_may_be_asked_for() -> None:
