@@ -22,6 +22,7 @@ from hinet_core.evaluation.scoring import observed
 from hinet_core.evaluation.true_scenarios import rank_correlation, true_similarity
 from hinet_core.lake import Lake, connect
 from hinet_core.models.hinet import HiNet
+from hinet_core.training.arithmetic import threads
 from hinet_core.training.checkpoint import load
 
 MAX_ROWS = 100_000  # one pass over them per field
@@ -59,6 +60,7 @@ def explain(contract: Contract, lake: Lake, models_root: Path, version: str, see
     return found
 
 
+@threads()
 def findings(
     model: Any, data: Dataset, spec: FeatureSpec, contract: Contract, seed: int = 0, draws: int = DRAWS
 ) -> list[Finding]:

@@ -12,6 +12,7 @@ from torch import Tensor, equal
 from hinet_core.contract import Contract
 from hinet_core.dataset import Dataset, FeatureSpec
 from hinet_core.evaluation.rows import Rows, Scores
+from hinet_core.training.arithmetic import threads
 from hinet_core.training.checkpoint import load
 from hinet_core.training.loop import predict
 from hinet_core.training.validation import uncalibrated
@@ -26,6 +27,7 @@ class Scorer:
         self.name = name
         self.bundle: Any = load(folder, contract=contract)
 
+    @threads()
     def score(
         self, con: duckdb.DuckDBPyConnection, examples: duckdb.DuckDBPyRelation, as_of: date
     ) -> tuple[Rows, Scores, NDArray[np.int64]]:

@@ -28,6 +28,7 @@ from hinet_core.experiments.spaces import of_preset, space_of
 from hinet_core.lake import Lake, crash_point
 from hinet_core.lock import exclusive
 from hinet_core.progress import track
+from hinet_core.training.arithmetic import threads
 from hinet_core.training.history import TrainingDivergedError
 from hinet_core.training.loop import fit
 from hinet_core.training.run import EXAMPLES, Job, Prepared, plan_job, prepared, short_hash
@@ -93,6 +94,7 @@ def one_trial(study: optuna.Study, job: Job, data: Prepared, device: str) -> Non
     study.tell(trial, value, state=TrialState.PRUNED if value is None else TrialState.COMPLETE)
 
 
+@threads()
 def trained_at(params: Mapping[str, Any], job: Job, data: Prepared, device: str) -> float | None:
     """The validation score of the model at these settings; None where training diverges."""
     settings = settings_of(params)

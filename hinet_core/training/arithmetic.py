@@ -6,15 +6,18 @@ from contextlib import contextmanager
 
 import torch
 
+from hinet_core.settings import load_settings
+
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 CUBLAS_FIXED = (":4096:8", ":16:8")
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Inside, torch works with so many threads: sums over rows are split by them, so their bits depend on it."""
+def threads(count: int | None = None) -> Iterator[None]:
+    """Inside, torch works with so many threads, or with those of HINET_THREADS: sums over rows are split by them, so
+    their bits depend on it. `@threads()` above a function holds for each of its calls."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(count or load_settings().threads)
     try:
         yield
     finally:

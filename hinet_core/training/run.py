@@ -224,6 +224,7 @@ def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: P
         fit_to_folder(job, data, folder, device, progress)
 
 
+@threads()
 def fit_to_folder(job: Job, data: Prepared, folder: Path, device: str, progress: Progress) -> History:
     """Fit a model on encoded days and save it; the folder appears whole or not at all."""
     started, clock = datetime.now(UTC), perf_counter()
@@ -231,8 +232,7 @@ def fit_to_folder(job: Job, data: Prepared, folder: Path, device: str, progress:
         model = models.build(job.model_name, data.encoder.spec, job.preset, seed=job.seed, **job.model_config)
     if job.warm_start:
         start_from(Known(model, data.encoder.spec, data.encoder.words), older(folder.parent, job.warm_start))
-    with threads(load_settings().threads):
-        history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
+    history = fit(model, data.train, data.valid, job.train_config, job.seed, device, progress=progress)
     seconds = perf_counter() - clock
     n_params = models.n_params(model)
     run = run_row(job, history, started, seconds, str(device_of(device)), n_params, len(data.train))

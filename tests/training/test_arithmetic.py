@@ -1,15 +1,12 @@
 """The same bits again: at one thread and at two, with every model, and where a GPU is asked for it."""
 
-import os
 from dataclasses import replace
 
 import pytest
 import torch
 from loop_rows import SPEC, rows
-from tiny_log import tiny_contract
 
 from hinet_core import models
-from hinet_core.training import run
 from hinet_core.training.arithmetic import CUBLAS, kernels, threads
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.loop import fit
@@ -56,23 +53,3 @@ def test_a_gpu_whose_library_was_not_told_in_time_is_refused(monkeypatch):
         assert torch.are_deterministic_algorithms_enabled()
     with kernels(False, torch.device("cuda")):
         assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_a_version_is_trained_with_the_threads_of_the_environment(monkeypatch, tmp_path):
-    seen = []
-
-    class Stop(Exception):
-        pass
-
-    def fit_nothing(*_, **__):
-        seen.append(torch.get_num_threads())
-        raise Stop
-
-    monkeypatch.setattr(run, "fit", fit_nothing)
-    monkeypatch.setattr(run.models, "build", lambda *_, **__: None)
-    job = run.Job(tiny_contract(), "mmoe", "quick", 0, None, {}, SHORT, {}, "")
-    for count in ("1", "2"):
-        monkeypatch.setitem(os.environ, "HINET_THREADS", count)
-        with pytest.raises(Stop):
-            run.fit_to_folder(job, run.Prepared(type("E", (), {"spec": SPEC}), None, None), tmp_path / "v", "cpu", None)
-    assert seen == [1, 2]
