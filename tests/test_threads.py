@@ -38,8 +38,8 @@ def tuned(patch: pytest.MonkeyPatch) -> None:
 
 def judged(patch: pytest.MonkeyPatch) -> None:
     scorer = object.__new__(Scorer)
-    scorer.bundle = SimpleNamespace(encoder=SimpleNamespace(transform=look))
-    scorer.score(None, None, None)
+    scorer.bundle = None
+    scorer.score(SimpleNamespace(by=look))
 
 
 def explained(patch: pytest.MonkeyPatch) -> None:

@@ -169,9 +169,11 @@ def score_all(
     con: duckdb.DuckDBPyConnection, lake: Lake, scorers: Sequence["Scorer"], days: list[date], known_on: date
 ) -> tuple[Rows, list[Scores], NDArray[np.int64]]:
     """Every model's scores on the same rows; models that read other rows are refused."""
-    examples = lake.scan(con, "examples", days)
+    from hinet_core.evaluation.scoring import Encoded
+
+    encoded = Encoded(con, lake.scan(con, "examples", days), known_on)
     label = f"scoring {days[0]} … {days[-1]}"
-    results = [scorer.score(con, examples, known_on) for scorer in track(scorers, label, total=len(scorers))]
+    results = [scorer.score(encoded) for scorer in track(scorers, label, total=len(scorers))]
     rows, _, day_N = results[0]
     for scorer, (theirs, _, _) in zip(scorers, results, strict=True):
         if not same_rows(rows, theirs):

@@ -13,11 +13,28 @@ from hinet_core.contract import Contract
 from hinet_core.dataset import Dataset, FeatureSpec
 from hinet_core.evaluation.rows import Rows, Scores
 from hinet_core.training.arithmetic import threads
-from hinet_core.training.checkpoint import load
+from hinet_core.training.checkpoint import ENCODER, Bundle, load
 from hinet_core.training.loop import predict
 from hinet_core.training.validation import uncalibrated
 
 BATCH = 8192
+
+
+class Encoded:
+    """The examples of some days as tensors, with labels as known at `as_of`; models in a row that share an encoder, as
+    seeds and peers on one window do, share the tensors."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, examples: duckdb.DuckDBPyRelation, as_of: date) -> None:
+        self.con, self.examples, self.as_of = con, examples, as_of
+        self._last: tuple[dict[str, str], Dataset] | None = None
+
+    def by(self, bundle: Bundle) -> Dataset:
+        all_files = bundle.description["sha256"] if bundle.description else {}
+        files = {name: one for name, one in all_files.items() if name.startswith(f"{ENCODER}/")}
+        if self._last is None or self._last[0] != files or not files:
+            self._last = None  # frees the one before
+            self._last = files, bundle.encoder.transform(self.con, self.examples, self.as_of)
+        return self._last[1]
 
 
 class Scorer:
@@ -25,14 +42,12 @@ class Scorer:
 
     def __init__(self, name: str, folder: Path, contract: Contract) -> None:
         self.name = name
-        self.bundle: Any = load(folder, contract=contract)
+        self.bundle = load(folder, contract=contract)
 
     @threads()
-    def score(
-        self, con: duckdb.DuckDBPyConnection, examples: duckdb.DuckDBPyRelation, as_of: date
-    ) -> tuple[Rows, Scores, NDArray[np.int64]]:
-        """Rows with labels as known at `as_of`, the model's logits on them, and each row's day number."""
-        data: Dataset = self.bundle.encoder.transform(con, examples, as_of)
+    def score(self, encoded: Encoded) -> tuple[Rows, Scores, NDArray[np.int64]]:
+        """Rows with what was observed, the model's logits on them, and each row's day number."""
+        data = encoded.by(self.bundle)
         logged = predict(self.bundle.model, data, BATCH)
         shown_first = data.at_first_slot()
         same = equal(shown_first.position_N, data.position_N)

@@ -10,7 +10,7 @@ from typing import Any
 from hinet_core.evaluation.cells import Rows, Scores
 from hinet_core.evaluation.comparison import Comparison, Estimate, compare_judged, estimates, judge_seeds
 from hinet_core.evaluation.run import judged_days, newest_judged_as_of, require_settled, settled_on
-from hinet_core.evaluation.scoring import Scorer
+from hinet_core.evaluation.scoring import Encoded, Scorer
 from hinet_core.experiments.ceilings import ceilings
 from hinet_core.experiments.experiment import Experiment, Settings
 from hinet_core.experiments.grid import Trained, train_all
@@ -91,8 +91,9 @@ def scored(
     con = connect()
     try:
         examples: Any = lake.scan(con, "examples", days)
+        encoded = Encoded(con, examples, known_on)
         for one in track(trained, f"{experiment.name}: scoring"):
-            rows, scores, _ = Scorer(one.entry.name, one.folder, experiment.contract).score(con, examples, known_on)
+            rows, scores, _ = Scorer(one.entry.name, one.folder, experiment.contract).score(encoded)
             found.setdefault(one.entry.name, []).append(scores)
         best = ceilings(experiment.contract, examples, days, rows)
     finally:
