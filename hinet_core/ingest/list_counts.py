@@ -20,18 +20,17 @@ def stage_counts(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 def _counts(contract: Contract, group: list[Column]) -> str:
     """`matched_key` and how many items of each column's lists are of it, or of what leads to it."""
-    one, by_name, source = group[0], {one.name: one for one in contract.columns}, contract.source_of(group[0])
-    parts = (
-        f"SELECT unnest({_items(column)}) AS item, {place} AS place FROM {side_table(source)} WHERE {used(source)}"
-        for place, column in enumerate(group)
-    )
+    first, by_name, source = group[0], {one.name: one for one in contract.columns}, contract.source_of(group[0])
+    key, through = by_name[str(first.counted_by)], by_name.get(first.through or "")
+    kind = (through or key).duckdb_type
+    records = f"{side_table(source)} WHERE {used(source)}"
+    parts = (f"SELECT item, {place} AS place FROM ({_items(one, kind, records)})" for place, one in enumerate(group))
     counted = f"SELECT item, place, count(*) AS n FROM ({' UNION ALL '.join(parts)}) GROUP BY item, place"
-    key, through = by_name[str(one.counted_by)], by_name.get(one.through or "")
     if through is None:
-        keyed = f"SELECT TRY_CAST(item AS {key.duckdb_type}) AS matched_key, place, n FROM ({counted})"
+        keyed = f"SELECT TRY_CAST(item AS {kind}) AS matched_key, place, n FROM ({counted})"
     else:
         told = contract.source_of(key)
-        same = f"{matched_key(through.name)} = TRY_CAST(item AS {through.duckdb_type}) AND {used(told)}"
+        same = f"{matched_key(through.name)} = TRY_CAST(item AS {kind}) AND {used(told)}"
         name = quote_identifier(key.name)
         keyed = f"SELECT {name} AS matched_key, place, n FROM ({counted}) JOIN {side_table(told)} ON {same}"
     sums = ", ".join(
@@ -41,13 +40,15 @@ def _counts(contract: Contract, group: list[Column]) -> str:
     return f"SELECT matched_key, {sums} FROM ({keyed}) WHERE matched_key IS NOT NULL GROUP BY matched_key"
 
 
-def _items(column: Column) -> str:
-    """The items of a record that count, as texts."""
+def _items(column: Column, kind: str, records: str) -> str:
+    """The items of the records that count, one a row. In two lists an item is the same where it is so in its type."""
     items = quote_identifier(column.name)
     if column.also_in is None:
-        return items
-    others = f"CAST({quote_identifier(column.also_in)} AS VARCHAR[])"
-    return f"list_filter({items}, lambda nth: list_contains({others}, nth))"
+        return f"SELECT unnest({items}) AS item FROM {records}"
+    others = quote_identifier(column.also_in)
+    # Typed below the function: inside of it every list would be cast again for each of its items.
+    typed = f"SELECT TRY_CAST({items} AS {kind}[]) AS items, TRY_CAST({others} AS {kind}[]) AS others FROM {records}"
+    return f"SELECT unnest(list_filter(items, lambda nth: list_contains(others, nth))) AS item FROM ({typed})"
 
 
 def used(source: Source) -> str:

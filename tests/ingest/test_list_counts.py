@@ -48,7 +48,9 @@ def test_rows_get_the_counts_that_plain_python_finds(paths, con, seed):
     for _ in range(30):  # a record without a user, and one that repeats another, count nowhere
         who = draw.choice(["", "x", *range(1, 15)])
         seen, bought = ([draw.choice([1, 2, 3, 4, 9, "odd"]) for _ in range(draw.randrange(5))] for _ in range(2))
-        lines.append(f"{who},{' '.join(map(str, seen))},{' '.join(map(str, bought))}")
+        # An item is the same however its number is written.
+        written = [" ".join(draw.choice(["", "0"]) + str(one) for one in items) for items in (seen, bought)]
+        lines.append(f"{who},{','.join(written)}")
         if isinstance(who, int):
             histories.setdefault(who, (seen, bought))
     (paths.landing / "histories.csv").write_text("\n".join(["who,seen,bought", *lines]) + "\n")
