@@ -37,6 +37,7 @@ DUCKDB_TYPES = {
     "list<int64>": "BIGINT[]", "list<float64>": "DOUBLE[]", "list<string>": "VARCHAR[]",
 }  # fmt: skip
 MAX_LIST_LENGTH = 100
+LIST_LENGTH = 8  # items that a model reads where the contract does not say
 RESERVED = (
     "day", "day_number", "hour", "exposed_us", "scenario_id", "source_file", "record_number", "reasons", "raw",
     "exposed_at", "scenario_value", "placed_day", "verdict", "nth",

@@ -15,12 +15,12 @@ from hinet_core.contract import (
     known_us_column,
     label_column,
 )
+from hinet_core.contract.columns import LIST_LENGTH
 from hinet_core.dataset.fields import CALENDAR, Bucketed, Crossed, token_sql
 from hinet_core.dataset.numbers import Made
 from hinet_core.dataset.window import EPOCH, MICROSECOND
 from hinet_core.lake import quote_identifier, quote_literal
 
-LIST_LENGTH = 8
 # A row's identity as a text, in the columns of the encoder's query; any file name may follow the last bar.
 IDENTITY = "CONCAT_WS('|', day_code, record, file)"
 

@@ -26,7 +26,8 @@ OWN_TYPES = {
 
 @dataclass(frozen=True)
 class Guess:
-    """One column of a file as it looks in the sample. `top`: values and rows, most frequent first."""
+    """One column of a file as it looks in the sample. `top`: values (of a list its items) and rows, most frequent
+    first."""
 
     raw: str
     keys: Keys
@@ -40,6 +41,7 @@ class Guess:
     top: list[tuple[str, int]] = field(default_factory=list)
     epoch: str | None = None
     usual: tuple[Any, Any] = (None, None)  # of whole numbers: between these are all but 2 % at either end
+    items: tuple[int, int, int] | None = None  # of a list: different items, fewest and most of a value
 
     @property
     def type(self) -> str:
@@ -139,18 +141,27 @@ def _measured(
     bad, example = con.execute(
         "SELECT coalesce(sum(n) FILTER (t IS NULL), 0), any_value(CAST(v AS VARCHAR)) FILTER (t IS NULL) FROM typed"
     ).fetchall()[0]
+    items = _items(con) if keys["type"].startswith("list") and rows > missing else None
     ordered = keys["type"].startswith(("int", "float", "timestamp", "date"))
     low, high = con.execute("SELECT min(t), max(t) FROM typed").fetchall()[0] if ordered else (None, None)
     limit = VALUES_KEPT if distinct <= VALUES_KEPT else 5
+    each = "unnest(t)" if items else "t"
     top = con.execute(
-        f"SELECT CAST(t AS VARCHAR) AS said, CAST(sum(n) AS BIGINT) AS count FROM typed WHERE t IS NOT NULL "
+        f"SELECT CAST(one AS VARCHAR) AS said, CAST(sum(n) AS BIGINT) AS count "
+        f"FROM (SELECT {each} AS one, n FROM typed WHERE t IS NOT NULL) "
         f"GROUP BY said ORDER BY count DESC, said LIMIT {limit}"
     ).fetchall()
     if keys["type"] != "string" and not keys["type"].startswith("list"):
         distinct = con.execute("SELECT count(DISTINCT t) FROM typed").fetchall()[0][0]
     usual = _usual(con, "typed") if keys["type"].startswith("int") else (None, None)
     epoch = shapes.epoch_of(*usual)
-    return Guess(raw, keys, rows, missing, distinct, int(bad), example or "", low, high, top, epoch, usual)
+    return Guess(raw, keys, rows, missing, distinct, int(bad), example or "", low, high, top, epoch, usual, items)
+
+
+def _items(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    different = "SELECT count(DISTINCT one) FROM (SELECT unnest(t) AS one FROM typed)"
+    found = con.execute(f"SELECT ({different}), coalesce(min(len(t)), 0), coalesce(max(len(t)), 0) FROM typed")
+    return found.fetchall()[0]
 
 
 def _usual(con: duckdb.DuckDBPyConnection, typed: str) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ Whatever rests on values alone, or has rivals, is said to be unsure beside the l
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from hinet_core.contract.columns import LIST_LENGTH
 from hinet_core.contract.suspicious import suspicious
 from hinet_core.draft import names, shapes
 from hinet_core.draft.columns import Guess
@@ -264,7 +265,7 @@ def encoding_of(one: Guess) -> tuple[str | None, list[str]]:
     if one.distinct <= 1:
         return None, ["one value in every row: not an input"]
     if one.type.startswith("list"):
-        return "list", []
+        return "list", about_list(one)
     if one.type in ("timestamp", "date") or one.epoch or is_day(one):
         return None, ["a time: not an input; hour and weekday of the exposure are inputs anyway"]
     if names_a_row(one):
@@ -275,3 +276,16 @@ def encoding_of(one: Guess) -> tuple[str | None, list[str]]:
     coded = one.distinct <= 50 or was_taken_for_a_time(one)
     codes = one.type.startswith("int") and (coded or names.words(one.raw)[-1:] == ["id"])
     return ("id" if codes or dense else "number"), []
+
+
+def about_list(one: Guess) -> list[str]:
+    """Why a text is read as a list, and how it would be read as one id."""
+    told = []
+    if "separator" in one.keys:
+        told.append(
+            f"a list divided by {one.keys['separator']!r}: the texts have different numbers of parts, and the same "
+            "parts stand in many texts; to read each text as one id: type 'string', encode 'id', no separator"
+        )
+    if one.items is not None and one.items[2] > LIST_LENGTH:
+        told.append(f"a model reads the first {LIST_LENGTH} items; `length` and `newest` change that")
+    return told

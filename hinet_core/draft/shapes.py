@@ -5,6 +5,7 @@ A guess from some hundred texts is a proposal only: `columns` counts with ingest
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -58,7 +59,13 @@ CLOCKS = (
 )  # fmt: skip
 BETWEEN = ((" ", " "), ("T", "T"), (":", ":"), (", ", ", "), ("", ""))
 AFTER = (("", ""), (" ?UTC", " UTC"), (" [+-]\\d\\d:?\\d\\d", " %z"), ("[+-]\\d\\d:?\\d\\d", "%z"), ("Z", "Z"))
-SEPARATORS = ("|", ";", ",")
+SEPARATORS = ("|", ";", ",", " ")
+NAMED_PART = re.compile(r"\(?[\w.\-:&'\u2019+#!]{1,40}( [\w.\-:&'\u2019+#!]{1,40}){0,3}\)?")  # Film Noir
+NUMBERED_PART = re.compile(r"[A-Za-z]{0,8}[-_]?(0|[1-9]\d{0,18})|[0-9a-fA-F]{8,64}")  # 12, i12, N_12 or a hash
+LEAST_GROUPS = 50  # a tenth of the groups of thousands begins with 0
+LEAST_LISTED = 10  # different texts; fewer are as well ids
+LEAST_LONG, LEAST_UNUSUAL = 0.02, 0.05
+LEAST_RECURRING = {NUMBERED_PART: 0.5, NAMED_PART: 0.8}
 
 
 def proposals(texts: Sequence[str], rare: Sequence[str] = ()) -> Iterator[Keys]:
@@ -89,13 +96,20 @@ def numbers(texts: Sequence[str], rare: Sequence[str] = ()) -> Iterator[Keys]:
     strip: Keys = {"strip": "".join(sorted(set("".join(itertools.chain.from_iterable(signs)))))} if any(signs) else {}
     plain, others = ([CURRENCY.sub("", text).strip() for text in some] for some in (texts, rare))
     for pattern, keys in NUMBERS:
-        if not mostly(plain, pattern.fullmatch):
+        if not mostly(plain, pattern.fullmatch) or (keys.get("thousands") == " " and are_ids(plain)):
             continue
         shaped = [text for text in (*plain, *others) if pattern.fullmatch(text)]
         whole = mostly(shaped, lambda text: re.fullmatch(r"[+-]?\d+", re.sub(r"[,. ']", "", text)), 1.0)
         fractions = "decimal" in keys or any("." in text for text in shaped)
         kind = "int64" if whole and "thousands" in keys and not fractions else "float64"
         yield {"type": kind, **keys, **strip}
+
+
+def are_ids(texts: Sequence[str]) -> bool:
+    """Numbers of three digits with blanks between are millions only where some groups begin with 0, as 1 045 200."""
+    groups = [group for text in texts for group in text.split(" ")[1:]]
+    in_a_row = any(text.count(" ") > 1 for text in texts)
+    return in_a_row and len(groups) >= LEAST_GROUPS and not any(group.startswith("0") for group in groups)
 
 
 def times(texts: Sequence[str]) -> Iterator[Keys]:
@@ -120,19 +134,37 @@ def times(texts: Sequence[str]) -> Iterator[Keys]:
 
 
 def lists(texts: Sequence[str]) -> Iterator[Keys]:
-    """JSON lists, or short words divided by one mark, of which many come back."""
+    """JSON lists, or short parts divided by one mark."""
     filled = [text for text in texts if text]
     if mostly(filled, lambda text: text.startswith("[") and text.endswith("]")):
         inner = [part.strip().strip('"') for text in filled for part in text[1:-1].split(",") if part.strip()]
         yield {"type": "list<int64>" if mostly(inner, WHOLE.fullmatch, 1.0) else "list<string>"}
     for separator in SEPARATORS:
-        divided = [text.split(separator) for text in filled if separator in text]
-        parts = [part.strip() for text in filled for part in text.split(separator)]
-        if len(divided) < 0.05 * len(filled) or not mostly(parts, re.compile(r"[\w.\-:&]{1,40}").fullmatch, 0.98):
-            continue
-        if len({len(one) for one in divided}) > 1 and len(set(parts)) < 0.7 * len(parts):
-            kind = "list<int64>" if mostly(parts, WHOLE.fullmatch, 1.0) else "list<string>"
-            yield {"type": kind, "separator": separator}
+        divided = [[part.strip() for part in text.split(separator) if part.strip()] for text in filled]
+        if _vary_in_length(filled, separator) and _share_parts(divided, named=separator != " "):
+            numbered = mostly(list(itertools.chain.from_iterable(divided)), WHOLE.fullmatch, 1.0)
+            yield {"type": "list<int64>" if numbered else "list<string>", "separator": separator}
+
+
+def _vary_in_length(texts: Sequence[str], separator: str) -> bool:
+    """Some texts have three parts or more, and not nearly all equally many: a key of several columns has, and a
+    decimal comma makes two of one."""
+    marks = Counter(text.count(separator) for text in texts)
+    long = sum(count for number, count in marks.items() if number >= 2)
+    unusual = len(texts) - max(marks.values(), default=0)
+    return (len(texts) >= LEAST_LISTED and long >= LEAST_LONG * len(texts)
+            and unusual >= LEAST_UNUSUAL * len(texts))  # fmt: skip
+
+
+def _share_parts(divided: Sequence[Sequence[str]], named: bool) -> bool:
+    """Nearly all parts are ids or, where `named`, a few words, and stand in other texts as well: those of names,
+    addresses and sentences do not. The texts are all different."""
+    found_in = Counter(part for parts in divided for part in set(parts))
+    form = NUMBERED_PART if mostly(list(found_in), NUMBERED_PART.fullmatch, 0.98) else NAMED_PART
+    if not mostly(list(found_in), form.fullmatch, 0.98) or (form is NAMED_PART and not named):
+        return False
+    recurring = sum(count for count in found_in.values() if count > 1)
+    return recurring >= LEAST_RECURRING[form] * found_in.total()
 
 
 def epoch_of(low: float | None, high: float | None) -> str | None:

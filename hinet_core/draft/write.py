@@ -185,9 +185,12 @@ def _facts(one: Drafted) -> list[str]:
         told.append(f"{seen.low} … {seen.high}")
     elif seen.low is not None and seen.type == "timestamp":
         told.append(f"{seen.low:%Y-%m-%d %H:%M} … {seen.high:%Y-%m-%d %H:%M}")
-    if seen.top and seen.type == "string":
+    if seen.items is not None:
+        different, fewest, most = seen.items
+        told.append(f"{different:,} different items, {fewest} to {most} of them a value")
+    if seen.top and (seen.type == "string" or seen.items is not None):
         shown = [text if len(text) <= 30 else text[:29] + "…" for text, _ in seen.top[:VALUES_SHOWN]]
-        told.append(("" if seen.distinct <= VALUES_SHOWN else "most frequent ") + ", ".join(shown))
+        told.append(("" if (seen.items or [seen.distinct])[0] <= VALUES_SHOWN else "most frequent ") + ", ".join(shown))
     return ["; ".join(told)]
 
 
