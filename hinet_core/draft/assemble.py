@@ -11,6 +11,7 @@ from hinet_core.contract import Column
 from hinet_core.contract.values import NAME
 from hinet_core.draft import names, outcomes, roles, scenarios
 from hinet_core.draft.bounds import TYPED, bound, choose_key, days_of, zone_hint
+from hinet_core.draft.fit import fit_days
 from hinet_core.draft.groups import Group, groups_of
 from hinet_core.draft.late import late_outcomes
 from hinet_core.draft.leaks import exclude_leaks
@@ -50,7 +51,8 @@ def draft(files: Sequence[Path], name: str | None = None) -> str:
         if len(looked_at) < len(paths):
             plan.notes.append(f"{len(looked_at)} of {len(paths)} files were looked at, evenly over their names")
         days = days_of(con, plan)
-        return written(name or default_name(folder, log), folder, plan, log, sides, days)
+        split = fit_days(plan, days)
+        return written(name or default_name(folder, log), folder, plan, log, sides, days, split)
     finally:
         con.close()
 

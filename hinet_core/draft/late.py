@@ -202,9 +202,11 @@ def _time_it(
     shown = quote_identifier(plan.one("time").name)  # type: ignore[union-attr]
     joined = _joined(table, side, condition)
     delay = f'epoch_us("late.known") - epoch_us({shown})'
-    longest, before, early = con.execute(
-        "SELECT max(d), count(*) FILTER (d IS NULL) / count(*), median(e) FILTER (d IS NULL) FROM (SELECT "
-        f"min({delay}) FILTER ({delay} >= 0) AS d, min(-({delay})) AS e FROM {joined} GROUP BY \"late.row\")"
+    delays = (
+        f"SELECT min({delay}) FILTER ({delay} >= 0) AS d, min(-({delay})) AS e FROM {joined} GROUP BY \"late.row\""
+    )
+    before, early = con.execute(
+        f"SELECT count(*) FILTER (d IS NULL) / count(*), median(e) FILTER (d IS NULL) FROM ({delays})"
     ).fetchall()[0]
     if before > CLOCKS_AGREE:
         apart = timedelta(seconds=round(early / 1e6))
@@ -213,4 +215,4 @@ def _time_it(
             "so do not count: is one of the two times local, so that it needs `zone`?"
         )
     task.known_at = next(one.name for one in plan.columns if one.source == side.name and one.reads == [time.raw])
-    wait_for(task, longest)
+    wait_for(con, task, delays)

@@ -124,17 +124,19 @@ def _be_known_at(plan: Plan, con: duckdb.DuckDBPyConnection, table: str, column:
         ).fetchall()[0]
         if both < 0.9 * max(there, ones) or both == 0 or task.known_at:
             continue
-        longest = con.execute(f"SELECT max(epoch_us({value}) - epoch_us({shown})) FROM {table}").fetchall()[0][0]
         column.role = "known_at"
         column.why.append(f"when {task.name} happened")
         task.known_at = column.name
-        wait_for(task, longest)
+        wait_for(con, task, f"SELECT epoch_us({value}) - epoch_us({shown}) AS d FROM {table}")
         return
     column.why.append(f"{UNSURE}a time that goes with no label of this draft")
 
 
-def wait_for(task: Task, longest: int | None) -> None:
-    """A window that holds the longest delay seen, in microseconds."""
+def wait_for(con: duckdb.DuckDBPyConnection, task: Task, delays: str) -> None:
+    """A window that holds the longest delay seen. `delays`: a query of delays `d` in microseconds."""
+    longest = con.execute(f"SELECT max(d) FROM ({delays})").fetchall()[0][0]
+    begun = f"SELECT CAST(ceil(d / {timedelta(days=1) // timedelta(microseconds=1)}) AS INTEGER) AS days, count(*)"
+    task.delays = dict(con.execute(f"{begun} FROM ({delays}) WHERE d IS NOT NULL GROUP BY days").fetchall())
     delay = timedelta(microseconds=max(longest or 0, 0))
     task.window = as_duration(delay)
     task.why.append(f"the longest delay seen is {delay}; later than {task.window} after the exposure will not count")

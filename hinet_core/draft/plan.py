@@ -40,6 +40,16 @@ class Task:
     matures_after: str | None = None  # of a task without known_at
     live: bool = True  # else written as a comment
     why: list[str] = field(default_factory=list)
+    delays: dict[int, int] = field(default_factory=dict)  # begun days after the exposure -> outcomes looked at
+
+
+@dataclass
+class Days:
+    """How many days a model trains on and is judged on."""
+
+    train: int
+    judged: int
+    why: list[str]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hinet_core.draft.groups import Group, pattern_for
-from hinet_core.draft.plan import UNSURE, Drafted, Plan, Task
+from hinet_core.draft.plan import UNSURE, Days, Drafted, Plan, Task
 from hinet_core.draft.scenarios import about
 from hinet_core.draft.sides import Side
 
@@ -22,7 +22,7 @@ HOW = {"outcome": ": give a column the role 'outcome', or add the files that say
 
 
 def written(
-    name: str, folder: Path, plan: Plan, log: Group, sides: Sequence[Side], days: tuple[date, date] | None
+    name: str, folder: Path, plan: Plan, log: Group, sides: Sequence[Side], days: tuple[date, date] | None, split: Days
 ) -> str:
     """The whole text. `days`: the first and last day seen, None when the log has no times."""
     groups = [log, *(side.group for side in sides)]
@@ -37,7 +37,7 @@ def written(
         *(_task(one) for one in plan.tasks),
         _features(plan, days),
         _quality(plan),
-        _split(days),
+        table("[split]", {"train_days": split.train, "judged_days": split.judged}, split.why),
     ]
     return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
@@ -245,9 +245,3 @@ def _quality(plan: Plan) -> str:
     if not plan.quality:
         return ""
     return table("[quality]", plan.quality, ["bounds around what was seen; what crosses them keeps a day out"])
-
-
-def _split(days: tuple[date, date] | None) -> str:
-    span = (days[1] - days[0]).days + 1 if days else 7
-    judged = 2 if span >= 6 else 1
-    return table("[split]", {"train_days": max(1, min(30, span - judged - 1)), "judged_days": judged})
