@@ -115,6 +115,13 @@ class ProgressLines(logging.Handler):
 class Verbs(click.Group):
     """A group whose help lists its verbs under the heading of the file that they stand in."""
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C is the same sentence where a verb is still importing what it needs, which takes seconds."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS.values()}
         for name, command in self.commands.items():

@@ -82,3 +82,34 @@ def test_ctrl_c(tmp_path, lines, odd, stage):
     counts = [lake.manifest("ingest", day).info["counts"] for day in lake.days("ingest")]
     assert sum(one["rows_read"] for one in counts) == ROWS + len(odd)
     assert sum(one["rows_kept"] for one in counts) == ROWS
+
+
+AT_AN_IMPORT = """
+import os, signal, sys
+
+class At:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, At())
+from hinet_core.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "verb"),
+    [
+        ("hinet_core.features.tables", ["features"]),
+        ("hinet_core.training", ["model", "card", "champion"]),
+        ("hinet_core.experiments.every", ["experiment", "meishi_main"]),
+    ],
+)
+def test_ctrl_c_while_a_verb_is_imported(tmp_path, module, verb):
+    (tmp_path / "hinet.py").write_text(AT_AN_IMPORT.format(module=module))
+    stopped = subprocess.run(
+        [sys.executable, tmp_path / "hinet.py", *verb], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "HINET_HOME": str(tmp_path), "PYTHONPATH": ROOT},
+    )  # fmt: skip
+    assert (stopped.returncode, stopped.stderr) == (130, f"Error: {Stopped().message}\n")
