@@ -99,7 +99,8 @@ def _quoted(head: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: no cell of it is a number or a time, or a value below."""
+    """Whether the first row names the columns: no cell of it is a number or a time, and one stands
+    over numbers, or none is a value below."""
     if not rows:
         return False
     first = [cell.strip() for cell in rows[0]]
@@ -109,5 +110,9 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     # Text over text: a name is seldom also a value; but files put together hold the header again.
     others = [[cell.strip("\ufeff ") for cell in row] for row in rows[1:]]
     below = [row for row in others if row != [cell.strip("\ufeff ") for cell in first]]
+    for place, cell in enumerate(first):
+        digits = sum(1 for row in below if HAS_DIGITS_ONLY.fullmatch(row[place].strip()))
+        if cell and below and digits >= (1 - SELDOM) * len(below):
+            return True  # text over numbers
     again = max(sum(1 for row in below if cell and row[place] == cell) for place, cell in enumerate(first))
     return again <= SELDOM * len(below)

@@ -48,6 +48,7 @@ def _shorten_windows(plan: Plan, n_days: int) -> None:
         longer, needed = task.window, 2 * in_days(task.window) + 3
         task.window = as_duration(DAY * most)
         late = sum(count for days, count in task.delays.items() if days > most)
+        task.why = [one.split("; later than")[0] for one in task.why]
         task.why.append(
             f"{UNSURE}{n_days} days have no room for a window of {longer}, which needs {needed}; within {task.window}, "
             f"{late} of {sum(task.delays.values())} outcomes looked at come too late and will not count"

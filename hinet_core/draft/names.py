@@ -46,6 +46,8 @@ ORDERED = (
 )  # fmt: skip
 CLICKED = ("click", "clicked", "clicks", "clk", "klick", "geklickt", "clic", "tap", "open", "play", "view", "read")
 SHOWN = ("view", "views", "pv", "impression", "impressions", "show", "shown", "exposure", "expose", "display", "seen")
+NO = ("no", "nein", "non", "nee", "nej", "nie", "ei", "nao", "net", "нет", "否", "off", "never", "none")
+DENIALS = ("non", "not", "un", "dis", "hate", "skip")
 EVENTS = {*CLICKED, *ORDERED, *SHOWN, "cart", "addtocart", "fav", "favorite", "like", "share", "follow", "add"}
 
 
@@ -89,6 +91,17 @@ def several_events(texts: Collection[str]) -> bool:
 def acts(text: str) -> bool:
     """Whether an event is something that somebody did, not only an exposure."""
     return not set(SHOWN) & {text.lower(), *words(text)}
+
+
+def denies(text: str) -> bool:
+    """Whether a name says that something did not happen, or that somebody disliked it."""
+    return any(word.startswith(DENIALS) for word in words(text))
+
+
+def says_no(text: str) -> bool:
+    """Whether a value does: nein, not_clicked, no click."""
+    spoken = words(text) or [text.strip().lower()]
+    return spoken[0] in NO or denies(text)
 
 
 def speaks_of(name: str, vocabulary: Collection[str]) -> bool:

@@ -8,6 +8,7 @@ from hinet_core.contract.suspicious import suspicious
 from hinet_core.draft import names
 from hinet_core.draft.nested import EARLIER, LATER, never_parts
 from hinet_core.draft.plan import UNSURE, Drafted, Plan, Task, share
+from hinet_core.draft.shapes import Keys
 from hinet_core.lake import quote_identifier, quote_literal
 
 INSIDE = 0.95  # of a later step's positives that have the earlier one
@@ -30,8 +31,9 @@ def _name_outcomes(plan: Plan) -> None:
         if column.role != "plain" or column.guess is None:
             continue
         why = suspicious(column.reads[0])
-        if why is None and column.guess.is_binary and names.speaks_of(column.reads[0], names.CLICKED + names.ORDERED):
-            why = "0 or 1, and named like something that somebody did"
+        acted = names.speaks_of(column.reads[0], names.CLICKED + names.ORDERED)
+        if why is None and acted and says_yes(column) is not None:
+            why = "yes or no, and named like something that somebody did"
         if why is not None:
             column.role = "outcome"
             column.why.append(f"never an input: {why}")
@@ -41,8 +43,28 @@ def _count(con: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
     return con.execute(f"SELECT count(*) FILTER ({condition}) FROM {table}").fetchall()[0][0]
 
 
+def says_yes(column: Drafted) -> Keys | None:
+    """What a column that says yes or no has where it says yes, as keys of a condition; None of other columns.
+
+    0 and 1 need none; of two words one denies (ja, nein; clicked, not_clicked); a single one stands or is missing.
+    """
+    one = column.guess
+    if one is None or not (one.is_binary or one.type == "string") or not 1 <= one.distinct <= 2:
+        return None
+    yes = [text for text, _ in one.top if text not in ("0", "false") and not names.says_no(text)]
+    if one.distinct == 1 and one.missing and yes:
+        return {"present": True}
+    if one.is_binary:
+        return {}
+    return {"equals": yes[0]} if len(yes) == 1 and one.distinct == 2 else None
+
+
 def _is_one(column: Drafted) -> str:
-    value = quote_identifier(column.name)
+    value, told = quote_identifier(column.name), says_yes(column) or {}
+    if "equals" in told:
+        return f"{value} = {quote_literal(told['equals'])}"
+    if "present" in told:
+        return f"{value} IS NOT NULL"
     return value if column.type == "bool" else f"{value} = 1"
 
 
@@ -52,6 +74,8 @@ def held(plan: Plan, task: Task) -> str:
     if column is None:
         return ""
     value = quote_identifier(column.name)
+    if "present" in task.label:
+        return f"{value} IS NOT NULL"
     if "at_least" in task.label:
         return f"{value} >= {task.label['at_least']!r}"
     options = task.label.get("one_of") or ([task.label["equals"]] if "equals" in task.label else None)
@@ -61,16 +85,10 @@ def held(plan: Plan, task: Task) -> str:
 
 
 def _binary_tasks(plan: Plan, con: duckdb.DuckDBPyConnection, table: str) -> list[Task]:
-    """One task per outcome of 0 and 1, the frequent before the rare; a later step names the earlier one it lies in."""
-    found = [one for one in plan.with_role("outcome") if one.guess and one.guess.is_binary
-             and not _is_denial(one) and _count(con, table, _is_one(one))]  # fmt: skip
+    """One task per outcome of yes and no, the frequent before the rare; a later step names the earlier one."""
+    found = [one for one in plan.with_role("outcome") if says_yes(one) is not None
+             and not names.denies(one.reads[0]) and _count(con, table, _is_one(one))]  # fmt: skip
     return _funnel(found, con, table)
-
-
-def _is_denial(column: Drafted) -> bool:
-    """A column that says that something did not happen, or that somebody disliked it."""
-    spoken = names.words(column.reads[0])
-    return any(word.startswith(("non", "not", "un", "dis", "hate", "skip")) for word in spoken)
 
 
 def _funnel(columns: Sequence[Drafted], con: duckdb.DuckDBPyConnection, table: str) -> list[Task]:
@@ -80,8 +98,8 @@ def _funnel(columns: Sequence[Drafted], con: duckdb.DuckDBPyConnection, table: s
     tasks: list[Task] = []
     for place, column in enumerate(ordered):
         mine = positives[column.name]
-        task = Task(_task_name(column), {"column": column.name})
-        task.why.append(f"1 in {mine} of {rows} rows looked at ({share(mine, rows)})")
+        task = Task(_task_name(column), {"column": column.name} | (says_yes(column) or {}))
+        task.why.append(f"{_yes(column)} in {mine} of {rows} rows looked at ({share(mine, rows)})")
         for earlier in reversed(ordered[:place]):
             both = _count(con, table, f"{_is_one(column)} AND {_is_one(earlier)}")
             if both >= INSIDE * mine and positives[earlier.name] > mine:
@@ -93,6 +111,11 @@ def _funnel(columns: Sequence[Drafted], con: duckdb.DuckDBPyConnection, table: s
         tasks.append(task)
     _choose_live(tasks, ordered)
     return tasks
+
+
+def _yes(column: Drafted) -> str:
+    told = says_yes(column) or {}
+    return repr(told["equals"]) if "equals" in told else "there" if told else "1"
 
 
 def _task_name(column: Drafted) -> str:
@@ -131,7 +154,7 @@ def _event_tasks(plan: Plan) -> list[Task]:
         return [
             Task(names.contract_names([text])[text], {"column": column.name, "equals": text}, live=place < MOST_TASKS,
                  why=[f"{rows[text]} of {one.rows} rows looked at ({share(rows[text], one.rows)})"])
-            for place, text in enumerate(filter(names.acts, texts))
+            for place, text in enumerate(text for text in texts if names.acts(text) and not names.says_no(text))
         ]  # fmt: skip
     return []
 

@@ -5,6 +5,7 @@ Whatever rests on values alone, or has rivals, is said to be unsure beside the l
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hinet_core.contract.columns import LIST_LENGTH
 from hinet_core.contract.suspicious import suspicious
@@ -174,9 +175,16 @@ def _be_time(plan: Plan, group: Group, one: Guess, others: Sequence[Guess]) -> N
         column.why.append(f"{UNSURE}the log has days but no times of day: every exposure counts as of midnight")
     elif one.epoch:
         column.keys = {"type": "timestamp", "parse": one.epoch}
-        column.why.append(f"numbers {one.low} … {one.high} are {one.epoch.removeprefix('epoch_')} since 1970, in UTC")
+        unit = one.epoch.removeprefix("epoch_")
+        column.why.append(f"numbers {one.low} … {one.high} are {unit} since 1970, in UTC: {_days_of(one)}")
     else:
         column.why += _about_zone(group, one) + _about_order(one)
+
+
+def _days_of(one: Guess) -> str:
+    """The days of nearly all rows of an epoch; a clock that is wrong is none of them."""
+    first, last = (datetime.fromtimestamp(at / shapes.EPOCHS[one.epoch or "epoch_s"], UTC) for at in one.usual)
+    return f"nearly all rows are of {first:%Y-%m-%d %H:%M} … {last:%Y-%m-%d %H:%M}"
 
 
 def _about_zone(group: Group, one: Guess) -> list[str]:

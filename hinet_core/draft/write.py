@@ -234,7 +234,7 @@ def _features(plan: Plan, days: tuple[date, date] | None) -> str:
     keyed = {role: plan.one(role) for role in ("user", "item")}
     entities = {role: [one.name] for role, one in keyed.items() if one is not None and one.reads != ["record:number"]}
     entities |= {"scenario": ["scenario_id"]}
-    if "item" in entities:
+    if "item" in entities and len(plan.scenarios) > 1:
         entities["item_scenario"] = [entities["item"][0], "scenario_id"]
     parts = [table("[features]", {"windows_days": windows}, ["windows longer than the log would stay half empty"])]
     parts += [table("[[features.entities]]", {"name": name, "keys": keys}) for name, keys in entities.items()]
