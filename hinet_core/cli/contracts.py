@@ -7,7 +7,7 @@ import click
 
 from hinet_core.cli.group import main, one_sentence
 from hinet_core.cli.output import show
-from hinet_core.contract import load_contract, parse_contract
+from hinet_core.contract import ContractError, load_contract, parse_contract
 from hinet_core.lake import replace_text
 
 
@@ -39,7 +39,11 @@ def contract_draft(files: tuple[Path, ...], name: str | None, output: Path | Non
     else:
         click.echo(f"{output}: {text.count(UNSURE) - 1} guesses are marked {UNSURE.strip()} read them first")
     with one_sentence():
-        parse_contract(tomllib.loads(text), str(output or "draft"))
+        try:
+            parse_contract(tomllib.loads(text), str(output or "draft"))
+        except ContractError as error:
+            lacks = "no contract yet: lines marked MISSING at the top say why: " if "# MISSING: " in text else ""
+            raise DraftError(f"{lacks}{error}") from error
 
 
 @contract_group.command("check")

@@ -59,7 +59,7 @@ def test_a_log_that_lacks_something_is_drafted_with_status_1_and_what_it_lacks(c
     log.write_text("a,b\n" + "".join(f"{n / 7},{n / 3}\n" for n in range(40)))
     status, said = call("contract", "draft", log)
     assert status == 1
-    assert "# MISSING: no column can be the item" in said and "Error: draft: " in said
+    assert "# MISSING: no column can be the item" in said and "Error: no contract yet: lines marked MISSING" in said
 
 
 def test_show_names_columns_scenarios_and_tasks(call):
