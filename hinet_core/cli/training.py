@@ -16,7 +16,9 @@ from hinet_core.cli.group import contract_option, main, one_sentence, places
     "--seed", type=click.IntRange(min=0), default=0, show_default=True,
     help="Of the first weights and of the order of the rows.",
 )  # fmt: skip
-@click.option("--warm-start", metavar="VERSION", help="Begin with the weights of this version, found by token.")
+@click.option(
+    "--warm-start", metavar="VERSION", help="Begin with the weights of this version (or `champion`), found by token."
+)
 @click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True,
     help="A key of the contract's [training] in place of what it says, as learning_rate=0.001; may be repeated.",
@@ -25,6 +27,7 @@ def train(
     name: str, as_of: datetime, model: str, preset: str, seed: int, warm_start: str | None, settings: tuple[str, ...]
 ) -> None:
     """Train one version, or go on where a killed training was."""
+    from hinet_core import registry
     from hinet_core.contract import with_settings
     from hinet_core.settings import load_settings
     from hinet_core.training.run import train as train_version
@@ -32,6 +35,8 @@ def train(
     with one_sentence():
         contract, paths, lake = places(name)
         contract = with_settings(contract, settings)
+        if warm_start is not None:
+            warm_start = registry.folder_of(paths.models, warm_start).name
         trained = train_version(
             contract, lake, paths.models, as_of.date(), model, preset, seed, load_settings().device, warm_start
         )

@@ -110,7 +110,7 @@ def _setting(line: str) -> dict[str, Any]:
             found = tomllib.loads(f"{name} = {written}")
         except tomllib.TOMLDecodeError:
             continue
-        if equals and value and "models" not in found:
+        if equals and value and found and "models" not in found:
             return found
     raise ContractError(
         f"setting: found {line!r}, allowed: NAME=VALUE with a key of [training] but models, as learning_rate=0.001 or "

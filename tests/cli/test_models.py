@@ -68,11 +68,20 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(call, contr
     [
         ("learning_rate=-1", "training.learning_rate: found -1, allowed: more than 0"),
         ("scenario_weights.moon=2", "training.scenario_weights: found 'moon', allowed: home, search"),
+        ("# epochs=3", "setting: found '# epochs=3', allowed: NAME=VALUE with a key of [training] but models, as "
+         "learning_rate=0.001 or task_weights.click=2"),
     ],
-)
+)  # fmt: skip
 def test_a_setting_that_does_not_fit_is_refused_before_anything_is_read(call, contract, setting, message):
     status, said = call("train", "--contract", contract, "--as-of", "2026-03-28", "--set", setting)
     assert (status, said) == (1, f"Error: {message}\n")
+
+
+@pytest.mark.parametrize("name", ["", "v2", "../models/v1"])
+def test_a_version_to_start_from_that_is_not_there_is_refused_before_anything_is_read(call, contract, version, name):
+    status, said = call("train", "--contract", contract, "--as-of", "2026-03-28", "--warm-start", name)
+    assert (status, said.count("\n")) == (1, 1)
+    assert said.startswith(f"Error: version: found {name!r}, allowed: champion, or one of v1 (the folders in ")
 
 
 @pytest.mark.slow
