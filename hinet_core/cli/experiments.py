@@ -14,7 +14,7 @@ from hinet_core.settings import load_settings
 @click.option("--data", type=click.Path(path_type=Path), help="The folder with the log's files, if not landed.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each model, instead of the experiment's own 5.")
 @click.option("--models", "only", help="Some of the experiment's models, with commas; its baseline is always there.")
-@click.option("--settings", "settings_file", type=click.Path(path_type=Path),
+@click.option("--settings", "settings_file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="A file of `hinet tune`, instead of the packaged one.")  # fmt: skip
 @click.option("--page", type=click.Path(path_type=Path), default=Path("docs/results.md"), show_default=True,
               help="The page of results that the section is put into.")  # fmt: skip

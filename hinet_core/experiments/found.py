@@ -58,7 +58,11 @@ def raw(path: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsFileError(f"{path}: not readable as TOML ({error}); run hinet tune again") from error
-    wrong = [model for model, one in found.items() if not isinstance(one, dict)]
+    wrong = [
+        model
+        for model, one in found.items()
+        if not isinstance(one, dict) or not all(isinstance(one.get(part, {}), dict) for part in ("model", "train"))
+    ]
     if wrong:
         raise SettingsFileError(f"{path}: {wrong[0]} is no table; expected [model], [model.model] and [model.train]")
     return found

@@ -6,7 +6,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,28 @@ class Trained:
 def job_of(contract: Contract, lake: Lake, as_of: date, entry: Entry, seed: int, settings: Settings) -> Job:
     """The training of an entry with its settings in place of the preset's."""
     job = plan_job(contract, lake, as_of, entry.model, entry.preset, seed)
-    unknown = sorted(set(settings.model) - set(job.model_config))
-    if unknown:
-        raise ValueError(f"{entry.name} has no setting {', '.join(unknown)}; it has {', '.join(job.model_config)}")
+    require_known(f"{entry.name}, model", settings.model, job.model_config)
+    require_known(f"{entry.name}, train", settings.train, asdict(job.train_config))
     return replace(
         job,
         model_config={**job.model_config, **settings.model},
         train_config=replace(job.train_config, **settings.train),
     )
+
+
+def require_known(where: str, given: Mapping[str, Any], preset: Mapping[str, Any]) -> None:
+    """Raises ValueError for a name that the preset lacks, or a value of another kind than the preset's."""
+    if unknown := sorted(set(given) - set(preset)):
+        raise ValueError(f"{where}: there is no setting {', '.join(unknown)}; expected some of {', '.join(preset)}")
+    for name, value in given.items():
+        if not is_of_kind(value, preset[name]):
+            raise ValueError(f"{where}: {name} is {value!r}, expected a value of the kind of {preset[name]!r}")
+
+
+def is_of_kind(value: Any, preset: Any) -> bool:
+    if isinstance(preset, int | float) and not isinstance(preset, bool):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return preset is None or isinstance(value, type(preset))
 
 
 def own_rows(root: Path) -> Path:

@@ -1,19 +1,24 @@
 """An experiment on the tiny log: what is trained stays, the page says what was found; every named one is complete."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tiny_log import tiny_contract
 
 from hinet_core import models
+from hinet_core.cli import main
 from hinet_core.evaluation.comparison import Estimate
 from hinet_core.experiments.every import large_meishi, with_changes
 from hinet_core.experiments.experiment import EXPERIMENTS, Entry, Experiment, Settings
+from hinet_core.experiments.grid import job_of
 from hinet_core.experiments.log_days import NoLogError
 from hinet_core.experiments.page import TITLE, chance, put, section
 from hinet_core.experiments.run import run
+from hinet_core.lake import Lake
 from hinet_core.settings import Paths
 
 TINY = Experiment(
@@ -57,6 +62,27 @@ def test_settings_that_a_judged_day_chose_are_refused(examples_root: Path) -> No
     late = {"mmoe": replace(FOUND["mmoe"], valid_day=date(2024, 3, 11)), "ple": Settings(valid_day=date(2024, 3, 12))}
     with pytest.raises(ValueError, match=r"of mmoe were found on 2024-03-11, which is not before 2024-03-11"):
         run(TINY, Paths(examples_root.parent), late, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (Settings(model={"expert": 2}), "mmoe, model: there is no setting expert; expected some of "),
+        (Settings(train={"learning_rat": 0.1}), "mmoe, train: there is no setting learning_rat; expected some"),
+        (Settings(train={"learning_rate": "fast"}), "mmoe, train: learning_rate is 'fast', expected a value of"),
+        (Settings(train={"epochs": True}), "mmoe, train: epochs is True, expected a value of the kind of 6"),
+        (Settings(train={"optimizer": 1}), "mmoe, train: optimizer is 1, expected a value of the kind of 'adam'"),
+    ],
+)
+def test_a_setting_that_a_model_does_not_have_is_refused_with_what_it_has(lake: Lake, settings, sentence) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        job_of(tiny_contract(), lake, date(2024, 3, 11), Entry(model="mmoe"), 0, settings)
+
+
+def test_a_file_of_settings_that_is_not_there_is_refused_and_not_taken_for_none(tmp_path: Path) -> None:
+    found = CliRunner().invoke(main, ["experiment", "meishi_main", "--settings", str(tmp_path / "absent.toml")])
+    assert found.exit_code == 2
+    assert "absent.toml' does not exist" in " ".join(found.output.split())
 
 
 def pooled_click(cells: list[Estimate]) -> dict[str, Estimate]:

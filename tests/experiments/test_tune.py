@@ -129,6 +129,9 @@ def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path:
     file.write_text("[hinet")
     with pytest.raises(SettingsFileError, match=r"found.toml: not readable as TOML .*; run hinet tune again"):
         read(file)
+    file.write_text("[hinet]\nmodel = 3")
+    with pytest.raises(SettingsFileError, match=r"hinet is no table; expected \[model\], \[model.model\] and"):
+        read(file)
     file.write_text('[hinet]\nvalid_day = "May"')
     with pytest.raises(SettingsFileError, match=r"found.toml: \[hinet\] valid_day is 'May', expected a day as"):
         read(file)
