@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from hinet_core.contract.columns import Part
+from hinet_core.contract.part import Part
 from hinet_core.contract.values import Share
 
 

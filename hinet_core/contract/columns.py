@@ -4,8 +4,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from hinet_core.contract.part import Part
 from hinet_core.contract.values import (
     EPOCHS,
     Delimiter,
@@ -45,10 +46,6 @@ RESERVED = (
 RESERVED_STARTS = ("label_", "known_us_", "known_day_", "claimed_", "reported_", "matched_")
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
 class Source(Part):
     """Files under landing/ of one kind. `log` rows are exposures, `side` tables are joined by key, and so are
     `outcomes`, which come later and may be dated up to `early` before their exposure (clocks differ). A side table says
@@ -66,7 +63,7 @@ class Source(Part):
     encoding: Encoding = "utf-8"
     null_values: tuple[str, ...] = ("",)
     path_pattern: PathPattern | None = None
-    join: dict[str, str] = {}
+    join: dict[str, str] = Field(default={})
     early: Duration = timedelta(0)
     as_of: date | None = None
 
@@ -105,7 +102,7 @@ class Column(Part):
     constant: Written | None = None
     null_values: tuple[Written, ...] = ()
     extract: OneGroup | None = None
-    map: dict[str, Written] = {}
+    map: dict[str, Written] = Field(default={})
     spread: Spread | None = None
     parse: TimeFormat | None = None
     zone: str = "UTC"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from hinet_core.contract.columns import Column, Part
+from hinet_core.contract.columns import Column
 from hinet_core.contract.computed import Computed, computed_features
+from hinet_core.contract.part import Part
 from hinet_core.contract.values import Name
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hinet_core.contract.bounds import Quality
 from hinet_core.contract.checks import contradictions
-from hinet_core.contract.columns import MAX_LIST_LENGTH, Column, Part, Role, Source
+from hinet_core.contract.columns import MAX_LIST_LENGTH, Column, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.fields import Buckets, Cross, MadeNumber
+from hinet_core.contract.part import Part
 from hinet_core.contract.training import TrainingSection
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, as_written, is_number
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hinet_core.contract.columns import Part
+from hinet_core.contract.part import Part
 from hinet_core.contract.values import Name
 
 if TYPE_CHECKING:
