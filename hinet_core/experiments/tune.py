@@ -1,10 +1,14 @@
 """The search for a model's settings: Optuna's TPE, scored on the validation day, resumable from a journal file.
 
+A score moves with its seed by as much as good settings differ, so the best of ten trials is above all the luckiest: the
+best ones and the preset are trained again from other seeds, and the mean decides.
+
 Only days before as_of are read, and each trial is decided by the finished ones and the seed: a search that was killed
 goes on to the same settings as one that was not. The journal is <contract>/experiments/tune/<model>-<hash>.log.
 """
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +41,8 @@ log = logging.getLogger(__name__)
 
 # Trials that are drawn at random before TPE has something to go by.
 N_RANDOM = 4
+# So many trials beside the preset are trained from so many further seeds.
+N_FINALISTS, MORE_SEEDS = 2, 2
 
 
 def tune(
@@ -49,29 +55,59 @@ def tune(
     seed: int = 0,
     device: str = "auto",
 ) -> tuple[Settings, dict[str, Any]]:
-    """The settings with the best score of `n_trials` on the validation day, and what the settings file says of them.
+    """The best settings of `n_trials` by mean score on the validation day, and what the settings file says of them.
 
-    Trials that are in the journal count. Raises ValueError where every trial diverged.
+    Trials and further seeds that are in the journal count. Raises ValueError where every trial diverged.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     job = plan_job(contract, lake, as_of, model, "quick", seed)
     with journal(root, job) as study:
         missing = n_trials - len(finished(study))
-        if missing > 0:
+        if missing > 0 or unconfirmed(study, n_trials, seed):
             days = window(contract, lake.days(EXAMPLES), as_of)
             with prepared(contract, lake, days, own_rows(root)) as data:
                 for _ in track(range(missing), f"{contract.name}: tuning {model}"):
                     one_trial(study, job, data, device)
-        done = finished(study)[:n_trials]
-    best = max(done, key=lambda one: (score_of(one), -one.number))
-    if best.value is None:
+                rest = unconfirmed(study, n_trials, seed)
+                for trial, other in track(rest, f"{contract.name}: {model} from more seeds"):
+                    value = trained_at(trial.params, replace(job, seed=other), data, device)
+                    study.set_user_attr(again(trial, other), value)
+        last = finalists(study, n_trials)
+        means = {one.number: mean_score(study, one, seed) for one in last}
+    best = max(last, key=lambda one: (means[one.number], -one.number))
+    if means[best.number] == -math.inf:
         raise ValueError(f"{model}: all {n_trials} trials diverged; choose another preset")
     facts = {
-        "validation_auc": round(best.value, 6), "preset_auc": round(score_of(done[0]), 6), "seed": seed,
-        "valid_day": job.window.valid_day.isoformat(), "data_fingerprint": contract.data_fingerprint,
-        "code": job.code_version,
+        "validation_auc": round(means[best.number], 6), "preset_auc": round(means[last[0].number], 6), "seed": seed,
+        "seeds": 1 + MORE_SEEDS * (n_trials > 1), "valid_day": job.window.valid_day.isoformat(),
+        "data_fingerprint": contract.data_fingerprint, "code": job.code_version,
     }  # fmt: skip
     return settings_of(best.params, n_trials), facts
+
+
+def finalists(study: optuna.Study, n_trials: int) -> list[FrozenTrial]:
+    """The preset, and the best by the first seed of the others."""
+    preset, *others = finished(study)[:n_trials]
+    return [preset, *sorted(others, key=lambda one: (-score_of(one), one.number))[:N_FINALISTS]]
+
+
+def unconfirmed(study: optuna.Study, n_trials: int, seed: int) -> list[tuple[FrozenTrial, int]]:
+    """Finalists and the seeds that they have not been trained from yet; none where the preset has no one beside it."""
+    last = [one for one in finalists(study, n_trials) if one.value is not None] if n_trials > 1 else []
+    others = range(seed + 1, seed + 1 + MORE_SEEDS)
+    return [(one, other) for one in last for other in others if again(one, other) not in study.user_attrs]
+
+
+def again(trial: FrozenTrial, seed: int) -> str:
+    """The name under which the journal keeps a trial's score from another seed."""
+    return f"trial {trial.number}, seed {seed}"
+
+
+def mean_score(study: optuna.Study, trial: FrozenTrial, seed: int) -> float:
+    """Over the first seed and the further ones; -inf where a training diverged."""
+    names = [again(trial, other) for other in range(seed + 1, seed + 1 + MORE_SEEDS)]
+    others = [study.user_attrs[name] for name in names if name in study.user_attrs]
+    return -math.inf if None in others else (score_of(trial) + sum(others)) / (1 + len(others))
 
 
 def one_trial(study: optuna.Study, job: Job, data: Prepared, device: str) -> None:
