@@ -51,9 +51,11 @@ def kuairand_ablation() -> Experiment:
     """KuaiRand: HiNet without its hierarchy, without SAN, without SEI.
 
     Command   hinet experiment kuairand_ablation --data FOLDER
-    Expected  differences within 0.002 pooled: this log tells architectures hardly apart
-    Spread    as kuairand_main
-    Run time  not measured: expect 25 minutes of one core
+    Expected  5 seeds at HiNet's tuned settings, AUC minus HiNet's: pooled within 0.001 everywhere; macro for click, and
+              for click and long view, without_hierarchy -0.0032 -0.0071, without_san -0.0023 -0.0030, without_sei
+              -0.0008 -0.0014. No difference is detectable after adjustment
+    Spread    over seeds 0.0006 to 0.0014 pooled, 0.002 to 0.004 macro
+    Run time  of one core a seed, beside another job: 90 s, without_hierarchy 46
     """
     return Experiment(
         name="kuairand_ablation",
