@@ -27,7 +27,7 @@ VERBS = {
     "import": ["import", "taobao_ads", "ADS"],
 }
 # A verb takes ten processes or so; the others write in the same ways.
-QUICK = ("land", "ingest")
+QUICK = ("ingest",)
 EACH = [pytest.param(verb, marks=pytest.mark.slow if verb in QUICK else pytest.mark.long) for verb in VERBS]
 BEFORE = {"ingest": ["land"], "features": ["land", "ingest"], "replay": ["land", "ingest"],
           "forget": ["land", "ingest", "features"]}  # fmt: skip

@@ -24,7 +24,7 @@ from random_log import random_log
 
 # Each registers its kinds of damage.
 ROOMS = (cell_damage, line_damage, crash_damage, export_damage, file_damage, packed_damage, late_damage)
-QUICK, LONG = 6, 100  # cases of each kind of damage in `make test`, and in `make test-all`
+QUICK, LONG = 3, 100  # cases of each kind of damage in `make test`, and in `make test-all`
 TOGETHER = 3  # damaged files that are ingested at once, with a whole one: it is a third of the work
 CLEAN_QUICK, CLEAN_LONG = 40, 400  # logs with nothing wrong in them
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("FUZZ_SHRINK") else [])]
