@@ -45,7 +45,7 @@ def start(folder: Path, home: Path) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize(
     ("stage", "odd"),
     [
-        pytest.param("indexed", ["1,a"], marks=pytest.mark.slow),
+        pytest.param("indexed", ["1,a"], marks=pytest.mark.long),
         pytest.param("staged", ["1,a"], marks=pytest.mark.slow),
         pytest.param("written", [], marks=pytest.mark.slow),
         pytest.param("indexed", [], marks=pytest.mark.long),
