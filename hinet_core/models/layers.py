@@ -67,7 +67,7 @@ class FieldEmbedding(nn.Module):
         if self.number_columns:
             numbers = batch.numbers_BN
             parts.append(numbers if self.all_numbers else numbers[:, self.number_columns])
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def open_rows(self, batch: Batch, places_R: Tensor) -> OpenRows:
         """Forward passes over the batch, or parts of it, now read the copy. `places_R`: int32, one per row of the

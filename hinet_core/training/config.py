@@ -73,6 +73,13 @@ class TrainConfig:
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(f"weight_decay is {self.weight_decay}, but optimizer is adam: set it to adamw")
 
+    @property
+    def largest_weight(self) -> float:
+        """Of the loss of any row: what all kinds of weights can make of it together."""
+        cells = [weight for row in self.cell_weights for weight in row]
+        kinds = (self.task_weights, self.scenario_weights, cells, self.positive_weights)
+        return math.prod(max(kind, default=1.0) for kind in kinds)
+
 
 def _check_whole(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):

@@ -102,10 +102,12 @@ class Epochs:
 
     def diverged(self, what: str, epoch: float) -> TrainingDivergedError:
         """The error that says what to change."""
+        weight = self.config.largest_weight
         return TrainingDivergedError(
             f"{what} by step {self.history.steps} (epoch {epoch:.2f}), expected a finite number: lower learning_rate "
-            f"(now {self.config.learning_rate:g}) or clip_norm (now {self.config.clip_norm:g}), or scale the features "
-            f"(largest absolute number: {largest_number(self.train):g})"
+            f"(now {self.config.learning_rate:g}), clip_norm (now {self.config.clip_norm:g})"
+            + (f" or the weights of the loss (up to {weight:g})" if weight > 1 else "")
+            + f", or scale the features (largest absolute number: {largest_number(self.train):g})"
         )
 
     def _report(self, epoch: float) -> None:

@@ -168,6 +168,9 @@ def test_a_diverging_loss_says_what_to_change():
         TrainingDivergedError, match=r"lower learning_rate \(now 0.001\).*largest absolute number: 1e\+38"
     ):
         trained(train=train)
+    weights = replace(SHORT, task_weights=(1.0, 2.0), positive_weights=(1.0, 1e30))
+    with pytest.raises(TrainingDivergedError, match=r"or the weights of the loss \(up to 2e\+30\), or scale"):
+        trained(weights, train=train)
 
 
 def test_settings_are_checked_and_presets_exist():

@@ -83,9 +83,10 @@ class _Mixture(torch.autograd.Function):
         weights, hidden = saved[: ctx.n_layers], iter(saved[ctx.n_layers :])
         reads_SMR, sizes_S, rate, last_relu = ctx.settings
         scale = dropout_scale(rate)
-        grad_x_BI, grad_gate_BMR = torch.zeros_like(x_BI), torch.zeros_like(gate_BMR)
+        grad_x_BI, grad_gate_BMR = torch.empty_like(x_BI), torch.zeros_like(gate_BMR)
         grad_weights = [torch.zeros_like(weight_EIO, dtype=ctx.parameter_type) for weight_EIO in weights]
         grad_biases = [grad_EIO.new_zeros(len(grad_EIO), grad_EIO.shape[2]) for grad_EIO in grad_weights]
+        begun = 0  # the rows before it have a gradient of x: the first expert of a block writes, the others add
         for rows, e, places in _blocks(reads_SMR, sizes_S, weights):
             layers = [x_BI[rows], *(next(hidden) for _ in weights)]
             for m, r in places:
@@ -106,7 +107,8 @@ class _Mixture(torch.autograd.Function):
                 grad_biases[layer][e] += grad_NO.sum(dim=0)
                 if layer:
                     grad_NO = grad_NO @ weights[layer][e].t()
-            grad_x_BI[rows].addmm_(grad_NO, weights[0][e].t())
+            grad_x_BI[rows].addmm_(grad_NO, weights[0][e].t(), beta=int(rows.start < begun))
+            begun = rows.stop
         return (grad_x_BI, grad_gate_BMR, None, *grad_weights, *grad_biases)
 
 
