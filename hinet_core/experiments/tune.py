@@ -1,7 +1,8 @@
 """The search for a model's settings: Optuna's TPE, scored on the validation day, resumable from a journal file.
 
 A score moves with its seed by as much as good settings differ, so the best of ten trials is above all the luckiest: the
-best ones and the preset are trained again from other seeds, and the mean decides.
+best ones and the preset are trained again from further seeds. Their mean decides and is what the file says, without the
+seed that chose them.
 
 Only days before as_of are read, and each trial is decided by the finished ones and the seed: a search that was killed
 goes on to the same settings as one that was not. The journal is <contract>/experiments/tune/<model>-<hash>.log.
@@ -57,7 +58,9 @@ def tune(
 ) -> tuple[Settings, dict[str, Any]]:
     """The best settings of `n_trials` by mean score on the validation day, and what the settings file says of them.
 
-    Trials and further seeds that are in the journal count. Raises ValueError where every trial diverged.
+    Trials and further seeds that are in the journal count. The file's `validation_auc` and `preset_auc` are means over
+    so many `seeds`: the further ones, or of a single trial, which nothing chose, the search's own. There is no
+    `preset_auc` where the preset diverged. Raises ValueError where every trial diverged.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     job = plan_job(contract, lake, as_of, model, "quick", seed)
@@ -73,13 +76,14 @@ def tune(
                     value = trained_at(trial.params, replace(job, seed=other), data, device)
                     study.set_user_attr(again(trial, other), value)
         last = finalists(study, n_trials)
-        means = {one.number: mean_score(study, one, seed) for one in last}
+        scores = {one.number: scores_of(study, one, seed, n_trials) for one in last}
+    means = {number: sum(each) / len(each) for number, each in scores.items()}
     best = max(last, key=lambda one: (means[one.number], -one.number))
     if means[best.number] == -math.inf:
         raise ValueError(f"{model}: all {n_trials} trials diverged; choose another preset")
-    facts = {
-        "validation_auc": round(means[best.number], 6), "preset_auc": round(means[last[0].number], 6), "seed": seed,
-        "seeds": 1 + MORE_SEEDS * (n_trials > 1), "valid_day": job.window.valid_day.isoformat(),
+    aucs = {"validation_auc": means[best.number], "preset_auc": means[last[0].number]}
+    facts = {key: round(value, 6) for key, value in aucs.items() if math.isfinite(value)} | {
+        "seed": seed, "seeds": len(scores[best.number]), "valid_day": job.window.valid_day.isoformat(),
         "data_fingerprint": contract.data_fingerprint, "code": job.code_version,
     }  # fmt: skip
     return settings_of(best.params, n_trials), facts
@@ -94,8 +98,12 @@ def finalists(study: optuna.Study, n_trials: int) -> list[FrozenTrial]:
 def unconfirmed(study: optuna.Study, n_trials: int, seed: int) -> list[tuple[FrozenTrial, int]]:
     """Finalists and the seeds that they have not been trained from yet; none where the preset has no one beside it."""
     last = [one for one in finalists(study, n_trials) if one.value is not None] if n_trials > 1 else []
-    others = range(seed + 1, seed + 1 + MORE_SEEDS)
-    return [(one, other) for one in last for other in others if again(one, other) not in study.user_attrs]
+    return [(one, other) for one in last for other in further(seed) if again(one, other) not in study.user_attrs]
+
+
+def further(seed: int) -> range:
+    """The seeds from which the finalists are trained again."""
+    return range(seed + 1, seed + 1 + MORE_SEEDS)
 
 
 def again(trial: FrozenTrial, seed: int) -> str:
@@ -103,11 +111,15 @@ def again(trial: FrozenTrial, seed: int) -> str:
     return f"trial {trial.number}, seed {seed}"
 
 
-def mean_score(study: optuna.Study, trial: FrozenTrial, seed: int) -> float:
-    """Over the first seed and the further ones; -inf where a training diverged."""
-    names = [again(trial, other) for other in range(seed + 1, seed + 1 + MORE_SEEDS)]
-    others = [study.user_attrs[name] for name in names if name in study.user_attrs]
-    return -math.inf if None in others else (score_of(trial) + sum(others)) / (1 + len(others))
+def scores_of(study: optuna.Study, trial: FrozenTrial, seed: int, n_trials: int) -> list[float]:
+    """By which a finalist is judged: those of the further seeds, since the first one chose it. -inf where it diverged.
+
+    A single trial was not chosen, so the first seed's score is its.
+    """
+    if n_trials == 1 or trial.value is None:
+        return [score_of(trial)]
+    others = [study.user_attrs[again(trial, other)] for other in further(seed)]
+    return [-math.inf if one is None else one for one in others]
 
 
 def one_trial(study: optuna.Study, job: Job, data: Prepared, device: str) -> None:
@@ -190,7 +202,7 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
 
 def score_of(trial: FrozenTrial) -> float:
     """A diverged trial has the least score."""
-    return float("-inf") if trial.value is None else trial.value
+    return -math.inf if trial.value is None else trial.value
 
 
 def settings_of(params: Mapping[str, Any], n_trials: int = 0) -> Settings:

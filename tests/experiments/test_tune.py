@@ -52,12 +52,12 @@ def test_the_first_trial_is_the_preset_and_the_best_is_never_below_it(
 ) -> None:
     settings, facts = whole
     scores = []
-    for seed in (1, 2, 3):
+    for seed in (2, 3):
         preset = train(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", seed=seed)
         curves = read_description(preset.folder)["meta"]["curves"]
         scores.append(max(one["value"] for one in curves if one["metric"] == "score"))
-    assert facts["preset_auc"] == pytest.approx(sum(scores) / 3, abs=1e-6)
-    assert facts["seeds"] == 3
+    assert facts["preset_auc"] == pytest.approx(sum(scores) / 2, abs=1e-6)
+    assert facts["seeds"] == 2
     assert facts["validation_auc"] >= facts["preset_auc"]
     assert facts["valid_day"] == "2024-03-09"
     assert settings.trials == 5
@@ -97,19 +97,24 @@ def test_judged_days_are_not_read(examples_root: Path, tmp_path: Path, whole: Fo
     assert search(without, tmp_path / "tune") == whole
 
 
-@pytest.mark.parametrize("stop_at", [None, 7, 9])
-def test_the_luckiest_of_one_seed_does_not_win(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int | None
-) -> None:
-    """By the first seed trial 2 is best, then 4, 1 and the preset; over three seeds it is 4. 3 diverges, and 1 would
-    win had it been asked. What a stopped search has is not trained again."""
+Trained = list[tuple[int, int]]
+
+
+def planned(
+    monkeypatch: pytest.MonkeyPatch, others: dict[int, float | None], stop_at: int | None = None
+) -> tuple[list[dict[str, object]], Trained]:
+    """Trainings whose scores are known: by the first seed trial 2 is best, then 4, 1 and the preset; 3 diverges.
+
+    Ctrl-C comes once, in the place of training number `stop_at`.
+    """
     first = {0: 0.60, 1: 0.65, 2: 0.90, 3: None, 4: 0.70}
-    others = {0: 0.62, 1: 0.99, 2: 0.50, 4: 0.80}
-    seen: list[tuple[int, int]] = []
     numbers: list[dict[str, object]] = []
+    seen: Trained = []
+    stops = [stop_at]
 
     def trained(params: dict[str, object], job: Job, *_: object) -> float | None:
-        if len(seen) == stop_at:
+        if [len(seen)] == stops:
+            stops.clear()
             raise KeyboardInterrupt
         if dict(params) not in numbers:
             numbers.append(dict(params))
@@ -118,16 +123,28 @@ def test_the_luckiest_of_one_seed_does_not_win(
         return first[number] if job.seed == 1 else others[number]
 
     monkeypatch.setattr("hinet_core.experiments.tune.trained_at", trained)
+    return numbers, seen
+
+
+@pytest.mark.parametrize("stop_at", [None, 7, 9])
+def test_the_luckiest_of_one_seed_does_not_win(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int | None
+) -> None:
+    """2 is best by the first seed and by the mean with it, 4 by the further ones, and 1 would win had it been asked.
+    What a stopped search has is not trained again."""
+    others = {0: 0.62, 1: 0.99, 2: 0.70, 4: 0.75}
+    numbers, seen = planned(monkeypatch, others, stop_at)
     if stop_at is not None:
         with pytest.raises(KeyboardInterrupt):
             search(lake, tmp_path)
-        stop_at = None
     settings, facts = search(lake, tmp_path)
     found = {key: value for key, value in numbers[4].items() if key.startswith("model.")}
     assert {f"model.{key}": value for key, value in settings.model.items()} == pytest.approx(found, rel=1e-4)
-    assert facts["validation_auc"] == round((0.70 + 0.80 + 0.80) / 3, 6)
-    assert facts["preset_auc"] == round((0.60 + 0.62 + 0.62) / 3, 6)
+    assert (facts["validation_auc"], facts["preset_auc"], facts["seeds"]) == (0.75, 0.62, 2)
     assert seen == [(n, 1) for n in range(5)] + [(n, seed) for n in (0, 2, 4) for seed in (2, 3)]
+    # The preset alone was not chosen: its figure is that of the search's own seed, whatever else the journal holds.
+    alone = tune(tiny_contract(), lake, tmp_path, AS_OF, "shared_bottom", n_trials=1, seed=1)[1]
+    assert (alone["validation_auc"], alone["preset_auc"], alone["seeds"]) == (0.60, 0.60, 1)
 
 
 WRITTEN = """# Written by `hinet tune`: settings found on the validation day. Judged days were not read.
