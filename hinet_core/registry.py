@@ -98,14 +98,19 @@ def champion_reference(models_root: Path) -> Reference | None:
     return Reference(CHAMPION, training_days(models_root, found["version"]), found["version"])
 
 
+def finished(models_root: Path) -> list[str]:
+    """The versions whose folders are whole; what is being trained or saved has a name that begins with a dot."""
+    return sorted(path.parent.name for path in models_root.glob(f"[!.]*/{DESCRIPTION}"))
+
+
 def folder_of(models_root: Path, version: str) -> Path:
     """The folder of a version, or of the one in use for `champion`. Raises RegistryError, naming those there are."""
     found = champion(models_root) if version == CHAMPION else {"version": version}
     if found is None:
         raise RegistryError(f"{models_root / POINTER}: there is no champion yet. Train a model and publish it")
     folder = models_root / found["version"]
-    if Path(version).name != version or not (folder / DESCRIPTION).is_file():
-        known = sorted(path.parent.name for path in models_root.glob(f"*/{DESCRIPTION}"))
+    known = finished(models_root)
+    if found["version"] not in known:
         raise RegistryError(
             f"version: found {version!r}, allowed: {CHAMPION}, or one of {', '.join(known) or 'none yet'} "
             f"(the folders in {models_root})"

@@ -36,6 +36,10 @@ class Paths:
         return self.root / "models"
 
     @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"
+
+    @property
     def published(self) -> Path:
         return self.root / "published"
 

@@ -6,21 +6,26 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from hinet_core import quality
+from hinet_core import models, quality, registry
 from hinet_core.contract import parse_contract
+from hinet_core.dataset import Encoder
+from hinet_core.dataset.training_set import training_set
+from hinet_core.experiments.grid import own_rows
 from hinet_core.features.tables import day_tables
 from hinet_core.forget import ForgetError, forget, holdings, user_text
 from hinet_core.forget.matching import is_raw_of
+from hinet_core.forget.models import models_with, remove_models
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.forgotten import Forgotten
 from hinet_core.ingest.landing import index
@@ -28,6 +33,9 @@ from hinet_core.lake import Lake, connect
 from hinet_core.quality.docs import page_of, write_docs
 from hinet_core.quality.hashed_ids import hash_of, key_of
 from hinet_core.settings import Paths
+from hinet_core.training import checkpoint
+from hinet_core.training.description import contract_of
+from hinet_core.training.progress import Progress
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +70,10 @@ def home(tiny_raw, tmp_path, tmp_path_factory):
     tiny_raw["quality"] = {"max_quarantined_share": 0.6}
     tiny_raw["features"]["entities"].append({"name": "pair", "keys": ["user", "item"]})
     tiny_raw["features"]["entities"][0]["lifetime"] = True
-    tiny_raw["features"]["recent"] = [{"name": "last_items", "entity": "user", "of": "item", "length": 3}]
+    tiny_raw["features"]["recent"] = [
+        {"name": "last_items", "entity": "user", "of": "item", "length": 3},
+        {"name": "last_users", "entity": "item", "of": "user", "length": 3},
+    ]
     contract = parse_contract(tiny_raw)
     if not MADE:
         made = Paths(tmp_path_factory.mktemp("made"))
@@ -246,23 +257,79 @@ def test_rows_that_findings_sampled_go_from_tables_and_pages(tiny_raw, tmp_path)
     assert holdings(contract, lake, WHO) == []
 
 
-def test_models_with_the_id_as_a_token_are_named_and_deleted_when_asked(home):
-    contract, paths, lake = home
-    for version, token in (("hinet-1", WHO), ("hinet-2", "5")):
-        (paths.models / version).mkdir(parents=True)
-        pq.write_table(pa.table({"field": ["user"], "token": [token]}), paths.models / version / "vocabulary.parquet")
-    assert forget(contract, paths, lake, WHO, delete_models=False).models == ["hinet-1"]
-    done = forget(contract, paths, lake, WHO, delete_models=True)
-    assert done.deleted_models == ["hinet-1"] and [one.name for one in paths.models.iterdir()] == ["hinet-2"]
+CROSS = {"name": "user_brand", "columns": ["brand", "user"]}
 
 
-def test_what_killed_trainings_left_goes_with_the_rows_that_it_was_made_of(home):
+def fitted(contract, lake, *others):
+    """An encoder of the committed examples, of all users or of these; the rows it was fitted on, ready to train."""
+    con = connect()
+    rows = lake.scan(con, "examples")
+    if others:
+        rows = rows.filter(f"user IN ({', '.join(map(str, others))})")
+    return con, Encoder.fit(con, contract, rows), rows
+
+
+def saved(root, version, contract, lake, *others):
+    """A model with what a training stores beside it: it learned from all users, or from these."""
+    con, encoder, _ = fitted(contract, lake, *others)
+    con.close()
+    model = models.build("shared_bottom", encoder.spec, seed=0)
+    meta = {"contract": contract_of(contract)}
+    return checkpoint.save(root / version, model, "shared_bottom", model.config, encoder.spec, encoder, meta)
+
+
+def with_tokens(raw, user=None, **features):
+    """The contract with every token in the vocabulary, and further fields."""
+    columns = [one | {"encode": user} if user and one["name"] == "user" else one for one in raw["columns"]]
+    own = raw["features"] | {"recent": [], "min_token_count": 1} | features
+    return parse_contract(raw | {"columns": columns, "features": own})
+
+
+def champion_is(paths, contract, folder):
+    run = {"version": folder.name, "model": "shared_bottom", "as_of": DAYS[2], "run_id": folder.name}
+    registry.promote(paths.models, contract, run, "the only one")
+
+
+def test_models_with_the_id_as_a_token_are_named_and_deleted_when_asked(home, tiny_raw):
+    """Trained under contracts that knew the user as a column, as a part of a cross and in lists; today's has lists."""
     contract, paths, lake = home
-    for name in (".hinet-1.rows", ".hinet-1.progress", ".hinet-1.partial", "hinet-1"):
-        (paths.models / name).mkdir(parents=True)
-        (paths.models / name / "a file").touch()
-    forget(contract, paths, lake, WHO, delete_models=False)
-    assert [one.name for one in paths.models.iterdir()] == ["hinet-1"]
+    trials = paths.experiments / "models"
+    column, cross, neither = (with_tokens(tiny_raw, **one) for one in ({"user": "id"}, {"crosses": [CROSS]}, {}))
+    lists = with_tokens(tiny_raw, recent=tiny_raw["features"]["recent"])
+    do_not = [
+        saved(paths.models, "features", neither, lake), saved(paths.models, "others", column, lake, 5, 6),
+        saved(trials, "others", cross, lake, 5, 6),
+    ]  # fmt: skip
+    know = [
+        saved(paths.models, "column", column, lake), saved(paths.models, "cross", cross, lake),
+        saved(trials, "lists", lists, lake), saved(trials, "others too", cross, lake),
+    ]  # fmt: skip
+    assert models_with(contract, paths, WHO) == know
+    champion_is(paths, column, paths.models / "others")
+    remove_models(paths, [know.pop()])
+    assert registry.champion(paths.models)["version"] == "others"
+    champion_is(paths, column, paths.models / "column")
+    assert forget(contract, paths, lake, WHO, delete_models=True).models == know
+    assert [one for root in (paths.models, trials) for one in sorted(root.iterdir())] == do_not
+    assert registry.champion(paths.models) is None
+    assert models_with(contract, paths, WHO) == []
+
+
+def test_what_unfinished_trainings_left_goes_with_the_rows_that_it_was_made_of(home, tiny_raw):
+    contract, paths, lake = home
+    con, encoder, rows = fitted(contract, lake)
+    with ExitStack() as running:
+        running.callback(con.close)
+        for root in (paths.models, paths.experiments / "models", paths.experiments / "tune"):
+            whole = saved(root, "whole", with_tokens(tiny_raw), lake, 5, 6)
+            shutil.copytree(whole, root / ".half.partial")
+            Progress(root / "begun").save({}, {}, {"weight": torch.zeros(1)})
+            parts = encoder.stream(con, rows, DAYS[2], {})
+            running.enter_context(training_set(own_rows(root), parts, len(rows), memory_bytes=0))
+            assert len(list(root.iterdir())) == 4
+        forget(contract, paths, lake, WHO, delete_models=False)
+        left = [*paths.models.iterdir(), *paths.experiments.glob("*/*")]
+        assert [path.name for path in left] == ["whole"] * 3
 
 
 def test_an_id_is_said_as_people_write_it(home):

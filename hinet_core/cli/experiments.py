@@ -84,10 +84,10 @@ def tune(
         day = as_of.date() if as_of else newest_judged_as_of(contract, lake)
         if day is None:
             raise ValueError(f"{contract.name}: no day has complete judged days after it; give a day with --as-of")
-        file = settings_file or paths.root / "experiments" / "settings.toml"
+        file = settings_file or paths.experiments / "settings.toml"
         for model in asked:
             settings, facts = search(
-                contract, lake, paths.root / "experiments" / "tune", day, model, trials, seed, load_settings().device
+                contract, lake, paths.experiments / "tune", day, model, trials, seed, load_settings().device
             )
             found.write(file, model, facts, settings)
             gain = f"validation AUC {facts['preset_auc']:.4f} -> {facts['validation_auc']:.4f}"

@@ -18,7 +18,8 @@ def forget_user(name: str, user: str, yes: bool, delete_models: bool) -> None:
     counted as quarantined, without their text.
     """
     from hinet_core.forget import forget, holdings, user_text
-    from hinet_core.forget.holdings import landed_files, models_with
+    from hinet_core.forget.holdings import landed_files
+    from hinet_core.forget.models import models_with
 
     with one_sentence():
         contract, paths, lake = places(name)
@@ -43,7 +44,8 @@ def forget_user(name: str, user: str, yes: bool, delete_models: bool) -> None:
             click.echo("snapshots that are published already show hashes of sampled ids: run `hinet publish`")
     if models:
         gone = "deleted" if yes and delete_models else "train anew, or delete with --models"
-        click.echo(f"{len(models)} models have the id as a token ({gone}): {', '.join(models)}")
+        named = ", ".join(one.relative_to(paths.root).as_posix() for one in models)
+        click.echo(f"{len(models)} models have the id as a token ({gone}): {named}")
     if landed:
         click.echo(f"{len(landed)} landed files may still hold the user; remove the rows there: {', '.join(landed)}")
     if not yes:

@@ -57,7 +57,7 @@ def run(
         raise ValueError(f"{contract.name}: no day has complete judged days after it; land more days of the log")
     require_settled(contract, lake, as_of)
     require_earlier(found, [one.model for one in experiment.entries if one.tuned], as_of)
-    root = paths.root / "experiments" / "models"
+    root = paths.experiments / "models"
     trained = train_all(contract, lake, root, as_of, experiment.entries, experiment.n_seeds, found, device)
     valid_day = date.fromisoformat(trained[0].run["valid_day"])
     days = {"valid": (valid_day,), "judged": tuple(judged_days(contract, as_of))}

@@ -1,4 +1,4 @@
-"""Where a user stands: tables, days kept out, vocabularies of models, landed files."""
+"""Where a user stands: tables, days kept out, landed files."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,6 @@ import duckdb
 import pyarrow.parquet as pq
 
 from hinet_core.contract import Contract
-from hinet_core.dataset.encoder import VOCABULARY
 from hinet_core.forget.matching import is_key_of, is_raw_of, is_sampled, is_user, user_column
 from hinet_core.ingest.cells import value
 from hinet_core.ingest.days import STEP
@@ -68,25 +67,6 @@ def rows_of(con: duckdb.DuckDBPyConnection, contract: Contract, root: Path, user
         return 0
     query = f"SELECT count(*) FROM {parquet_list(files)} WHERE {' OR '.join(f'({one})' for one in conditions)}"
     return con.execute(query).fetchall()[0][0]
-
-
-def models_with(contract: Contract, paths: Paths, user: str) -> list[str]:
-    """The versions of models whose vocabulary has the user's id as a token: in the user's field, a cross, or a list."""
-    name = user_column(contract).name
-    lists = [one.name for one in contract.features.recent if one.of == name]
-    crosses = [one.name for one in contract.features.crosses if name in one.columns]
-    fields = ", ".join(map(quote_literal, [name, *lists, *crosses]))
-    con = connect()
-    try:
-        found = []
-        for path in sorted(paths.models.glob(f"*/{VOCABULARY}")):
-            parts = f"list_contains(string_split_regex(token, '[|\\x1f]'), {quote_literal(user)})"
-            query = f"SELECT count(*) FROM {parquet_list([path])} WHERE field IN ({fields}) AND {parts}"
-            if con.execute(query).fetchall()[0][0]:
-                found.append(path.parent.name)
-        return found
-    finally:
-        con.close()
 
 
 def landed_files(contract: Contract, lake: Lake, paths: Paths, user: str) -> list[str]:

@@ -4,7 +4,6 @@ Each day is replaced by its manifest and in no other way, and the hash comes fir
 again ends where an undisturbed one does.
 """
 
-import shutil
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from hinet_core import registry
 from hinet_core.contract import Contract
 from hinet_core.features.tables import day_tables
-from hinet_core.forget.holdings import Holding, holdings, landed_files, models_with
+from hinet_core.forget.holdings import Holding, holdings, landed_files
 from hinet_core.forget.matching import is_raw_of, is_user, other_samples, sampled_as, user_column
+from hinet_core.forget.models import models_with, remove_models, remove_unfinished
 from hinet_core.ingest import forgotten
 from hinet_core.ingest.days import STEP
 from hinet_core.ingest.landing import index
@@ -37,12 +36,11 @@ class ForgetError(ValueError):
 
 @dataclass(frozen=True)
 class Report:
-    """What was removed, and what is left to do by hand."""
+    """What was removed, and what is left to do by hand. `models` are gone where that was asked for."""
 
     held: list[Holding]
     landed: list[str]
-    models: list[str]
-    deleted_models: list[str]
+    models: list[Path]
     rewritten: dict[str, list[date]] = field(default_factory=dict)
 
 
@@ -86,9 +84,10 @@ def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_model
         if pages := forget_rows(paths.docs, sampled_as(paths.root, user)):
             done["pages about data quality"] = pages
         models = models_with(contract, paths, user)
-        deleted = _delete_models(paths, models) if delete_models else []
-        _delete_unfinished(paths)
-    return Report(held, landed, models, deleted, done)
+        if delete_models:
+            remove_models(paths, models)
+        remove_unfinished(paths)
+    return Report(held, landed, models, done)
 
 
 def _days_of(held: list[Holding], kept_out: bool) -> list[date]:
@@ -182,19 +181,3 @@ def _counts(
         "rows_quarantined": counts["rows_quarantined"] + moved,
         "rows_forgotten": con.execute(query).fetchall()[0][0],
     }
-
-
-def _delete_unfinished(paths: Paths) -> None:
-    """Remove what killed trainings left: rows and weights of days that have been rewritten, of use to nobody now."""
-    for left in [*paths.models.glob(".*.rows"), *paths.models.glob(".*.progress"), *paths.models.glob(".*.partial")]:
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _delete_models(paths: Paths, versions: list[str]) -> list[str]:
-    """Remove the folders of these versions; a champion among them is no champion any more."""
-    champion = registry.champion(paths.models)
-    if champion is not None and champion["version"] in versions:
-        (paths.models / registry.POINTER).unlink()
-    for version in versions:
-        shutil.rmtree(paths.models / version)
-    return versions

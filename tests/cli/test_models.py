@@ -1,5 +1,6 @@
 """`hinet model`: a version's card and its program; `hinet train`: what it refuses."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -53,10 +54,12 @@ def test_the_list_of_versions_has_seconds_and_pace(call, contract, tmp_path):
     [
         ("v2", "Error: version: found 'v2', allowed: champion, or one of v1 (the folders in "),
         ("../models/v1", "Error: version: found '../models/v1', allowed: champion, or one of v1"),
+        (".v2.partial", "Error: version: found '.v2.partial', allowed: champion, or one of v1 (the folders in "),
         ("champion", "there is no champion yet. Train a model and publish it"),
     ],
 )
 def test_a_version_that_is_not_there_is_answered_with_those_that_are(call, contract, version, name, message):
+    shutil.copytree(version, version.with_name(".v2.partial"))  # of a process that is saving it now, or was killed
     for verb in ("card", "export"):
         status, said = call("model", verb, name, "--contract", contract)
         assert (status, said.count("\n")) == (1, 1)
