@@ -28,6 +28,7 @@ def explain(name: str, n_fields: int, version: str) -> None:
         contract, paths, lake = places(name)
         version = registry.folder_of(paths.models, version).name
         found = explained(contract, lake, paths.models, version)
+        lake.rebuild_catalog(paths.catalog)
     san(found, [scenario.id for scenario in contract.modelled])
     gates(found)
     silent = [f"{one.part} {one.name} of {one.scenario_id} {one.task}".rstrip() for one in without_a_say(found)]

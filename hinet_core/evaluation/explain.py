@@ -42,7 +42,7 @@ def explain(contract: Contract, lake: Lake, models_root: Path, version: str, see
     """
     folder = models_root / version
     if not folder.is_dir():
-        there = sorted(path.name for path in models_root.glob("*") if path.is_dir())
+        there = sorted(path.name for path in models_root.glob("[!.]*") if path.is_dir())
         raise ValueError(f"no version {version!r}: expected one of {', '.join(there) or 'none trained yet'}")
     bundle = load(folder, contract=contract)
     run, valid_day = bundle.meta["run"], date.fromisoformat(bundle.meta["days"]["valid"])

@@ -1,25 +1,36 @@
 """A stored version explained from the lake, and what the verb prints of it."""
 
+import csv
+import io
 from datetime import date
 
 import pytest
+from click.testing import CliRunner
 from tiny_log import random_rows, tiny_contract, write_ingest
 
 from hinet_core.cli import explain as verb
+from hinet_core.cli import main
 from hinet_core.evaluation.explain import EXPLANATIONS, explain
 from hinet_core.evaluation.gates import Finding
 from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.lake import connect
+from hinet_core.settings import Paths
 from hinet_core.training.run import train
 
 AS_OF = date(2024, 3, 13)
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory):
+def home(tmp_path_factory):
+    """HINET_HOME with the tiny log as examples."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def lake(home):
     contract = tiny_contract()
-    lake = write_ingest(tmp_path_factory.mktemp("lake"), random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900))
+    lake = write_ingest(home / "tiny" / "lake", random_rows(0, "UTC", date(2024, 3, 6), n_days=8, n=900))
     con = connect(threads=1)
     write_daily_range(con, contract, lake, lake.days("ingest"))
     write_examples_range(con, contract, lake, lake.days("ingest"))
@@ -28,10 +39,10 @@ def lake(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_version_is_explained_and_its_findings_are_committed(lake, tmp_path, con):
-    contract = tiny_contract()
-    done = train(contract, lake, tmp_path, AS_OF, "hinet")
-    found = explain(contract, lake, tmp_path, done.version)
+def test_a_version_is_explained_and_its_findings_are_committed(home, lake, con, monkeypatch):
+    contract, models_root = tiny_contract(), Paths(home / "tiny").models
+    done = train(contract, lake, models_root, AS_OF, "hinet")
+    found = explain(contract, lake, models_root, done.version)
     rows = lake.scan(con, "explanations").to_arrow_table().to_pylist()
     assert [(row["part"], row["name"], row["value"]) for row in rows] == [(f.part, f.name, f.value) for f in found]
     assert set(rows[0]) == set(EXPLANATIONS.names)
@@ -41,10 +52,20 @@ def test_a_version_is_explained_and_its_findings_are_committed(lake, tmp_path, c
     assert weights == {("home", "map"): 1.0, ("map", "home"): 1.0}
     assert {f.name for f in found if f.part == "importance"} >= {"city", "price", "tags", "shop"}
 
+    monkeypatch.setenv("HINET_HOME", str(home))
+    monkeypatch.setattr("hinet_core.cli.group.load_contract", lambda name: contract)
+    said = CliRunner().invoke(main, ["explain", done.version])
+    assert said.exit_code == 0 and said.output.endswith("Everything is in the table `explanations`.\n"), said.output
+    query = "select name, value from explanations where part = 'san' order by name"
+    told = CliRunner().invoke(main, ["sql", "--csv", query])
+    assert told.exit_code == 0, told.output
+    assert list(csv.reader(io.StringIO(told.output))) == [["name", "value"], ["home", "1.0"], ["map", "1.0"]]
+
 
 def test_a_version_that_is_not_there_is_named_with_those_that_are(tmp_path):
-    (tmp_path / "hinet-2024-03-13-aa").mkdir()
-    with pytest.raises(ValueError, match="no version 'x': expected one of hinet-2024-03-13-aa"):
+    for name in ("hinet-2024-03-13-aa", ".hinet-2024-03-13-bb.progress", ".hinet-2024-03-13-cc.partial"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="no version 'x': expected one of hinet-2024-03-13-aa$"):
         explain(tiny_contract(), None, tmp_path, "x")
 
 
