@@ -146,9 +146,11 @@ def show_forest(frame: pd.DataFrame, kind: str, as_of: str) -> None:
 def show_table(frame: pd.DataFrame, kind: str, as_of: str) -> None:
     """Every scenario with the policies beside it, in percent where the head says so."""
     st.header("All figures")
+    tested = int(frame[frame["scope"] != "pooled"]["p_bh"].notna().sum())
     st.markdown(
         f"Relative to {frame['name_a'].iloc[0]}. Oracle ranks by the true probabilities, logger is the policy that "
         "wrote the log, random is a random order of the same candidates."
+        + (f" p_bh is adjusted by Benjamini and Hochberg over {words.plural(tested, 'scenario')}." if tested else "")
     )
     table = pd.DataFrame({"scenario": [row_name(row) for _, row in frame.iterrows()]})
     for column in ("lift", "low", "high", "oracle_lift", "logger_lift", "random_lift", "mde80"):

@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from hinet_core.evaluation.cells import Cell, judge
+from hinet_core.evaluation.cells import Cell, chosen, judge
 from hinet_core.evaluation.intervals import DRAWS, LEVEL, Interval, over_users
 from hinet_core.evaluation.metrics import METRICS
 from hinet_core.evaluation.multiple import Adjust, adjusted
@@ -138,25 +138,33 @@ def estimate(model: str, cells: Sequence[Cell]) -> Estimate:
 
 
 def compare_judged(
-    judged: Judged, baseline: str, scopes: Iterable[Scope] = ("pooled",), adjust: Adjust = "holm"
+    judged: Judged,
+    baseline: str,
+    scopes: Iterable[Scope] = ("pooled",),
+    adjust: Adjust = "holm",
+    metrics: Iterable[str] | None = None,
 ) -> list[Comparison]:
-    """`compare` of what is judged already: the other models in their order, cells of these scopes."""
+    """`compare` of what is judged already: the other models in their order, cells of these scopes and metrics.
+
+    `metrics` None is all that were judged. Leave out here, not afterwards, what will not be shown: all that is
+    returned is the family that p-values are adjusted over.
+    """
     if baseline not in judged:
         raise ValueError(f"expected the baseline {baseline!r} among the models judged: {', '.join(judged)}")
     if unknown := sorted(set(scopes) - set(get_args(Scope))):
         raise ValueError(f"expected scopes among {', '.join(get_args(Scope))}; found {', '.join(unknown)}")
-    wanted, theirs = set(scopes), list(zip(*judged[baseline], strict=True))
+    wanted, named, theirs = set(scopes), chosen(metrics), list(zip(*judged[baseline], strict=True))
     found = [
         _compared(model, baseline, mine, other)
         for model, of_seeds in judged.items()
         if model != baseline
         for mine, other in zip(zip(*of_seeds, strict=True), theirs, strict=True)
-        if mine[0].scope in wanted
+        if mine[0].scope in wanted and mine[0].metric in named
     ]
-    family = [place for place, one in enumerate(found) if one.p is not None]
-    corrected = adjusted(np.array([one.p for one in found if one.p is not None]), adjust)
-    for place, p_adjusted in zip(family, corrected, strict=True):
-        found[place] = replace(found[place], p_adjusted=float(p_adjusted), adjusted_for=len(family))
+    # What could not be compared counts as p = 1, so that the size of the family does not depend on what is found.
+    corrected = adjusted(np.array([1.0 if one.p is None else one.p for one in found]), adjust)
+    for place, (one, p_adjusted) in enumerate(zip(found, corrected, strict=True)):
+        found[place] = replace(one, p_adjusted=None if one.p is None else float(p_adjusted), adjusted_for=len(found))
     return [replace(one, verdict=verdict(one)) for one in found]
 
 

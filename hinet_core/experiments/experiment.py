@@ -7,6 +7,8 @@ from typing import Any
 
 from hinet_core.contract import Contract
 
+SEARCHED = "quick"  # the preset that `hinet tune` starts from and tries settings of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -21,15 +23,18 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One row of the table: a model from its preset. `tuned` = False leaves it at the preset even if settings exist."""
+    """One row of the table: a model from its preset. `tuned` = False leaves it at the preset even if settings exist.
+
+    Another preset than the searched one, as an ablation, takes the model's settings over: none were tried for it.
+    """
 
     model: str
-    preset: str = "quick"
+    preset: str = SEARCHED
     tuned: bool = True
 
     @property
     def name(self) -> str:
-        return self.model if self.preset == "quick" else f"{self.model}, {self.preset}"
+        return self.model if self.preset == SEARCHED else f"{self.model}, {self.preset}"
 
 
 @dataclass(frozen=True, kw_only=True)

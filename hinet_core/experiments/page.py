@@ -9,7 +9,7 @@ from pathlib import Path
 from hinet_core.evaluation.comparison import Comparison, Estimate
 from hinet_core.experiments.attention import attention_part
 from hinet_core.experiments.ceilings import KNOWN
-from hinet_core.experiments.experiment import EXPERIMENTS
+from hinet_core.experiments.experiment import EXPERIMENTS, SEARCHED
 from hinet_core.experiments.grid import Trained
 from hinet_core.experiments.run import DRAWS, Outcome
 from hinet_core.lake import replace_text
@@ -19,9 +19,11 @@ TITLE = """# Results
 
 Each section is written by `hinet experiment NAME`; nothing here is edited by hand. A value is the mean over seeds, ±
 the standard deviation of single trainings, with an interval of 95 % over users and seeds. `tuned` rows have settings of
-`hinet tune`, found on a validation day; `untuned` ones are at their preset. Weights, epochs, calibration and tuned
-settings come from days before the judged ones: settings of a later `hinet tune` are refused. What was changed by people
-who had read such figures is not known here.
+`hinet tune`, found on a validation day; `settings of` rows take over those of the model that they vary, as no trial was
+made for them; `untuned` ones are at their preset. Weights, epochs, calibration and tuned settings come from days before
+the judged ones: settings of a later `hinet tune` are refused. What was changed by people who had read such figures is
+not known here. Each table of differences is one family: its p-values, and with them its verdicts, are adjusted by Holm
+over the comparisons that it shows, as many as its head says, and over no others.
 """
 LEAST_P = 0.001  # what three digits can say
 
@@ -64,12 +66,18 @@ def model_rows(trained: Sequence[Trained]) -> list[list[str]]:
     rows = []
     for name in dict.fromkeys(one.entry.name for one in trained):
         mine = [one for one in trained if one.entry.name == name]
-        trials = mine[0].settings.trials
         seconds = statistics.mean(float(one.run["duration_s"]) for one in mine)
         epochs = ", ".join(str(one.run["best_epoch"]) for one in mine)
-        marked = f"tuned, {trials} trials" if trials else "untuned"
-        rows.append([name, marked, f"{mine[0].run['n_params']:,}", f"{seconds:.0f}", epochs])
+        rows.append([name, origin_of_settings(mine[0]), f"{mine[0].run['n_params']:,}", f"{seconds:.0f}", epochs])
     return rows
+
+
+def origin_of_settings(trained: Trained) -> str:
+    """'tuned, 10 trials'; of a preset that no trial was made for, 'settings of hinet, 10 trials'; 'untuned'"""
+    entry, trials = trained.entry, trained.settings.trials
+    if not trials:
+        return "untuned"
+    return f"{'tuned' if entry.preset == SEARCHED else f'settings of {entry.model}'}, {trials} trials"
 
 
 def metric_table(cells: Sequence[Estimate]) -> str:
@@ -123,14 +131,15 @@ def written(cell: Estimate | None, whole: bool = False) -> str:
     return f"{cell.value:.4f}{spread}{bounds}"
 
 
-def difference_table(found: Iterable[Comparison]) -> str:
+def difference_table(found: Sequence[Comparison]) -> str:
+    """All comparisons of a family, whose size stands in the head: what is shown is what is adjusted for."""
     rows = [
-        [one.model, one.task, one.scope if one.scope != "scenario" else one.scenario_id, signed(one.difference),
-         f"[{signed(one.low)}, {signed(one.high)}]", chance(one.p_adjusted), one.verdict]
+        [one.model, one.task, one.scope, signed(one.difference), f"[{signed(one.low)}, {signed(one.high)}]",
+         chance(one.p_adjusted), one.verdict]
         for one in found
-        if one.metric == "auc" and one.scope in ("pooled", "macro")
     ]  # fmt: skip
-    return table(["model", "task", "over", "difference", "95 %", "p, adjusted", "verdict"], rows)
+    head = f"p, Holm over {found[0].adjusted_for} comparisons" if found else "p"
+    return table(["model", "task", "over", "difference", "95 %", head, "verdict"], rows)
 
 
 def chance(p: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hinet_core.evaluation.cells import Rows, Scores
 from hinet_core.evaluation.comparison import Comparison, Estimate, compare_judged, estimates, judge_seeds
+from hinet_core.evaluation.places import Scope
 from hinet_core.evaluation.run import judged_days, newest_judged_as_of, require_settled, settled_on
 from hinet_core.evaluation.scoring import Encoded, Scorer
 from hinet_core.experiments.ceilings import ceilings
@@ -22,12 +23,18 @@ from hinet_core.settings import Paths
 log = logging.getLogger(__name__)
 
 METRICS = ("auc", "logloss")
+# What is compared with the baseline, hence shown and adjusted for: every model and task, by these.
+COMPARED_BY = ("auc",)
+COMPARED_OVER: tuple[Scope, ...] = ("pooled", "macro")
 DRAWS = 200
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment found on each split: every cell of every row of the table, and each row minus the baseline."""
+    """What an experiment found on each split: every cell of every row of the table, and each row minus the baseline.
+
+    The differences of a split are one family and one table of the page.
+    """
 
     experiment: Experiment
     as_of: date
@@ -68,7 +75,7 @@ def run(
         draws_from = (as_of.toordinal(), number)
         judged = judge_seeds(rows, scores, METRICS, draws_from, DRAWS)
         cells[split], n_rows[split] = estimates(judged), len(rows)
-        differences[split] = compare_judged(judged, experiment.baseline, ("pooled", "macro", "scenario"))
+        differences[split] = compare_judged(judged, experiment.baseline, COMPARED_OVER, metrics=COMPARED_BY)
         tops[split] = estimates(judge_seeds(rows, best, METRICS, draws_from, DRAWS)) if best else []
     return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences, tops)
 

@@ -27,7 +27,7 @@ from torch import nn
 from hinet_core import models
 from hinet_core.contract import Contract
 from hinet_core.dataset import window
-from hinet_core.experiments.experiment import Settings
+from hinet_core.experiments.experiment import SEARCHED, Settings
 from hinet_core.experiments.grid import own_rows
 from hinet_core.experiments.spaces import of_preset, space_of
 from hinet_core.lake import Lake, crash_point
@@ -63,7 +63,7 @@ def tune(
     `preset_auc` where the preset diverged. Raises ValueError where every trial diverged.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    job = plan_job(contract, lake, as_of, model, "quick", seed)
+    job = plan_job(contract, lake, as_of, model, SEARCHED, seed)
     with journal(root, job) as study:
         missing = n_trials - len(finished(study))
         if missing > 0 or unconfirmed(study, n_trials, seed):

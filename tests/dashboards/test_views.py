@@ -152,6 +152,7 @@ def test_lift_page_shows_the_planted_lift(open_app, filled_home):
     assert "95 % interval +0.96 % to +2.78 %" in text and "Simulated, world 5f3a9c1d" in text
     assert "published online, other data" in text
     assert "3 better, 3 no detectable difference" in text
+    assert "p_bh is adjusted by Benjamini and Hochberg over 6 scenarios." in text
     forest, table = frames(app)
     assert list(forest["row"]) == ["All, pooled", "Home", "Nearby", "Search", "Late night", "Coupons", "New shops"]
     assert list(forest["lift_pct"]) == pytest.approx([100 * lift for lift, _, _ in LIFTS.values()])

@@ -146,13 +146,17 @@ def test_a_difference_that_does_not_outlast_the_adjustment_is_not_called_one():
     family = compare_judged(models, "base")
     assert {one.adjusted_for for one in family} == {5}
     assert all(one.verdict.startswith("no detectable difference, below 0.025") for one in family)
+    # One that cannot be compared takes its place in the family: its size does not depend on what was found.
+    *rest, absent = compare_judged({**models, "f": [[cell(0.713, 0.713 + noise, n_users=3)]]}, "base")
+    assert [one.p_adjusted for one in rest] == pytest.approx([6 * one.p for one in family])
+    assert (absent.p_adjusted, absent.adjusted_for) == (None, 6)
 
 
 def test_adjusted_p_values_by_hand():
     p = np.array([0.01, 0.04, 0.03, 0.5])
     np.testing.assert_allclose(adjusted(p, "holm"), [0.04, 0.09, 0.09, 0.5])
     np.testing.assert_allclose(adjusted(p, "bh"), [0.04, 0.04 * 4 / 3, 0.04 * 4 / 3, 0.5])
-    assert adjusted(p, "none") is not None
+    assert adjusted(p, "none").tolist() == p.tolist()
     assert adjusted(np.array([0.6, 0.7]), "holm").tolist() == [1, 1]
     assert all(len(adjusted(np.zeros(0), how)) == 0 for how in ("holm", "bh", "none"))
     with pytest.raises(ValueError, match="expected an adjustment among holm, bh, none; found 'bonferroni'"):
@@ -188,6 +192,8 @@ def test_estimates_are_means_over_seeds_and_compare_is_judging_and_comparing():
     assert whole == compare_judged(found, "base", ["pooled", "scenario"])
     assert len(whole) == 2 * 3
     assert [one.verdict for one in whole] == [verdict(one) for one in whole]
+    fewer = compare_judged(found, "base", ["pooled", "scenario"], metrics=["auc"])
+    assert [(one.metric, one.adjusted_for) for one in fewer] == [("auc", 3)] * 3
 
 
 def test_what_cannot_be_compared_is_said():

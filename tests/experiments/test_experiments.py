@@ -14,9 +14,9 @@ from hinet_core.cli import main
 from hinet_core.evaluation.comparison import Estimate
 from hinet_core.experiments.every import large_meishi, with_changes
 from hinet_core.experiments.experiment import EXPERIMENTS, Entry, Experiment, Settings
-from hinet_core.experiments.grid import job_of
+from hinet_core.experiments.grid import Trained, job_of
 from hinet_core.experiments.log_days import NoLogError
-from hinet_core.experiments.page import TITLE, chance, put, section
+from hinet_core.experiments.page import TITLE, chance, origin_of_settings, put, section
 from hinet_core.experiments.run import run
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths
@@ -56,6 +56,25 @@ def test_what_is_trained_stays_and_the_page_says_what_was_found(examples_root: P
     assert marks == {"shared_bottom": "untuned", "mmoe": "tuned, 7 trials", "mmoe, paper": "untuned"}
     assert f"| mmoe | {first['mmoe'].value:.4f} ± {first['mmoe'].sd_seeds:.4f} |" in text
     assert "### Judged days: AUC minus that of shared_bottom" in text
+
+    # Two models, two tasks, pooled and macro: the table's lines are the whole family, and its head says how many.
+    assert [{one.adjusted_for for one in family} for family in outcome.differences.values()] == [{8}, {8}]
+    head, _, *lines = text.split("AUC minus that of shared_bottom\n\n")[1].split("\n\n")[0].splitlines()
+    assert head == "| model | task | over | difference | 95 % | p, Holm over 8 comparisons | verdict |"
+    assert len(lines) == 8
+
+
+@pytest.mark.parametrize(
+    ("preset", "trials", "mark"),
+    [
+        ("quick", 10, "tuned, 10 trials"),
+        ("without_san", 10, "settings of hinet, 10 trials"),
+        ("without_san", 0, "untuned"),
+    ],
+)
+def test_a_preset_that_no_trial_was_made_for_is_not_called_tuned(preset: str, trials: int, mark: str) -> None:
+    entry = Entry(model="hinet", preset=preset)
+    assert origin_of_settings(Trained(entry, 0, Path(), Settings(trials=trials))) == mark
 
 
 def test_settings_that_a_judged_day_chose_are_refused(examples_root: Path) -> None:
