@@ -16,6 +16,7 @@ from hinet_core.lake import (
     LakeError,
     connect,
     content_hash,
+    is_older,
     parquet_list,
     quote_identifier,
     quote_literal,
@@ -239,6 +240,20 @@ with lake.begin("ingest", date(2026, 3, 1)) as draft:
     assert lake.scan(con, "impressions").project("x").fetchall() == [(expected,)]
     lake.sweep(older_than_s=-1)
     assert len(list(lake.root.rglob("*.parquet"))) == 1
+
+
+def test_the_age_of_a_folder_is_that_of_the_youngest_in_it(tmp_path):
+    folder, file = tmp_path / "folder", tmp_path / "folder" / "file"
+    folder.mkdir()
+    file.touch()
+    os.utime(folder, (0, 0))
+    assert not is_older(folder, 60)
+    os.utime(file, (0, 0))
+    assert is_older(file, 60) and is_older(folder, 60)
+    (folder / "listed and gone").symlink_to(tmp_path / "nothing")
+    os.utime(folder, (0, 0))
+    assert not is_older(folder, 60)
+    assert not is_older(tmp_path / "nothing", 60)
 
 
 def test_quoting_is_safe(con):

@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from hinet_core.dataset.plan import EncodingError
 from hinet_core.dataset.rows import Dataset
-from hinet_core.lake import SWEEP_AFTER_S, replace_text
+from hinet_core.lake import SWEEP_AFTER_S, is_older, replace_text
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +87,7 @@ def read(folder: Path, memory_bytes: int) -> Dataset:
 def sweep(root: Path) -> None:
     """Remove what trainings that were killed left behind; one that is running has written, or has opened its files."""
     for folder in root.glob(f".*{SUFFIX}"):
-        newest = max((path.stat().st_mtime for path in [folder, *folder.iterdir()]), default=0.0)
-        if time.time() - newest > SWEEP_AFTER_S:
+        if is_older(folder, SWEEP_AFTER_S):
             shutil.rmtree(folder, ignore_errors=True)
 
 

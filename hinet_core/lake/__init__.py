@@ -10,7 +10,7 @@ from hinet_core.lake.errors import LakeError, first_line, told
 from hinet_core.lake.manifest import Manifest, TableFile
 from hinet_core.lake.spill import is_gone, spill_folder, sweep_spill
 from hinet_core.lake.sql import connect, file_literal, parquet_list, quote_identifier, quote_literal
-from hinet_core.lake.tables import SWEEP_AFTER_S, Lake
+from hinet_core.lake.tables import SWEEP_AFTER_S, Lake, is_older
 
 __all__ = [
     "ROW_GROUP",
@@ -27,6 +27,7 @@ __all__ = [
     "first_line",
     "fsync_path",
     "is_gone",
+    "is_older",
     "parquet_list",
     "quote_identifier",
     "quote_literal",

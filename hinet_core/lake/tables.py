@@ -180,9 +180,10 @@ class Lake:
 
 
 def is_older(path: Path, seconds: float) -> bool:
-    """Whether a file was last written so long ago; one that has just gone was not."""
+    """Whether a file, or a folder and what lies in it, was last written so long ago; what has just gone was not."""
     try:
-        return time.time() - path.stat().st_mtime > seconds
+        written = [one.stat().st_mtime for one in ([path, *path.iterdir()] if path.is_dir() else [path])]
+        return time.time() - max(written) > seconds
     except FileNotFoundError:
         return False
 

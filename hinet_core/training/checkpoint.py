@@ -32,6 +32,7 @@ from hinet_core.training.description import (
 from hinet_core.training.loop import device_of
 
 WEIGHTS, ENCODER = "weights.safetensors", "encoder"
+PARTIAL = ".partial"
 
 
 class StoredEncoder(Protocol):
@@ -67,8 +68,8 @@ def save(
     """
     if folder.exists():
         raise CheckpointError(f"{folder} exists already: a finished model is never overwritten, use a new version")
-    # The name is fixed, so that what a killed save left behind is cleared by the next one.
-    partial = folder.parent / f".{folder.name}.partial"
+    # The name is fixed, so that what a killed save left behind is cleared by the next one, or swept (sweep.py).
+    partial = folder.parent / f".{folder.name}{PARTIAL}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:

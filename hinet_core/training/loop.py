@@ -59,7 +59,7 @@ def fit(
     check_rows(model, train, valid)
     target = device_of(device)
     undo_sampling(model, train)
-    with kernels(config.deterministic, target), enough_memory(config, model):
+    with kernels(config.deterministic, target), enough_memory(config, model, progress):
         return _fitted(model, train, valid, config, seed, target, on_epoch, progress)
 
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hinet_core.lake import crash_point, fsync_path, replace_text
-from hinet_core.lock import BusyError, exclusive
+from hinet_core.lock import exclusive
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,6 @@ FORMAT = 1
 EVERY_S = 60.0
 # Saving a large table takes seconds: never more than this part of the time.
 MOST_OF_THE_TIME = 0.05
-# A training that nobody has taken up for so long is not taken up any more.
-ABANDONED_AFTER_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,13 @@ class Progress:
             try:
                 yield
             finally:
-                if not (self.folder / FACTS).exists():
+                if not self.is_kept:
                     self.remove()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether something was saved, by this training or by the one that it goes on from."""
+        return (self.folder / FACTS).exists()
 
     def due(self, steps: int) -> bool:
         """Whether to save now, after so many steps of the training."""
@@ -128,20 +131,3 @@ class Progress:
         crash_point("progress-facts")
         for old in before:
             (self.folder / old).unlink(missing_ok=True)
-
-
-def sweep(models_root: Path) -> None:
-    """Remove the progress of versions that are finished, and of those that nobody has taken up for a week."""
-    for folder in models_root.glob(f".*{SUFFIX}"):
-        version = folder.name[1 : -len(SUFFIX)]
-        newest = max((path.stat().st_mtime for path in [folder, *folder.iterdir()]), default=0.0)
-        if (models_root / version).is_dir() or time.time() - newest > ABANDONED_AFTER_S:
-            remove_unless_held(folder)
-
-
-def remove_unless_held(folder: Path) -> None:
-    try:
-        with exclusive(folder / LOCK):
-            shutil.rmtree(folder, ignore_errors=True)
-    except BusyError:
-        log.info("%s stays: another process trains this version", folder)

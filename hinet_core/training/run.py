@@ -34,8 +34,9 @@ from hinet_core.training.history import History, TrainingDivergedError
 from hinet_core.training.loop import device_of, fit
 from hinet_core.training.memory import enough_memory
 from hinet_core.training.origin import origin
-from hinet_core.training.progress import EVERY_S, Progress, sweep
+from hinet_core.training.progress import EVERY_S, Progress
 from hinet_core.training.settings import settings_of
+from hinet_core.training.sweep import sweep
 from hinet_core.training.validation import validation_metrics
 from hinet_core.training.warm_start import Known, older, start_from
 

@@ -152,8 +152,12 @@ def test_what_a_killed_training_left_goes_with_the_next_and_what_is_being_writte
             os.utime(path, (time.time() - age_s, time.time() - age_s))
     (tmp_path / "model-1").mkdir()
     os.utime(tmp_path / "model-1", (0, 0))
+    another = tmp_path / ".another.rows"
+    another.mkdir()
+    (another / "shard-0000").symlink_to(tmp_path / "gone")  # listed, and not there: a file that has just been removed
+    os.utime(another, (0, 0))
     with training_set(tmp_path / "m", [(rows(3), keys(3))], 3, ALL_MAPPED):
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".m.rows", ".new.rows", "model-1"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".another.rows", ".m.rows", ".new.rows", "model-1"]
 
 
 def test_no_row_at_all_and_no_place_to_write_are_said(tmp_path: Path) -> None:

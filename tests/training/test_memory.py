@@ -1,17 +1,22 @@
 """Memory that is not there, for real: the training ends in a sentence that says what to lower."""
 
+import gc
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from loop_rows import SPEC, rows
 
 from hinet_core import models
+from hinet_core.dataset import FieldSpec
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.loop import fit
 from hinet_core.training.memory import TooLargeError, enough_memory, size
+from hinet_core.training.progress import Progress
 
 
 def test_an_embedding_that_no_memory_holds_names_the_widths_and_the_vocabulary():
@@ -50,7 +55,55 @@ def test_a_batch_that_does_not_fit_names_the_batch_size():
     done = subprocess.run([sys.executable, "-c", LIMITED], cwd=here, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("TooLargeError training ran out of memory ("), done.stdout + done.stderr
     assert "lower batch_size (now 50000), predict_batch_size (now 4096) or the widths" in done.stdout
-    assert "the same settings go on from there" in done.stdout
+    assert "is kept" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["logistic", "boosted_trees"])
+def test_all_rows_that_do_not_fit_at_once_name_how_many_are_taken(name):
+    """On a log without slots these models have no parameter whose size could be told."""
+    model = models.build(name, replace(SPEC, n_positions=0), seed=0)
+    assert not list(model.parameters())
+    with (
+        pytest.raises(TooLargeError, match=r"memory \(.*lower max_rows of .* \(now 1000000\)") as error,
+        enough_memory(TrainConfig(), model),
+    ):
+        np.empty(2**60, np.int8)
+    assert "batch_size (now 1024)" not in str(error.value)
+
+
+def test_only_what_was_saved_is_said_to_be_kept(tmp_path):
+    progress, said = Progress(tmp_path / "v"), []
+    model = models.build("mmoe", SPEC, seed=0)
+    with progress.held():
+        for save in (False, True):
+            if save:
+                progress.save({}, {}, {"weight": torch.zeros(2)})
+            with pytest.raises(TooLargeError) as error, enough_memory(TrainConfig(), model, progress):
+                torch.empty(2**60)
+            said.append(str(error.value))
+    kept = "What was last saved is kept: the same settings go on from there when more memory is free; other settings"
+    assert [kept in one for one in said] == [False, True]
+    assert said[1].startswith(said[0])
+
+
+def bytes_by_row(n_rows: int) -> int:
+    """What the live tensors take that have so many rows."""
+    found = [one for one in gc.get_objects() if type(one) in (torch.Tensor, torch.nn.Parameter)]
+    found += [one.grad for one in found if one.is_leaf and one.grad is not None]
+    return sum({one.data_ptr(): one.nbytes for one in found if one.shape[:1] == (n_rows,)}.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rule", "times"), [("dense_adam", 7), ("rowwise_adagrad", 4)])
+def test_a_table_takes_as_many_times_its_size_as_is_said(rule, times):
+    """Most in validation after the best epoch: table, averages, those of the best epoch, the last step's weights put
+    aside; of dense Adam also the gradient and two moments, of a rule by row a number or two per row."""
+    spec, taken = replace(SPEC, fields=(FieldSpec("item", "id", 50_021),)), []
+    model = models.build("shared_bottom", spec, seed=0)
+    table_RD = model.fields.table
+    model.register_forward_hook(lambda model, *_: None if model.training else taken.append(bytes_by_row(len(table_RD))))
+    fit(model, rows(100), rows(60, 1), TrainConfig(epochs=2, batch_size=50, embedding_optimizer=rule), device="cpu")
+    assert times <= max(taken) / table_RD.nbytes <= times + 0.5
 
 
 def test_other_errors_stay_what_they_are():

@@ -1,8 +1,10 @@
 """A training stopped at any step goes on to the very bits of an undisturbed one; what is of no use is left alone."""
 
+import fcntl
 import json
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from hinet_core.lock import BusyError
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.history import History
 from hinet_core.training.loop import fit
-from hinet_core.training.progress import ABANDONED_AFTER_S, FACTS, Progress, sweep
+from hinet_core.training.progress import FACTS, Progress
+from hinet_core.training.sweep import ABANDONED_AFTER_S, sweep
 
 pytestmark = pytest.mark.slow
 
@@ -216,6 +219,48 @@ def test_one_process_at_a_time_and_no_folder_without_progress(tmp_path):
     with one.held(), pytest.raises(BusyError, match="another run"), other.held():
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_while_another_waited_for_it_holds_nobody_off(tmp_path, monkeypatch):
+    """A ends between B's opening of the lock file and its locking it; what B then holds, C cannot."""
+    a, b, c = (Progress(tmp_path / "v") for _ in range(3))
+    first, flock = ExitStack(), fcntl.flock
+    first.enter_context(a.held())
+
+    def late(file, how):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        first.close()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with b.held(), pytest.raises(BusyError, match="another run"), c.held():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_saves_left_is_swept_by_the_same_rule(tmp_path):
+    partial, young = (tmp_path / f".{name}.partial" for name in ("old", "new"))
+    for folder in (partial, young, tmp_path / ".done.partial", tmp_path / "done"):
+        (folder / "encoder").mkdir(parents=True)
+    for path in (partial / "encoder", partial):
+        os.utime(path, (0, 0))
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {young.name, "done"}
+    os.utime(young / "encoder", (0, 0))
+    os.utime(young, (0, 0))
+    stopped(tmp_path / "new")  # somebody has taken the version up
+    sweep(tmp_path)
+    assert young.exists()
+
+
+def test_a_file_that_goes_while_it_is_looked_at_does_not_end_the_sweep(tmp_path):
+    """A link to nothing is what such a file is: listed, and not there."""
+    folder = tmp_path / ".v.progress"
+    folder.mkdir()
+    (folder / "0.safetensors").symlink_to(tmp_path / "gone")
+    os.utime(folder, (0, 0))
+    sweep(tmp_path)
+    assert folder.exists()
 
 
 def test_progress_of_finished_and_of_abandoned_versions_is_swept(tmp_path):
