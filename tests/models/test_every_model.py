@@ -1,6 +1,8 @@
 """One suite for every model of the folder: a new file is tested unasked."""
 
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,12 +22,32 @@ every_model = pytest.mark.parametrize("name", models.names())
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
-def built(name, spec, seed=0):
+def dropouts(name):
+    """The names that a model's Config has for shares to drop."""
+    return [field.name for field in fields(models.build(name, make_spec()).config) if "dropout" in field.name]
+
+
+def telling(rows):
+    """All that stays out of x says the first task's label: the field, the number, and how long the list is."""
+    label_N = rows.labels_NT[:, 0]
+    rows.fields_NF[:, 1] = 2 + label_N.long()
+    rows.numbers_NK[:, 1] = label_N
+    rows.lists["dropped"] = label_N.long()[:, None].expand(-1, 2) * 2
+    return rows
+
+
+@cache
+def fitted(name, spec):
+    """A model without gradient steps, fitted to rows whose hidden features would be all that it needs."""
+    model = models.build(name, spec, seed=0)
+    model.fit_rows(telling(make_rows(spec, 300)), telling(make_rows(spec, 100, 1)), None, 0)
+    return model
+
+
+def built(name, spec):
     """The quick preset, fitted where that is how it learns; the position term, zero at the start, gets values."""
-    model = models.build(name, spec, seed=seed)
-    if name not in NETWORKS:
-        model.fit_rows(make_rows(spec, 300, seed), make_rows(spec, 100, seed + 1), None, seed)
-    torch.manual_seed(seed)
+    model = models.build(name, spec, seed=0) if name in NETWORKS else deepcopy(fitted(name, spec))
+    torch.manual_seed(0)
     if spec.n_positions:
         torch.nn.init.normal_(model.position.slots_SPT)
     return model
@@ -77,9 +99,9 @@ def test_a_row_does_not_depend_on_labels_or_what_stays_out_of_x(name):
     spec = make_spec()
     model, rows = built(name, spec), make_rows(spec, 23)
     before = predict(model, rows)
-    changed = replace(rows, labels_NT=1 - rows.labels_NT, fields_NF=rows.fields_NF.clone())
-    changed.fields_NF[:, 1] = 0
-    assert np.array_equal(predict(model, changed), before)
+    for label in (0.0, 1.0):
+        changed = replace(rows.map(torch.clone), labels_NT=torch.full_like(rows.labels_NT, label))
+        assert np.array_equal(predict(model, telling(changed)), before)
 
 
 @every_model
@@ -90,6 +112,26 @@ def test_ranking_at_slot_one_does_not_know_the_logged_slot(name):
     shuffled = replace(rows, position_N=rows.position_N.flip(0))
     assert not np.array_equal(predict(model, rows), predict(model, shuffled))
     assert np.array_equal(predict(model, rows.at_first_slot()), predict(model, shuffled.at_first_slot()))
+
+
+@pytest.mark.parametrize("with_gradient", [True, False])  # experts have a path of their own for it
+@pytest.mark.parametrize(("name", "setting"), [(name, one) for name in NETWORKS for one in dropouts(name)])
+def test_every_dropout_drops_in_training_alone(name, setting, with_gradient):
+    """It alone at 0.5 makes each task's logits a matter of the draw; at 0, and in evaluation, nothing is drawn."""
+    spec, shares = make_spec(), dict.fromkeys(dropouts(name), 0.0)
+
+    def moved(model):
+        draws = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            draws.append(model(make_rows(spec, 20).batch(slice(None))))
+        return (draws[0] != draws[1]).any(dim=0).tolist()
+
+    with torch.set_grad_enabled(with_gradient):
+        model = models.build(name, spec, seed=0, **shares | {setting: 0.5})
+        assert moved(model.train()) == [True, True]
+        assert moved(model.eval()) == [False, False]
+        assert moved(models.build(name, spec, seed=0, **shares).train()) == [False, False]
 
 
 @every_network

@@ -1,6 +1,6 @@
 """HiNet against its formulas: a row-by-row NumPy forward, and the properties the architecture promises."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -75,17 +75,23 @@ def test_attention_of_a_lone_scenario_is_zero_not_nan():
 
 
 def test_attention_differs_between_scenarios_after_training():
-    spec = make_spec(3)
-    model, batch = HiNet(spec, Config(**SIZES)), everything(make_rows(spec, 64))
+    """From weights that are the same for all: what any two scenarios make of the other two is learned apart."""
+    spec = make_spec(4)
+    model, batch = small(spec), everything(make_rows(spec, 200))
+    san = model.scenario_layer.san
+    for parameter in san.gate.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert (san().detach()[~san.own_SS] == 1 / 3).all()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for _ in range(20):
         optimizer.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(model(batch), batch.labels_BT).backward()
         optimizer.step()
-    san_SS = model.scenario_layer.san().detach()
-    for i in range(3):
-        others = san_SS[i][torch.arange(3) != i]
-        assert (others - 0.5).abs().max() > 1e-3
+    san_SS = san().detach()
+    for i, j in combinations(range(4), 2):
+        k, other = ({0, 1, 2, 3} - {i, j})
+        of_i, of_j = (san_SS[row, k] / san_SS[row, other] for row in (i, j))
+        assert (of_i / of_j).log().abs() > 0.01
 
 
 def test_scenario_embedding_changes_the_attended_part_of_its_scenario_alone():

@@ -179,6 +179,22 @@ def test_the_product_needs_a_known_funnel():
 
 
 @pytest.mark.parametrize(
+    ("setting", "moved"),
+    [("input_dropout", [True, True, True]), ("dropout", [False, True, True]), ("task_dropout", [False, False, True])],
+)
+def test_each_dropout_acts_where_it_says(setting, moved):
+    """SEI's gates read x, the CGC's what the sub-experts gave, and the towers what its experts gave."""
+    spec = make_spec()
+    model, batch = small(spec, **{setting: 0.5}).train(), everything(make_rows(spec, 40))
+    seen = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        seen.append(model.explain(batch))
+    first, second = ([one.sei_BGK, one.cgc_BTR, one.logits_BT] for one in seen)
+    assert [not torch.equal(a, b) for a, b in zip(first, second, strict=True)] == moved
+
+
+@pytest.mark.parametrize(
     ("switch", "allowed"),
     [
         ("heads", "expected one of per_task, per_scenario_task"),

@@ -5,7 +5,7 @@ import torch
 from model_rows import make_rows, make_spec
 
 from hinet_core.dataset import FeatureSpec, FieldSpec
-from hinet_core.models.layers import MLP, Experts, FieldEmbedding, PositionTerm, dropout
+from hinet_core.models.layers import MLP, Experts, FieldEmbedding, PositionTerm, dropout, dropout_scale
 
 
 def test_embedding_reads_only_what_may_enter_x():
@@ -82,6 +82,15 @@ def test_dropout_keeps_the_mean_and_the_share(rate):
     assert abs((dropped == 0).float().mean().item() - rate) < 0.004
     assert abs(dropped.mean().item() - 1) < 0.005
     assert len(dropped.unique()) == 2
+
+
+def test_a_rate_next_to_one_keeps_one_entry_in_256():
+    """Rounded to a byte it would be 1, and nothing would be left to scale up."""
+    torch.manual_seed(0)
+    dropped = dropout(torch.ones(999, 1001), 0.999, training=True)
+    assert dropped.unique().tolist() == [0, 256]
+    assert abs(dropped.mean().item() - 1) < 0.05
+    assert dropout_scale(0.999) == 256
 
 
 def test_dropout_is_off_outside_training_and_repeats_with_the_seed():

@@ -189,6 +189,21 @@ def test_a_dense_step_is_that_of_torch():
         torch.testing.assert_close(mine, theirs)
 
 
+def test_dense_adam_pulls_the_table_alone_by_l2_in_its_gradient():
+    """Adam by hand: g = dL/dw + l2 w for the table, dL/dw for all else; rows that no batch reads shrink too."""
+    model, lr, l2 = model_with_lists(), 0.01, 0.02
+    stepper = Stepper(model, TrainConfig(learning_rate=lr, embedding_l2=l2, clip_norm=1e9), 1)
+    means, squares = ([torch.zeros_like(one).double() for one in model.parameters()] for _ in range(2))
+    for t, batch in enumerate(batches()[:3], 1):
+        gradients, before = dense_gradient(model, batch)[0], [one.detach().double() for one in model.parameters()]
+        stepper.step(batch)
+        for i, after in enumerate(model.parameters()):
+            g = gradients[i].double() + (l2 * before[i] if after is model.fields.table else 0)
+            means[i], squares[i] = 0.9 * means[i] + 0.1 * g, 0.999 * squares[i] + 0.001 * g**2
+            move = means[i] / (1 - 0.9**t) / ((squares[i] / (1 - 0.999**t)).sqrt() + 1e-8)
+            torch.testing.assert_close(after.detach().double(), before[i] - lr * move, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_same_batches_give_the_same_bits(rule):
     tables = []
