@@ -35,6 +35,7 @@ MISTAKES = [
     (("columns", 0, "rolle"), "user", "columns.user.rolle: unknown key; did you mean 'role'? docs/contract.md lists"),
     (("columns", 5, "encode"), "number", "a column with role 'outcome' can never be an input"),
     (("columns", 0, "name"), "day", "the name 'day' is kept for the platform"),
+    (("columns", 5, "in_x"), False, "in_x: found false, allowed: with encode"),
     (("columns", 8, "encode"), "list", "encode = 'list' needs type"),
     (("tasks", 1, "window"), "soon", "tasks.order.window: found 'soon', allowed: a whole number with s, m, h or d"),
     (("tasks", 1, "after"), "buy", "tasks.order.after: found 'buy', allowed: an earlier task (click)"),
@@ -243,10 +244,12 @@ def test_fingerprints(tiny, tiny_raw):
     bound = changed(tiny_raw, "quality", value={"min_rows": 7})
     assert bound.data_fingerprint == tiny.data_fingerprint
     assert bound.full_fingerprint != tiny.full_fingerprint
+    assert changed(tiny_raw, "columns", 8, "in_x", value=True).full_fingerprint == tiny.full_fingerprint
     word = changed(tiny_raw, "scenarios", 0, "title", value="Home page")
     assert word.data_fingerprint == tiny.data_fingerprint
     for where, value in [
         (("columns", 8, "encode"), "id"),
+        (("columns", 8, "in_x"), False),
         (("scenarios", 2, "modelled"), True),
         (("tasks", 1, "matures_after"), "48h"),
         (("features", "windows_days"), [1, 7]),

@@ -123,6 +123,7 @@ class Column(Part):
     min_count: int | None = Field(default=None, ge=1)
     length: int | None = Field(default=None, ge=0, le=MAX_LIST_LENGTH)
     newest: Literal["first", "last"] = "first"
+    in_x: bool = True
     unit: str = ""
     description: str = ""
 
@@ -173,6 +174,8 @@ class Column(Part):
             raise ValueError(f"a column with role {self.role!r} can never be an input: remove encode")
         if self.min_count is not None and self.encode not in ("id", "list"):
             raise ValueError(f"min_count: found {self.min_count}, allowed: none without encode = 'id' or 'list'")
+        if not self.in_x and self.encode is None:
+            raise ValueError("in_x: found false, allowed: with encode, since a column without it is no input anyway")
         for key, given in (("length", self.length is not None), ("newest", self.newest != "first")):
             if given and self.encode != "list":
                 raise ValueError(f"{key}: found {getattr(self, key)!r}, allowed: none without encode = 'list'")

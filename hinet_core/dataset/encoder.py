@@ -82,10 +82,13 @@ class Encoder:
     def spec(self) -> FeatureSpec:
         """What models see of the log."""
         plan, widths = self.plan, {name: words.width for name, words in self._words.items()}
+        hidden = set(plan.out_of_x)
         return FeatureSpec(
-            fields=tuple(FieldSpec(name, "id", widths[name]) for name in plan.fields),
-            numbers=tuple(FieldSpec(one.name, "number") for one in self.numbers),
-            lists=tuple(FieldSpec(one.name, "list", widths[one.name], max_length=one.length) for one in plan.lists),
+            fields=tuple(FieldSpec(name, "id", widths[name], name not in hidden) for name in plan.fields),
+            numbers=tuple(FieldSpec(one.name, "number", in_x=one.column not in hidden) for one in self.numbers),
+            lists=tuple(
+                FieldSpec(one.name, "list", widths[one.name], one.name not in hidden, one.length) for one in plan.lists
+            ),
             scenarios=plan.scenarios,
             tasks=tuple(task.name for task in plan.tasks),
             n_positions=self.n_positions,

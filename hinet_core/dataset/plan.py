@@ -55,7 +55,8 @@ class ListField:
 @dataclass(frozen=True)
 class Plan:
     """The columns to encode and how; a stored model carries its own. Bounds that come from the window are empty
-    before the encoder is fitted. `after`: the earlier task that each task follows, -1 for none; empty when unknown."""
+    before the encoder is fitted. `after`: the earlier task that each task follows, -1 for none; empty when unknown.
+    `out_of_x`: columns that are encoded and stay out of x."""
 
     ids: tuple[str, ...]
     buckets: tuple[Bucketed, ...]
@@ -71,6 +72,7 @@ class Plan:
     after: tuple[int, ...] = ()
     made: tuple[Made, ...] = ()
     request: str | None = None
+    out_of_x: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> "Plan":
@@ -96,6 +98,7 @@ class Plan:
             after=tuple(-1 if task.after is None else place[task.after] for task in contract.tasks),
             made=tuple(made_number(contract, one) for one in features.numbers),
             request=request.name if request else None,
+            out_of_x=tuple(one.name for one in contract.inputs if not one.in_x),
         )
 
     @property

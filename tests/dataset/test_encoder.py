@@ -131,6 +131,28 @@ def test_lists_are_padded_and_cut(con: duckdb.DuckDBPyConnection, tmp_path: Path
     assert encoder.spec.lists[0].max_length == 8
 
 
+def test_a_column_out_of_x_is_encoded_as_ever_and_its_cross_enters(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """The mark of a missing number goes with the number."""
+    hidden, found = {"city", "price", "tags"}, []
+    rows = shown(4, city=["a", "b", "a", None], price=[1.0, 2.0, None, 4.0], tags=[["a"], [], ["b", "a"], None])
+    for in_x in (True, False):
+        columns = [one | {"in_x": in_x} if one["name"] in hidden else one for one in CONTRACT["columns"]]
+        crosses = [{"name": "where", "columns": ["city", "scenario_id"]}]
+        contract = tiny_contract(columns=columns, features={"windows_days": [1], "crosses": crosses})
+        relation = relation_of(con, contract, tmp_path, rows)
+        encoder = Encoder.fit(con, contract, relation)
+        encoder.to_folder(tmp_path / "encoder")
+        spec = Encoder.from_folder(tmp_path / "encoder").spec
+        inputs = (*spec.fields, *spec.numbers, *spec.lists)
+        found.append((encoder.transform(con, relation, SETTLED), [one.name for one in inputs if one.in_x]))
+    (whole, every), (fewer, entering) = found
+    assert same(whole, fewer)
+    assert entering == ["shop", "where", "hour", "weekday"]
+    assert sorted(set(every) - set(entering)) == ["city", "price", "price_missing", "tags"]
+
+
 def test_slots_count_from_the_first_and_unknown_is_none(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     contract = plain()
     encoder = Encoder.fit(con, contract, relation_of(con, contract, tmp_path, shown(3, slot=[1, 2, 3])))

@@ -89,7 +89,7 @@ def test_attention_differs_between_scenarios_after_training():
         optimizer.step()
     san_SS = san().detach()
     for i, j in combinations(range(4), 2):
-        k, other = ({0, 1, 2, 3} - {i, j})
+        k, other = {0, 1, 2, 3} - {i, j}
         of_i, of_j = (san_SS[row, k] / san_SS[row, other] for row in (i, j))
         assert (of_i / of_j).log().abs() > 0.01
 

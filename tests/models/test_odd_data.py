@@ -71,7 +71,7 @@ def test_a_label_that_is_constant_in_a_scenario(name):
     for rows in (train, valid):
         rows.labels_NT[rows.scenario_N == 1] = 0
     valid.label_mask_NT[:] = 0
-    config = TrainConfig(epochs=6, batch_size=64, learning_rate=1e-2, patience=6)
+    config = TrainConfig(epochs=3, batch_size=64, learning_rate=3e-2)
     chance_NT = chances(name, spec, train, valid, config)
     dead_N = (valid.scenario_N == 1).numpy()
     assert (chance_NT[dead_N].mean(axis=0) + 0.3 < chance_NT[~dead_N].mean(axis=0)).all()
@@ -99,7 +99,7 @@ def test_one_label_alone(name, label):
     spec = make_spec(n_positions=0)
     train, valid = make_rows(spec, 300), make_rows(spec, 60, 1)
     train.labels_NT[:], valid.labels_NT[:] = label, label
-    config = TrainConfig(epochs=5, batch_size=64, learning_rate=1e-2)
+    config = TrainConfig(epochs=2, batch_size=64, learning_rate=3e-2)
     chance_NT = chances(name, spec, train, valid, config)
     assert (np.abs(chance_NT - label) < 0.3).all()
 
