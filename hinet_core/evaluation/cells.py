@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hinet_core.evaluation.draws import UserDraws
+from hinet_core.evaluation.intervals import Basis
 from hinet_core.evaluation.metrics import METRICS, GroupMetric, Metric, ScoreMetric, Slot
 from hinet_core.evaluation.over_groups import of_groups
 from hinet_core.evaluation.over_scores import of_scores
@@ -26,7 +27,11 @@ NOT_KNOWN = "the logits before calibration are not known"
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A metric's value with its bootstrap draws; `value` is None where `null_reason` says why."""
+    """A metric's value with its bootstrap draws; `value` is None where `null_reason` says why.
+
+    `n_users` is how many there are, `basis` how many an interval stands on: of a macro mean, which takes each scenario
+    alike, only as many as the scenario with fewest has.
+    """
 
     scope: Scope
     scenario_id: str
@@ -37,6 +42,7 @@ class Cell:
     n: int
     n_positives: int
     n_users: int
+    basis: Basis
     null_reason: str | None = None
     note: str = ""
 
@@ -115,7 +121,7 @@ def alike(scores: Scores) -> list[tuple[set[Slot], Floats]]:
 
 
 def cell_of(place: Place, metric: str, judged: Judged) -> Cell:
-    return Cell(**vars(place), metric=metric, **vars(judged))
+    return Cell(**vars(place), metric=metric, basis=Basis(place.n_users), **vars(judged))
 
 
 def macro(metric: str, places: Sequence[Place], judged: Sequence[Judged]) -> Cell:
@@ -123,6 +129,7 @@ def macro(metric: str, places: Sequence[Place], judged: Sequence[Judged]) -> Cel
     *scenarios, whole = zip(places, judged, strict=True)
     defined = [(place, one) for place, one in scenarios if one.value is not None]
     values = [one.value for _, one in defined if one.value is not None]
+    fewest = min((place for place, _ in defined), key=lambda place: place.n_users, default=whole[0])
     return Cell(
         scope="macro",
         scenario_id="",
@@ -133,6 +140,7 @@ def macro(metric: str, places: Sequence[Place], judged: Sequence[Judged]) -> Cel
         n=sum(place.n for place, _ in defined),
         n_positives=sum(place.n_positives for place, _ in defined),
         n_users=whole[0].n_users,
+        basis=Basis(fewest.n_users, fewest.scenario_id),
         null_reason=None if defined else f"undefined in each of {len(scenarios)} scenarios",
         note=f"mean of {len(defined)} of {len(scenarios)} scenarios",
     )

@@ -233,5 +233,5 @@ def paired_deltas(model: Sequence[Cell], baseline: Sequence[Cell]) -> list[Delta
 def _delta(model: Cell, baseline: Cell) -> Delta:
     if model.value is None or baseline.value is None:
         return Delta(model, None, Interval(None, None), model.null_reason or baseline.null_reason)
-    interval = over_users(model.value_D - baseline.value_D, model.n_users, constant=True)
+    interval = over_users(model.value_D - baseline.value_D, model.basis, constant=True)
     return Delta(model, model.value - baseline.value, interval)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hinet_core.dataset import Dataset, FeatureSpec
 from hinet_core.evaluation.draws import UserDraws
-from hinet_core.evaluation.intervals import Interval, over_users
+from hinet_core.evaluation.intervals import Basis, Interval, over_users
 from hinet_core.evaluation.rows import Floats
 from hinet_core.models.hinet import HiNet
 
@@ -118,7 +118,7 @@ class Means:
                 continue
             drawn_D = self.rows_SD[code] > 0
             mean_D = np.divide(sum_SD[code], self.rows_SD[code], out=np.full(len(drawn_D), np.nan), where=drawn_D)
-            yield code, float(mean_D[0]), over_users(mean_D[1:], int(self.users_S[code]), constant=True), n
+            yield code, float(mean_D[0]), over_users(mean_D[1:], Basis(int(self.users_S[code])), constant=True), n
 
     def _sums(self, value_N: Floats | None) -> Floats:
         return self.draws.sums(self.scenario_N, self.user_N, self.n_scenarios, value_N)

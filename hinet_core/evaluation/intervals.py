@@ -28,9 +28,22 @@ class Interval:
     reason: str | None = None
 
 
-def over_users(value_D: NDArray[np.float64], n_users: int, *, constant: bool = False) -> Interval:
-    """The percentile interval of draws over so many users, or the reason why there is none."""
-    reason = too_few(n_users, "user", MIN_USERS)
+@dataclass(frozen=True)
+class Basis:
+    """The users that an interval stands on; of a macro mean those of the scenario `where` there are fewest."""
+
+    n_users: int
+    where: str = ""
+
+    @property
+    def reason(self) -> str | None:
+        """Why they give no interval; None where they do."""
+        return too_few(self.n_users, "user", MIN_USERS, self.where)
+
+
+def over_users(value_D: NDArray[np.float64], basis: Basis, *, constant: bool = False) -> Interval:
+    """The percentile interval of draws over these users, or the reason why there is none."""
+    reason = basis.reason
     return Interval(None, None, reason) if reason else percentile(value_D, constant=constant)
 
 
@@ -40,11 +53,12 @@ def normal(value: float, standard_error: float) -> Interval:
     return Interval(value - half, value + half)
 
 
-def too_few(n: int, one: str, expected: int) -> str | None:
-    """Why so many users, positives or the like give no interval; None where they do."""
+def too_few(n: int, one: str, expected: int, where: str = "") -> str | None:
+    """Why so many users, positives or the like in this scenario give no interval; None where they do."""
     if n >= expected:
         return None
-    return f"no interval: {n} {one if n == 1 else one + 's'}, expected {expected} or more"
+    inside = f" in scenario {where}" if where else ""
+    return f"no interval: {n} {one if n == 1 else one + 's'}{inside}, expected {expected} or more"
 
 
 def percentile(value_D: NDArray[np.float64], level: float = LEVEL, *, constant: bool = False) -> Interval:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import t
 
 from hinet_core.evaluation.cells import Cell
-from hinet_core.evaluation.intervals import LEVEL, Interval, over_users
+from hinet_core.evaluation.intervals import LEVEL, Basis, Interval, over_users
 from hinet_core.evaluation.ranked import Floats
 
 
@@ -30,7 +30,7 @@ class Spread:
 
     value: float
     value_D: Floats
-    n_users: int
+    basis: Basis
     terms: tuple[tuple[float, float, int], ...]
 
     def minus(self, other: "Spread") -> "Spread":
@@ -38,7 +38,7 @@ class Spread:
         return Spread(
             value=self.value - other.value,
             value_D=self.value_D - other.value_D,
-            n_users=self.n_users,
+            basis=self.basis,
             terms=self.terms + other.terms,
         )
 
@@ -49,14 +49,14 @@ class Spread:
     @property
     def freedom(self) -> float:
         """Welch and Satterthwaite's degrees of freedom of the standard error."""
-        parts = [(self._of_users, self.n_users - 1), *((raw, k) for _, raw, k in self.terms)]
+        parts = [(self._of_users, self.basis.n_users - 1), *((raw, k) for _, raw, k in self.terms)]
         noise = sum(variance**2 / k for variance, k in parts if k > 0)
         return self.standard_error**4 / noise if noise > 0 else math.inf
 
     @property
     def interval(self) -> Interval:
         """value +- t standard errors, or the reason why there is none."""
-        over = over_users(self.value_D, self.n_users, constant=self.value == 0)
+        over = over_users(self.value_D, self.basis, constant=self.value == 0)
         if over.low is None:
             return over
         half = float(t.ppf((1 + LEVEL) / 2, self.freedom)) * self.standard_error
@@ -88,4 +88,4 @@ def over_seeds(cells: Sequence[Cell], *, from_one: bool = False) -> Spread | Non
         between = float(value_K.var(ddof=1))
         by_users = float(np.nanvar(value_KD - mean_D, axis=1, ddof=1).sum()) / (n_seeds - 1)
         terms = ((max(between - by_users, 0.0) / n_seeds, between / n_seeds, n_seeds - 1),)
-    return Spread(value=float(value_K.mean()), value_D=mean_D, n_users=cells[0].n_users, terms=terms)
+    return Spread(value=float(value_K.mean()), value_D=mean_D, basis=cells[0].basis, terms=terms)

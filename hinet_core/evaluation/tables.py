@@ -33,7 +33,7 @@ LABEL_RATES = pa.schema({
 def metric_row(run: Row, as_of: date, split: str, cell: Cell) -> Row:
     """A row of eval_metrics. `null_reason` stands where there is no value; a value may lack an interval,
     and `method` then says why."""
-    interval = Interval(None, None) if cell.value is None else over_users(cell.value_D, cell.n_users)
+    interval = Interval(None, None) if cell.value is None else over_users(cell.value_D, cell.basis)
     return {
         "run_id": run["run_id"],
         "model": run["model"],

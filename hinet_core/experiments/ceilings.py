@@ -31,7 +31,7 @@ def ceilings(
 ) -> Mapping[str, Scores]:
     """Scores of the true chances, and of what a row's features tell of them, for the rows of `Scorer.score`.
 
-    None where the log is no simulated one, or its tasks are not a click and an order.
+    Empty where the log is no simulated one, or its tasks are not a click and an order.
     """
     if contract.world is None or len(rows.tasks) != 2:
         return {}

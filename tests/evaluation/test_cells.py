@@ -117,15 +117,17 @@ def test_the_same_model_twice_differs_by_exactly_nothing():
 
 def test_a_planted_difference_is_found_and_its_interval_is_paired():
     rows, (good, noisy) = simulated(2)
-    a, b = judge(rows, [good, noisy], [0], draws=200)
+    near_NT = good.first_NT + np.random.default_rng(0).normal(0, 0.3, good.first_NT.shape)
+    near = Scores(model="near", first_NT=near_NT, logged_NT=near_NT)
+    a, b, c = judge(rows, [good, noisy, near], [0], draws=200)
     delta = {one.cell.key: one for one in paired_deltas(a, b)}["pooled", "", "click", "auc"]
     assert delta.interval.low > 0.05
     assert delta.value == by_key(a)[delta.cell.key].value - by_key(b)[delta.cell.key].value
-    # The loss of both rises and falls with the users drawn.
-    loss = {cell.key: cell for cell in a}["pooled", "", "click", "logloss"]
-    twin = {cell.key: cell for cell in b}["pooled", "", "click", "logloss"]
-    unpaired = np.std(loss.value_D) + np.std(twin.value_D)
-    assert np.std(loss.value_D - twin.value_D) < unpaired
+    # Two models alike gain and lose with the same users drawn: on draws of their own they would differ by `unpaired`.
+    mine_D, near_D = (by_key(one)[delta.cell.key].value_D for one in (a, c))
+    unpaired = np.hypot(np.std(mine_D), np.std(near_D))
+    assert np.std(mine_D - near_D) < 0.5 * unpaired
+    assert np.std(mine_D - near_D[::-1]) > 0.8 * unpaired
 
 
 def test_an_undefined_cell_has_no_difference_but_a_reason():

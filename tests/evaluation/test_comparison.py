@@ -5,6 +5,7 @@ import pytest
 
 from hinet_core.evaluation.cells import Cell, judge
 from hinet_core.evaluation.comparison import compare, compare_judged, estimates, judge_seeds, rounded_up, verdict
+from hinet_core.evaluation.intervals import Basis
 from hinet_core.evaluation.metrics import auc
 from hinet_core.evaluation.multiple import adjusted
 from hinet_core.evaluation.ranked import ranked
@@ -81,7 +82,7 @@ def test_holm_keeps_any_false_difference_among_four_models_rare():
 def cell(value, draws, metric="auc", n_users=100, reason=None):
     return Cell(
         scope="pooled", scenario_id="", task="click", metric=metric, value=value, value_D=np.asarray(draws, float),
-        n=1000, n_positives=100, n_users=n_users, null_reason=reason,
+        n=1000, n_positives=100, n_users=n_users, basis=Basis(n_users), null_reason=reason,
     )  # fmt: skip
 
 

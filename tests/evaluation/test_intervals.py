@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hinet_core.evaluation.draws import UserDraws
-from hinet_core.evaluation.intervals import over_users, percentile, wilson
+from hinet_core.evaluation.intervals import Basis, over_users, percentile, wilson
 from hinet_core.evaluation.metrics import auc, predicted_over_observed
 from hinet_core.evaluation.ranked import ranked
 
@@ -48,8 +48,8 @@ def test_resampling_rows_instead_of_users_would_not():
 
 
 def test_too_few_users_give_no_interval():
-    assert over_users(np.arange(100.0), 3).reason == "no interval: 3 users, expected 10 or more"
-    assert over_users(np.arange(100.0), 10).low is not None
+    assert over_users(np.arange(100.0), Basis(3)).reason == "no interval: 3 users, expected 10 or more"
+    assert over_users(np.arange(100.0), Basis(10)).low is not None
 
 
 def test_percentile_of_known_draws():

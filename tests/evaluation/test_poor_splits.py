@@ -96,6 +96,19 @@ def test_one_user_has_values_without_intervals():
     assert one.verdict == "not compared: no interval: 1 user, expected 10 or more"
 
 
+def test_a_macro_mean_has_no_interval_where_one_of_its_scenarios_has_none():
+    """Eight rows of `small` weigh as much as the 4,000 of `big`, which alone have an interval."""
+    found = split(small=8)
+    metrics, deltas = tables(*found)
+    reason = "no interval: 8 users in scenario small, expected 10 or more"
+    for row in (metrics["macro", "logloss"], deltas["macro", "logloss"]):
+        assert (row["low"], row["method"].endswith(f"mean of 2 of 3 scenarios; {reason}")) == (None, True)
+    assert metrics["macro", "logloss"]["n_users"] == metrics["pooled", "logloss"]["n_users"] == 400
+    assert metrics["small", "logloss"]["low"] is None and metrics["pooled", "logloss"]["low"] is not None
+    (one,) = compare(*by_name(found), baseline="y", metrics=["logloss"], scopes=["macro"], draws=20)
+    assert (one.low, one.verdict) == (None, f"not compared: {reason}")
+
+
 def by_name(found):
     rows, models = found
     return rows, {one.model: [one] for one in models}
