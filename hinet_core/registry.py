@@ -16,6 +16,7 @@ from hinet_core.training.description import DESCRIPTION, CheckpointError, read_d
 
 POINTER = "champion.json"
 EVALUATION = "evaluation"  # the step that judges
+TO_GET_ONE = "make run, or the asset champion in Dagster, names the challenger's latest run"
 WITHOUT_GATE = "the latest {model}; no promotion gate has judged it"
 
 Row = dict[str, Any]
@@ -40,6 +41,20 @@ def versions(models_root: Path, lake: Lake, model: str | None = None) -> list[Ro
         row | {"present": (models_root / row["version"]).is_dir()} for row in rows if model in (None, row["model"])
     ]
     return sorted(wanted, key=lambda row: (row["as_of"], row["model"]))
+
+
+def every_version(models_root: Path, lake: Lake) -> list[Row]:
+    """What each finished folder says of its run, and the committed runs whose folder is gone; oldest as_of first.
+
+    `committed`: it is the run of its model and day, the last of several; evaluation, lift and the champion read no
+    other. `state`: `there`, `missing`, or `not readable` for a folder whose model.json this code refuses.
+    """
+    runs = {row["version"]: row for row in versions(models_root, lake)}
+    found = {version: row | {"state": "missing"} for version, row in runs.items()}
+    for version in finished(models_root):
+        found[version] = {"version": version, "model": version, "as_of": None} | _run_of(models_root / version)
+    rows = [row | {"committed": version in runs} for version, row in found.items()]
+    return sorted(rows, key=lambda row: (row["as_of"] or date.min, row["model"], row["version"]))
 
 
 def set_champion(models_root: Path, contract: Contract, lake: Lake) -> Row:
@@ -107,7 +122,7 @@ def folder_of(models_root: Path, version: str) -> Path:
     """The folder of a version, or of the one in use for `champion`. Raises RegistryError, naming those there are."""
     found = champion(models_root) if version == CHAMPION else {"version": version}
     if found is None:
-        raise RegistryError(f"{models_root / POINTER}: there is no champion yet. Train a model and publish it")
+        raise RegistryError(f"{models_root / POINTER}: there is no champion yet. {TO_GET_ONE}")
     folder = models_root / found["version"]
     known = finished(models_root)
     if found["version"] not in known:
@@ -142,6 +157,14 @@ def training_days(models_root: Path, version: str) -> tuple[date, ...]:
         raise RegistryError(
             f"{path}: expected the days that {version} was trained on, found {error!r}. Train and promote again."
         ) from None
+
+
+def _run_of(folder: Path) -> Row:
+    try:
+        run = read_description(folder)["meta"].get("run", {})
+    except CheckpointError:
+        return {"state": "not readable"}
+    return _with_date(run) | {"state": "there"} if "as_of" in run else {"state": "there"}
 
 
 def _with_date(pointer: Row) -> Row:

@@ -1,6 +1,7 @@
 """`hinet models`: trained versions and the champion; `hinet model`: one of them."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,22 +12,32 @@ from hinet_core.cli.output import show
 @main.command()
 @contract_option
 def models(name: str) -> None:
-    """List the trained versions and the champion."""
+    """List the trained versions, which of them are the run of their day, and the champion."""
     from hinet_core import registry
 
     with one_sentence():
         _, paths, lake = places(name)
-        rows = registry.versions(paths.models, lake)
+        rows = registry.every_version(paths.models, lake)
         champion = registry.champion(paths.models)
     show(
-        ["version", "as of", "preset", "examples", "parameters", "seconds", "rows/s", "folder"],
+        ["version", "as of", "preset", "seed", "examples", "parameters", "seconds", "rows/s", "is"],
         [
-            [row["version"], row["as_of"], row["preset"], row["n_train"], row["n_params"], round(row["duration_s"]),
-             round(row.get("rows_per_s") or 0) or "", "there" if row["present"] else "missing"]
+            [row["version"], *(row.get(key) for key in ("as_of", "preset", "seed", "n_train", "n_params")),
+             *(round(row.get(key) or 0) or "" for key in ("duration_s", "rows_per_s")), marks(row, champion)]
             for row in rows
         ],
     )  # fmt: skip
     click.echo(f"champion: {champion['version']} ({champion['reason']})" if champion else "champion: none yet")
+
+
+def marks(row: dict[str, Any], champion: dict[str, Any] | None) -> str:
+    """'run of its day, champion'; what is wrong with its folder"""
+    said = {
+        "run of its day": row["committed"],
+        "champion": champion is not None and champion["version"] == row["version"],
+        f"folder {row['state']}": row["state"] != "there",
+    }
+    return ", ".join(words for words, holds in said.items() if holds)
 
 
 @main.group()

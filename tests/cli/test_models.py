@@ -1,5 +1,6 @@
-"""`hinet model`: a version's card and its program; `hinet train`: what it refuses."""
+"""`hinet models` and `hinet model`: the versions, a card and a program; `hinet train`: what it refuses."""
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from hinet_core import models
 from hinet_core.dataset import FeatureSpec, FieldSpec
 from hinet_core.lake import Lake
+from hinet_core.registry import POINTER
 from hinet_core.training import checkpoint
+from hinet_core.training.description import DESCRIPTION
 from hinet_core.training.run import RUN_SCHEMA
 
 SPEC = FeatureSpec((FieldSpec("item", "id", 5),), (), (), ("home", "search"), ("click",))
@@ -42,11 +45,42 @@ def test_the_list_of_versions_has_seconds_and_pace(call, contract, tmp_path):
             draft.commit()
     status, said = call("models", "--contract", contract)
     assert status == 0, said
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if "│" in line]
-    assert cells == [
-        ["hinet-1", "2026-04-02", "quick", "9000", "1234", "13", "5432", "missing"],
-        ["mmoe-1", "2026-04-02", "quick", "9000", "1234", "13", "", "missing"],
+    assert cells_of(said) == [
+        ["hinet-1", "2026-04-02", "quick", "", "9000", "1234", "13", "5432", "run of its day, folder missing"],
+        ["mmoe-1", "2026-04-02", "quick", "", "9000", "1234", "13", "", "run of its day, folder missing"],
     ]
+
+
+def cells_of(said: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if "│" in line]
+
+
+def test_every_finished_folder_is_listed_and_the_run_of_its_day_is_marked(call, contract, tmp_path):
+    """Two seeds as of one day: the second is the day's run, the first was made champion before. One file is torn."""
+    models_root, lake = tmp_path / "home" / "tiny" / "models", Lake(tmp_path / "home" / "tiny" / "lake")
+    model = models.build("shared_bottom", SPEC, seed=0)
+    for seed in (0, 1):
+        run = {"run_id": f"s-{seed}", "version": f"s-{seed}", "model": "shared_bottom", "as_of": "2026-04-02",
+               "preset": "quick", "seed": seed, "n_train": 9000, "n_params": 1234, "duration_s": 12.6,
+               "started_at": "2026-04-03T06:00:00", "best_epoch": 1}  # fmt: skip
+        checkpoint.save(models_root / f"s-{seed}", model, "shared_bottom", model.config, SPEC, None, {"run": run})
+        with lake.begin("train/shared_bottom", date(2026, 4, 2)) as draft:
+            row = dict.fromkeys(RUN_SCHEMA.names) | run | {"as_of": date(2026, 4, 2), "started_at": None}
+            draft.write_rows("runs", [row], RUN_SCHEMA)
+            draft.commit()
+    pointer = {"model": "shared_bottom", "version": "s-0", "as_of": "2026-04-02", "run_id": "s-0", "reason": "chosen"}
+    (models_root / POINTER).write_text(json.dumps(pointer))
+    for name, text in (("torn", "{"), (".s-2.partial", "{}")):
+        (models_root / name).mkdir()
+        (models_root / name / DESCRIPTION).write_text(text)
+    status, said = call("models", "--contract", contract)
+    assert status == 0, said
+    assert cells_of(said) == [
+        ["torn", "", "", "", "", "", "", "", "folder not readable"],
+        ["s-0", "2026-04-02", "quick", "0", "9000", "1234", "13", "", "champion"],
+        ["s-1", "2026-04-02", "quick", "1", "9000", "1234", "13", "", "run of its day"],
+    ]
+    assert said.endswith("champion: s-0 (chosen)\n")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +89,7 @@ def test_the_list_of_versions_has_seconds_and_pace(call, contract, tmp_path):
         ("v2", "Error: version: found 'v2', allowed: champion, or one of v1 (the folders in "),
         ("../models/v1", "Error: version: found '../models/v1', allowed: champion, or one of v1"),
         (".v2.partial", "Error: version: found '.v2.partial', allowed: champion, or one of v1 (the folders in "),
-        ("champion", "there is no champion yet. Train a model and publish it"),
+        ("champion", "there is no champion yet. make run, or the asset champion in Dagster, names the "),
     ],
 )
 def test_a_version_that_is_not_there_is_answered_with_those_that_are(call, contract, version, name, message):
