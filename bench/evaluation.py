@@ -2,8 +2,8 @@
 
 `python bench/evaluation.py [rows] [users] [draws]`: one JSON line for one model and one for two with their differences.
 Six scenarios of 40 % to 4 % of the rows, two tasks (the second with one positive in about 70 rows), and scores with an
-effect of the slot, so that both kinds of AUC are ranked. `peak_mb` is what judging adds at most to the memory that rows
-and scores take.
+effect of the slot and a calibration, so that all twelve metrics are judged, on three kinds of logits. `peak_mb` is what
+judging adds at most to the memory that rows and scores take.
 """
 
 import json
@@ -42,7 +42,9 @@ def split(n: int, n_users: int) -> tuple[Rows, list[Scores]]:
     for name, noise in (("x", 0.6), ("y", 0.7)):
         first_N = truth_N + rng.normal(0, noise, n)
         first_NT = np.c_[first_N, first_N - 2.3]
-        models.append(Scores(model=name, first_NT=first_NT, logged_NT=first_NT + slot_N[:, None]))
+        logged_NT = first_NT + slot_N[:, None]
+        before_NT = 1.2 * logged_NT + 0.3
+        models.append(Scores(model=name, first_NT=first_NT, logged_NT=logged_NT, uncalibrated_NT=before_NT))
     return rows, models
 
 
