@@ -32,8 +32,9 @@ MEANING = {
     "hour, weekday": "where they are fields: 0 to 23, and 0 (Monday) to 6 (Sunday), both in `time_zone`",
     "numbers": "(transform(column) - mean) / scale, clipped at -4 and 4, 0 where missing, as `numbers` says",
     "lists": "per list the ids of the tokens read first (`encoding` says from which end), filled up with 0",
-    "scenario": "the place of the scenario in `scenarios`",
-    "position": "the slot: 1 to rank candidates, 0 where it is not known, higher ones to predict what was shown there",
+    "scenario": "the place of the scenario in `scenarios`, from 0; another number is an error",
+    "position": "the slot: 1 to rank candidates, 0 where it is not known, higher ones to predict what was shown there; "
+    "one above `slots` is taken for the last, one below 0 for 0",
     "output": "logits (rows, tasks), calibrated on the validation day; the sigmoid of one is a probability",
 }
 SCORE = '''"""Scores the rows of rows.json; needs torch and nothing else."""
@@ -61,7 +62,8 @@ class Scoring(nn.Module):
 
     def __init__(self, model: nn.Module, spec: FeatureSpec) -> None:
         super().__init__()
-        self.model, self.n_tasks = model, len(spec.tasks)
+        self.model, self.n_tasks, self.n_positions = model, len(spec.tasks), spec.n_positions
+        self.n_scenarios = len(spec.scenarios)
         self.width_of = {one.name: one.width for one in spec.lists}
         self.register_buffer("widths_F", torch.tensor([one.width for one in spec.fields], dtype=torch.int32))
 
@@ -72,6 +74,9 @@ class Scoring(nn.Module):
         unknown_BT = numbers.new_zeros(numbers.shape[0], self.n_tasks)
         fields = known(fields, self.widths_F)
         lists = {name: known(ids, self.width_of[name]) for name, ids in lists.items()}
+        position = position.clamp(0, self.n_positions)  # as the encoder does
+        inside_B = (scenario >= 0) & (scenario < self.n_scenarios)
+        torch._assert_async(inside_B.all(), f"scenario: expected numbers from 0 to {self.n_scenarios - 1}")
         return self.model(Batch(fields, numbers, lists, scenario, position, unknown_BT, unknown_BT))
 
 

@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 EXAMPLES = "examples"
 # The training rows stay in memory up to this part of HINET_MEMORY; DuckDB and the model need the rest.
 ROWS_SHARE = 4
-CODE_ROOMS = ("features", "dataset", "models", "training")
+# The contract's own code has lengths, transforms and defaults that it does not write into a contract's hash.
+CODE_ROOMS = ("contract", "features", "dataset", "models", "training")
 RUN_SCHEMA = pa.schema(
     [("run_id", pa.string()), ("model", pa.string()), ("as_of", pa.date32()), ("seed", pa.int64()),
      ("status", pa.string()), ("started_at", pa.timestamp("us")), ("finished_at", pa.timestamp("us")),

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,25 @@ def test_an_id_that_no_token_has_counts_as_unseen_and_never_as_another_fields():
         unseen["lists"][field.name] = torch.ones(5, 3, dtype=torch.int32)
     assert torch.equal(scoring(**beyond), scoring(**unseen))
     assert not torch.equal(scoring(**beyond), scoring(**rows))
+
+
+def test_a_slot_beyond_those_trained_on_counts_as_the_last_and_another_scenario_is_refused():
+    """As the encoder has it, and for a log without slots, where none counts."""
+    for n_positions in (4, 0):
+        spec = replace(SPEC, n_positions=n_positions)
+        model = models.build("shared_bottom", spec, seed=0).eval()
+        if n_positions:
+            nn.init.normal_(model.position.slots_SPT)
+        rows = made_up_rows(spec)
+        program = program_of(Scoring(model, spec).eval(), rows).module()
+        for said, taken in ((5, n_positions), (99, n_positions), (-1, 0)):
+            found, expected = (program(**rows | {"position": torch.full((5,), slot)}) for slot in (said, taken))
+            assert torch.equal(found, expected)
+    for place in (-1, 2):
+        scenario = rows["scenario"].clone()
+        scenario[3] = place
+        with pytest.raises(RuntimeError, match="scenario: expected numbers from 0 to 1"):
+            program(**rows | {"scenario": scenario})
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,10 @@ from loop_rows import SPEC, rows
 from scipy.special import expit
 
 from hinet_core import models
-from hinet_core.dataset import Dataset
+from hinet_core.dataset import Dataset, FieldSpec
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.history import History
+from hinet_core.training.inputs import check_rows
 from hinet_core.training.loop import fit, predict
 
 pytestmark = pytest.mark.slow
@@ -124,8 +125,10 @@ def test_a_number_that_is_none_is_named_with_its_rows(name, part):
         (lambda data: data.fields_NF.__setitem__((5, 0), 20), "field item of the {} rows holds 20, expected 0 to 19"),
         (lambda data: data.fields_NF.__setitem__((5, 0), -1), "field item of the {} rows holds -1, expected 0 to 19"),
         (lambda data: data.scenario_N.__setitem__(5, 2), "the scenario of the {} rows holds 2, expected 0 to 1"),
+        (lambda data: data.position_N.__setitem__(5, 99), "the slot of the {} rows holds 99, expected 0 to 3"),
+        (lambda data: data.position_N.__setitem__(5, -1), "the slot of the {} rows holds -1, expected 0 to 3"),
     ],
-    ids=["beyond", "below", "scenario"],
+    ids=["beyond", "below", "scenario", "slot", "no slot"],
 )
 def test_codes_that_the_spec_does_not_have_are_refused(name, part, change, said):
     """In the one table of all fields they would be rows of another field."""
@@ -133,3 +136,37 @@ def test_codes_that_the_spec_does_not_have_are_refused(name, part, change, said)
     change(data[part])
     with pytest.raises(ValueError, match=f"{said.format(part)}: encode the rows with the encoder"):
         fit(models.build(name, FUNNEL, seed=0), data["training"], data["validation"], CONFIG, device="cpu")
+
+
+LISTED = replace(SPEC, lists=(FieldSpec("history", "list", 6, max_length=4),))
+
+
+@pytest.mark.parametrize("part", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lists": {}}, "no list history"),
+        ({"fields_NF": torch.zeros(100, 2, dtype=torch.int64)}, "2 id fields, expected 1"),
+        ({"fields_NF": torch.zeros(100, 0, dtype=torch.int64), "lists": {}}, "0 id fields, expected 1; no list history"),
+        ({"numbers_NK": torch.zeros(100, 3)}, "3 numbers, expected 1"),
+        ({"labels_NT": torch.zeros(100, 1), "label_mask_NT": torch.ones(100, 1)}, "1 tasks, expected 2"),
+    ],
+    ids=["list", "ids", "both", "numbers", "tasks"],
+)
+def test_columns_that_the_spec_has_and_the_rows_have_not_are_named(part, change, said):
+    data = {one: replace(rows(100), lists={"history": torch.ones(100, 4)}) for one in ("training", "validation")}
+    data[part] = replace(data[part], **change)
+    with pytest.raises(ValueError, match=f"the {part} rows have {said}: encode the rows with the encoder"):
+        check_rows(models.build("mmoe", LISTED, seed=0), data["training"], data["validation"])
+
+
+@pytest.mark.parametrize("part", ["training", "validation"])
+@pytest.mark.parametrize("label", [2.0, -1.0, 0.5, float("nan")])
+def test_a_label_is_0_or_1_or_not_known(part, label):
+    data = {"training": rows(100), "validation": rows(100)}
+    data[part].labels_NT[5, 1] = label
+    model = models.build("mmoe", SPEC, seed=0)
+    with pytest.raises(ValueError, match=f"task 1 of the {part} rows has the label {label:g}, expected 0 or 1: mask"):
+        check_rows(model, data["training"], data["validation"])
+    data[part].label_mask_NT[5, 1] = 0
+    check_rows(model, data["training"], data["validation"])

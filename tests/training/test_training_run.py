@@ -18,7 +18,7 @@ from hinet_core.dataset import EncodingError, FieldSpec, NotEnoughDays
 from hinet_core.features.daily import write_daily_range
 from hinet_core.features.examples import write_examples_range
 from hinet_core.lake import Lake
-from hinet_core.training import checkpoint
+from hinet_core.training import checkpoint, run
 from hinet_core.training.checkpoint import CheckpointError
 from hinet_core.training.config import TrainConfig
 from hinet_core.training.export import export
@@ -148,6 +148,19 @@ def test_a_run_cut_off_before_its_commit_is_finished_from_its_folder(lake: Lake,
     after = copied.manifest("train/shared_bottom", AS_OF)
     assert before.content_hash == after.content_hash
     assert before.info == after.info
+
+
+def test_code_that_decides_what_is_learned_makes_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lengths of lists stand in the code of the contract; how a model is judged changes none."""
+    root, before = Path(run.__file__).parent.parent, run.code_version()
+    copied = shutil.copytree(root, tmp_path / "hinet_core")
+    monkeypatch.setattr(run, "__file__", str(copied / "training" / "run.py"))
+    assert run.code_version() == before
+    for file, changes in (("evaluation/metrics.py", False), ("contract/columns.py", True)):
+        (copied / file).open("a").write("LIST_LENGTH = 9\n")
+        assert (run.code_version() != before) == changes
 
 
 def test_what_cannot_be_trained_is_said(lake: Lake, tmp_path: Path) -> None:
