@@ -148,6 +148,10 @@ def moments(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[tuple[s
     values = [transform_sql(column, transform) for column, transform in columns]
     (ranges,) = con.sql(f"SELECT {', '.join(f'MIN({one}), MAX({one})' for one in values)} FROM {rows}").fetchall()
     pairs = [(ranges[2 * i] or 0.0, ranges[2 * i + 1] or 0.0) for i in range(len(values))]
+    # What is wider than any number, as -1e308 to 1e308 is, is measured in halves.
+    parts = [2.0 if math.isinf(high - low) else 1.0 for low, high in pairs]
+    values = [f"({one}) / {part}" if part > 1 else one for one, part in zip(values, parts, strict=True)]
+    pairs = [(low / part, high / part) for (low, high), part in zip(pairs, parts, strict=True)]
     units = [(high - low) / STEPS or 1.0 for low, high in pairs]
     # Each value as a whole number of millionths of the range: sums of whole numbers know no order.
     steps = [
@@ -162,5 +166,5 @@ def moments(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[tuple[s
         n = max(count, 1)
         deviation = math.sqrt(n * squares - total * total) / n * units[i]
         mean = pairs[i][0] + total / n * units[i]
-        found[column] = Moments(pairs[i][0], mean, deviation, int(row[0]) - count)
+        found[column] = Moments(pairs[i][0], mean * parts[i], deviation * parts[i], int(row[0]) - count)
     return found

@@ -5,7 +5,6 @@ bits; then each shard is sorted by key and appended to one row-major .npy per co
 their keys, whatever the number of shards and the order in which the rows arrived.
 """
 
-import hashlib
 import json
 import logging
 import math
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".rows"
 INDEX = "index.json"
-FORMAT = 1
 SHARD_BYTES = 2**27
 MOST_SHARDS = 4096
 
@@ -127,26 +125,21 @@ class Spool:
         shards = [path for number in range(2**self.bits) if (path := self.shard_path(number)).exists()]
         n_rows = sum(path.stat().st_size for path in shards) // self.record.itemsize
         names = list(columns_of(self.first))
-        digests = {name: hashlib.sha256() for name in names}
         for name in names:
             start_npy(self.folder / f"{name}.npy", self.record[name], n_rows)
         for path in shards:
             records = np.fromfile(path, self.record)
             order_N = np.argsort(records["key"], kind="stable")
             for name in names:
-                values = records[name][order_N]
-                digests[name].update(values.data)
                 with (self.folder / f"{name}.npy").open("ab") as file:
-                    file.write(values.data)
+                    file.write(records[name][order_N].data)
             path.unlink()
         index = {
-            "format": FORMAT,
             "rows": n_rows,
             "bytes": n_rows * (self.record.itemsize - np.dtype(np.uint64).itemsize),
             "columns": names,
             "lists": list(self.first.lists),
             "negative_rate": self.first.negative_rate,
-            "content_hash": hashlib.sha256("".join(one.hexdigest() for one in digests.values()).encode()).hexdigest(),
         }
         replace_text(self.folder / INDEX, json.dumps(index, indent=1))
 

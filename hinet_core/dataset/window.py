@@ -63,11 +63,13 @@ def window(contract: Contract, committed_days: Iterable[date], as_of: date) -> W
     if len(settled) < 2:
         raise NotEnoughDays(shortage(contract, committed, settled, as_of))
     valid_day = settled[-1]
-    if (as_of - valid_day).days > contract.maturity_days + 1 + contract.split.train_days:
+    settles = contract.maturity_days + 1
+    if (as_of - valid_day).days > settles + contract.split.train_days:
         raise NotEnoughDays(
             f"the last settled day of examples before {as_of} is {valid_day}, {(as_of - valid_day).days} days earlier: "
-            f"expected it within train_days ({contract.split.train_days}). Ingest the days between, or take an as_of "
-            f"of {past[-1] + timedelta(days=1)} or earlier"
+            f"expected at most {settles + contract.split.train_days}, the {settles} until a day is settled and "
+            f"train_days ({contract.split.train_days}). Ingest the days between, or take an as_of of "
+            f"{past[-1] + timedelta(days=1)} or earlier"
         )
     oldest = valid_day - timedelta(days=contract.split.train_days)
     train_days = tuple(day for day in settled[:-1] if day >= oldest)

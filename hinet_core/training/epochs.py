@@ -111,7 +111,8 @@ class Epochs:
         )
 
     def _report(self, epoch: float) -> None:
-        """Mean loss per task since the last report; the only place that waits for the device."""
+        """Mean loss per task since the last report. Between two savings only this waits for the device, so that steps
+        are queued there; and on a GPU rules by row, which count the distinct rows of each batch."""
         for task, (total, known) in enumerate(self.sums_2T.t().tolist()):
             if not math.isfinite(total):
                 raise self.diverged(f"the training loss of task {task} became {total}", epoch)

@@ -46,7 +46,8 @@ class Stepper:
     def _backward(self, batch: Batch) -> Tensor:
         """Add up the gradient of the batch, slice by slice -> loss per row and task (B, T).
 
-        A row's weight is that in the whole batch: the sum is exact but for rounding, and dropout draws per slice.
+        A row's weight is that in the whole batch: where its loss depends on no other row the sum is exact but for
+        rounding. Dropout draws per slice, and STAR's partitioned normalization takes the statistics of each slice.
         """
         weight_BT, losses = self.loss.weights(batch), []
         size = self.config.slice_rows or len(batch)

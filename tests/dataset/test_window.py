@@ -76,8 +76,13 @@ def test_days_that_are_long_gone_are_no_ground_for_a_model() -> None:
     """Maturity is one day, the window five: the last settled day may be seven days before as_of."""
     committed = days(FIRST, date(2024, 3, 11))
     assert window(contract(), committed, date(2024, 3, 18)).valid_day == date(2024, 3, 11)
-    with pytest.raises(NotEnoughDays, match=r"before 2024-03-19 is 2024-03-11, 8 days earlier: .*as_of of 2024-03-12"):
+    said = r"is 2024-03-11, 8 days earlier: expected at most 7, the 2 until .* \(5\)\. .* as_of of 2024-03-12"
+    with pytest.raises(NotEnoughDays, match=said):
         window(contract(), committed, date(2024, 3, 19))
+    late = contract(mature="168h")
+    assert window(late, committed, date(2024, 3, 24)).valid_day == date(2024, 3, 11)
+    with pytest.raises(NotEnoughDays, match="14 days earlier: expected at most 13, the 8 until a day is settled"):
+        window(late, committed, date(2024, 3, 25))
 
 
 @pytest.mark.parametrize("committed", [[], [FIRST], [FIRST, date(2024, 3, 10)]])

@@ -147,7 +147,7 @@ LISTED = replace(SPEC, lists=(FieldSpec("history", "list", 6, max_length=4),))
     [
         ({"lists": {}}, "no list history"),
         ({"fields_NF": torch.zeros(100, 2, dtype=torch.int64)}, "2 id fields, expected 1"),
-        ({"fields_NF": torch.zeros(100, 0, dtype=torch.int64), "lists": {}}, "0 id fields, expected 1; no list history"),
+        ({"fields_NF": torch.zeros(100, 0).int(), "lists": {}}, "0 id fields, expected 1; no list history"),
         ({"numbers_NK": torch.zeros(100, 3)}, "3 numbers, expected 1"),
         ({"labels_NT": torch.zeros(100, 1), "label_mask_NT": torch.ones(100, 1)}, "1 tasks, expected 2"),
     ],
