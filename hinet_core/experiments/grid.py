@@ -19,6 +19,7 @@ from hinet_core.progress import track
 from hinet_core.training.description import read_description
 from hinet_core.training.progress import Progress
 from hinet_core.training.run import EXAMPLES, Job, fit_to_folder, plan_job, prepared
+from hinet_core.training.sweep import sweep
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,10 @@ def train_all(
     found: Mapping[str, Settings],
     device: str = "auto",
 ) -> list[Trained]:
-    """Every entry and seed, what is missing trained now; the days are encoded once for all of them."""
+    """Every entry and seed, what is missing trained now; the days are encoded once for all of them.
+
+    Progress that nobody has taken up for a week goes.
+    """
     root.mkdir(parents=True, exist_ok=True)
     asked: list[tuple[Trained, Job]] = []
     for entry in entries:
@@ -99,4 +103,5 @@ def train_all(
                         fit_to_folder(job, data, one.folder, device, progress)
                     progress.remove()
                 log.info("%s, seed %d: %s s", one.entry.name, one.seed, one.run["duration_s"])
+    sweep(root)
     return [one for one, _ in asked]

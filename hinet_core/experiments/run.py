@@ -55,10 +55,11 @@ def run(
 ) -> Outcome:
     """Train what is missing, then judge every seed on the validation day and on the judged days.
 
-    Raises NoLogError where the log is not here, NotMatureYet where the judged days are not complete.
+    Raises NoLogError where the log is not here, LogNotWholeError where a part of it is not in, NotMatureYet where the
+    judged days are not complete.
     """
     contract = experiment.contract
-    lake = committed(contract, paths, folder, experiment.missing)
+    lake = committed(contract, paths, folder, experiment.missing, experiment.as_of)
     as_of = experiment.as_of or newest_judged_as_of(contract, lake)
     if as_of is None:
         raise ValueError(f"{contract.name}: no day has complete judged days after it; land more days of the log")
