@@ -44,7 +44,7 @@ def ingest(home: Path, kind: str, file_format: str) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     landed = index(log, paths)
     indexed = time.process_time() - cpu
-    results = list(ingest_days(log, Lake(paths.lake), landed, landed.days))
+    results = list(ingest_days(log, Lake(paths.lake), landed, landed.days, None))
     used, took = time.process_time() - cpu, time.perf_counter() - started
     done.set()
     watcher.join()

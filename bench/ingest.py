@@ -132,7 +132,7 @@ def ours(home: Path, file_format: str) -> dict[str, int]:
     shutil.rmtree(paths.lake, ignore_errors=True)
     log = contract(file_format)
     landed = index(log, paths)
-    results = list(ingest_days(log, Lake(paths.lake), landed, landed.days))
+    results = list(ingest_days(log, Lake(paths.lake), landed, landed.days, None))
     return {name: sum(one.counts[name] for one in results) for name in results[0].counts}
 
 

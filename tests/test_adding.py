@@ -60,12 +60,12 @@ def test_the_late_file_of_the_page_does_what_the_page_says(tiny_raw, paths, con)
     header = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
     (paths.landing / "log_1.csv").write_text("\n".join([header, *shown]) + "\n")
     (paths.landing / "items.csv").write_text("item_id,brand\na,Acme\n")
-    list(ingest_days(contract, lake, index(contract, paths), index(contract, paths).days))
+    list(ingest_days(contract, lake, index(contract, paths), index(contract, paths).days, None))
     (paths.landing / "payments_1.csv").write_text(*examples("Late outcomes", "csv"))
     landed = index(contract, paths)
     pending = pending_days(lake, landed)
     assert pending == [date(2026, 3, 27)]
-    list(ingest_days(contract, lake, landed, pending))
+    list(ingest_days(contract, lake, landed, pending, None))
     rows = lake.scan(con, "impressions", pending).project("label_pay, known_day_pay - day_number, payment").fetchall()
     assert rows == [(1, 1, "refused")]
     assert total_counts(write_books(lake, landed)) == {

@@ -79,7 +79,7 @@ def landed(name, folder, home):
     files = index(contract, paths)
     assert files.refused == {}
     lake = Lake(paths.lake)
-    results = list(ingest_days(contract, lake, files, files.days))
+    results = list(ingest_days(contract, lake, files, files.days, None))
     return truth, contract, lake, results
 
 
@@ -125,7 +125,7 @@ def test_the_real_open_bandit_log_in_another_form_needs_only_other_sources(tmp_p
     land(contract, paths, OBD)
     files = index(contract, paths)
     lake = Lake(paths.lake)
-    results = list(ingest_days(contract, lake, files, files.days))
+    results = list(ingest_days(contract, lake, files, files.days, None))
     assert {key: sum(one.counts[key] for one in results) for key in results[0].counts} == {
         "rows_read": 60_000, "rows_kept": 60_000, "rows_duplicate": 0, "rows_quarantined": 0, "unknown_scenario": 0,
     }  # fmt: skip

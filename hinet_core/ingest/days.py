@@ -97,9 +97,12 @@ def is_ripe(lake: Lake, landed: LandingIndex, day: date) -> bool:
 
 
 def ingest_days(
-    contract: Contract, lake: Lake, landed: LandingIndex, days: Iterable[date], auditor: Auditor | None = None
+    contract: Contract, lake: Lake, landed: LandingIndex, days: Iterable[date], auditor: Auditor | None
 ) -> Iterator[IngestResult]:
-    """Ingest several days, in time that grows with the landed rows and not with the days; yields day by day."""
+    """Ingest several days, in time that grows with the landed rows and not with the days; yields day by day.
+
+    Without an `auditor` (None, to be said) nothing judges the days and none is kept out: for tests of reading.
+    """
     for group in day_groups(landed, sorted(set(days))):
         _require_landed(landed, group)
         with staged(contract, landed, group) as stage:

@@ -67,6 +67,6 @@ def landed(call, contract, tmp_path):
     )
     found, paths, lake = cli.places(contract)
     days = index(found, paths)
-    list(ingest_days(found, lake, days, days.days))
+    list(ingest_days(found, lake, days, days.days, None))
     lake.rebuild_catalog(paths.catalog)
     return paths

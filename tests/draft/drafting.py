@@ -25,7 +25,7 @@ def ingested(contract, folder, home):
     land(contract, paths, folder)
     landed, lake = index(contract, paths), Lake(paths.lake)
     assert landed.refused == {}
-    results = list(ingest_days(contract, lake, landed, landed.days))
+    results = list(ingest_days(contract, lake, landed, landed.days, None))
     names = ("rows_read", "rows_kept", "rows_duplicate", "rows_quarantined")
     return tuple(sum(one.counts[name] for one in results) for name in names), lake
 

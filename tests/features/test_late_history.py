@@ -22,7 +22,7 @@ ROW = ("request", "item")
 def work(con, contract, paths):
     """Ingest and compute what is pending; returns the rows of impressions and of examples by request and item."""
     lake, landed = Lake(paths.lake), index(contract, paths)
-    list(ingest_days(contract, lake, landed, pending_days(lake, landed)))
+    list(ingest_days(contract, lake, landed, pending_days(lake, landed), None))
     for table in day_tables(contract):
         table.write(con, contract, lake, table.pending(contract, lake))
     found = [lake.scan(con, name).to_arrow_table().to_pylist() for name in ("impressions", "examples")]

@@ -89,12 +89,12 @@ def ingest(log: Log, raw: dict[str, Any], home: Path) -> Seen:
     landed = index(contract, paths)
     log.meddle.get("indexed", Path)(paths.landing)
     lake = Lake(paths.lake)
-    for _ in ingest_days(contract, lake, landed, landed.days):
+    for _ in ingest_days(contract, lake, landed, landed.days, None):
         pass
     if log.late and log.late.after:
         write_late(log, paths.landing)
         landed = index(contract, paths)
-        for _ in ingest_days(contract, lake, landed, pending_days(lake, landed)):
+        for _ in ingest_days(contract, lake, landed, pending_days(lake, landed), None):
             pass
     write_books(lake, landed)
     return look(lake, landed)

@@ -35,7 +35,7 @@ EXPECTED = [
 def ingest(contract, paths):
     """Read what is pending; returns the days that were read and committed."""
     lake, landed = Lake(paths.lake), index(contract, paths)
-    return [one.day for one in ingest_days(contract, lake, landed, pending_days(lake, landed)) if one.manifest]
+    return [one.day for one in ingest_days(contract, lake, landed, pending_days(lake, landed), None) if one.manifest]
 
 
 def shown(paths, con, columns=LABELS):

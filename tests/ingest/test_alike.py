@@ -45,7 +45,7 @@ def ingested(paths, con, histories, rows):
     text = [f"{user},{item},home,2026-03-0{day}T00:00:{n:02},0" for n, (user, item, day) in enumerate(rows)]
     (paths.landing / "log.csv").write_text("\n".join(["user,item,place,shown_at,clicked", *text]) + "\n")
     lake, landed = Lake(paths.lake), index(contract := parse_contract(LOG), paths)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
     return lake.scan(con, "impressions").order("record_number").project("like_seen, like_bought").fetchall()
 
 

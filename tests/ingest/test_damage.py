@@ -52,7 +52,7 @@ def read(paths, con):
         contract = parse_contract(LOG | {"sources": [LOG["sources"][0] | source]})
         (paths.landing / name).write_bytes(data if isinstance(data, bytes) else data.encode())
         lake, landed = Lake(paths.lake), index(contract, paths)
-        results = list(ingest_days(contract, lake, landed, landed.days))
+        results = list(ingest_days(contract, lake, landed, landed.days, None))
         kept = lake.scan(con, "impressions").project(columns).fetchall()
         refused = dict(lake.scan(con, "quarantine").project("record_number, reasons").fetchall())
         counts = results[0].counts
@@ -208,7 +208,7 @@ def test_a_name_that_comes_again_feeds_a_list(read, paths, con):
     rows = [f"{line(1)},7,x,8,", f"{line(2)},,x,,", f"{line(3)},1,x,2,3", f"{line(4)},1,x,?,3"]
     (paths.landing / "log_1.csv").write_text("\n".join([f"{HEADER},tag,other,tag,tag", *rows]))
     landed, lake = index(contract, paths), Lake(paths.lake)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
     assert lake.scan(con, "impressions").project("user, tags").fetchall() == [(1, [7, 8]), (2, []), (3, [1, 2, 3])]
     assert lake.scan(con, "quarantine").project("record_number, reasons").fetchall() == [
         (4, ["tags: not a list<int64>"]),
@@ -275,7 +275,7 @@ def test_a_parquet_file_without_rows_is_an_hour_without_traffic(paths):
     contract = parse_contract(LOG | {"sources": [LOG["sources"][0] | {"format": "parquet"}]})
     landed = index(contract, paths)
     assert [(one.path, one.rows) for one in landed.log_files] == [("log_1", {"2026-03-01": 1}), ("log_2", {})]
-    assert next(ingest_days(contract, Lake(paths.lake), landed, landed.days)).counts["rows_kept"] == 1
+    assert next(ingest_days(contract, Lake(paths.lake), landed, landed.days, None)).counts["rows_kept"] == 1
 
 
 def test_nothing_but_files_without_rows_is_said_so(paths):
@@ -340,7 +340,7 @@ def test_a_file_that_changes_or_goes_after_it_was_looked_at_is_named(paths):
     landed = index(contract, paths)
     path.write_text(csv(*ROWS, ROWS[0]))
     with pytest.raises(LandingError, match="log_1.csv: changed since it was looked at; run again"):
-        list(ingest_days(contract, Lake(paths.lake), landed, landed.days))
+        list(ingest_days(contract, Lake(paths.lake), landed, landed.days, None))
     path.unlink()
     with pytest.raises(LandingError, match="log_1.csv: gone since it was looked at; run again"):
-        list(ingest_days(contract, Lake(paths.lake), landed, landed.days))
+        list(ingest_days(contract, Lake(paths.lake), landed, landed.days, None))

@@ -41,7 +41,7 @@ def read(paths, con):
         contract = parse_contract(LOG | {"sources": [source]})
         (paths.landing / name).write_bytes(data)
         landed, lake = index(contract, paths), Lake(paths.lake)
-        list(ingest_days(contract, lake, landed, landed.days))
+        list(ingest_days(contract, lake, landed, landed.days, None))
         kept = lake.scan(con, "impressions").project("record_number, item").fetchall()
         return kept, lake.scan(con, "quarantine").project("record_number, reasons, raw").fetchall()
 

@@ -23,7 +23,7 @@ def read(paths, con):
         contract = parse_contract(BASE | {"sources": [source], "columns": columns})
         (paths.landing / "log_1.ndjson").write_text("\n".join(LINE % one for one in users) + "\n")
         lake, landed = Lake(paths.lake), index(contract, paths)
-        list(ingest_days(contract, lake, landed, landed.days))
+        list(ingest_days(contract, lake, landed, landed.days, None))
         kept = lake.scan(con, "impressions").project('record_number, "user"').order("1").fetchall()
         refused = lake.scan(con, "quarantine").project("record_number, reasons").fetchall()
         return [one for _, one in kept], dict(refused)

@@ -43,7 +43,7 @@ def ingest(root):
     """All that `hinet ingest` does, without the audit."""
     contract, paths = contract_of((root / "cellar").exists()), Paths(root / "late")
     lake, landed = Lake(paths.lake), index(contract, paths)
-    list(ingest_days(contract, lake, landed, pending_days(lake, landed)))
+    list(ingest_days(contract, lake, landed, pending_days(lake, landed), None))
     write_books(lake, landed)
     lake.rebuild_catalog(paths.catalog)
 

@@ -21,7 +21,7 @@ def test_lists_and_counts_are_those_of_the_history_table(paths, con, kuairand_da
     land(contract, paths, kuairand_data)
     lake, landed = Lake(paths.lake), index(contract, paths)
     days = [date(2022, 4, 24), date(2022, 5, 6)]
-    list(ingest_days(contract, lake, landed, days))
+    list(ingest_days(contract, lake, landed, days, None))
 
     histories = pq.read_table(kuairand_data / "user_history_to_0424.parquet").to_pylist()
     author = {row["video_id"]: row["author_id"]

@@ -82,7 +82,7 @@ def test_labels_violations_and_refusals_are_those_of_a_plain_loop(paths, con, se
     header = ",".join(column["name"] for column in COLUMNS)
     (paths.landing / "log_1.csv").write_text("\n".join([header, *lines]) + "\n")
     lake, landed = Lake(paths.lake), index(contract, paths)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
 
     expected = [judged(labels, rules, row) for row in rows]
     names = ", ".join(f"label_{name}" for name in STEPS)

@@ -107,7 +107,7 @@ def test_another_layout(name, paths, con):
     (paths.landing / ("log.gz" if content[:2] == b"\x1f\x8b" else "log.dat")).write_bytes(content)
     contract = parse_contract(raw)
     lake, landed = Lake(paths.lake), index(contract, paths)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
     assert lake.scan(con, "impressions").project('"user", item, "at", label_click').fetchall() == expected
 
 

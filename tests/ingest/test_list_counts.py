@@ -62,7 +62,7 @@ def test_rows_get_the_counts_that_plain_python_finds(paths, con, seed):
     (paths.landing / "log.csv").write_text("\n".join(["user,item,place,shown_at,clicked", *text]) + "\n")
 
     lake, landed = Lake(paths.lake), index(contract := parse_contract(LOG), paths)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
     columns = "seen, times_seen, times_bought, maker_seen, bought_and_seen"
     got = lake.scan(con, "impressions").order("record_number").project(columns).fetchall()
 

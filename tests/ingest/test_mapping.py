@@ -49,7 +49,7 @@ def ingest(paths, con):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         lake, landed = Lake(paths.lake), index(contract, paths)
-        list(ingest_days(contract, lake, landed, landed.days))
+        list(ingest_days(contract, lake, landed, landed.days, None))
         return lambda columns, table="impressions": sorted(
             lake.scan(con, table).project(columns).fetchall(), key=str
         )

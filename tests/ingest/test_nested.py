@@ -40,7 +40,7 @@ def test_fields_of_objects_and_structs(paths, con, file_format):
     write(paths, file_format)
     read, lake = contract(file_format), Lake(paths.lake)
     landed = index(read, paths)
-    list(ingest_days(read, lake, landed, landed.days))
+    list(ingest_days(read, lake, landed, landed.days, None))
     kept = lake.scan(con, "impressions").project('"user", odd, item, label_click, make_timestamp(exposed_us)')
     assert sorted(kept.fetchall()) == [("7", "x", "i1", 1, FIRST), ("8", "y", "i2", 0, FIRST)]
     refused = lake.scan(con, "quarantine").project("record_number, reasons, raw").order("1").fetchall()
@@ -62,7 +62,7 @@ def test_bytes_of_parquet_are_text_in_utf8_or_refuse_their_record(paths, con):
     pq.write_table(pa.Table.from_pylist(rows), paths.landing / "log_1.parquet")
     read, lake = contract("parquet"), Lake(paths.lake)
     landed = index(read, paths)
-    list(ingest_days(read, lake, landed, landed.days))
+    list(ingest_days(read, lake, landed, landed.days, None))
     assert lake.scan(con, "impressions").project("item").fetchall() == [("é",)]
     ((reasons, raw), missing) = lake.scan(con, "quarantine").project("reasons, raw").fetchall()
     assert reasons == ["line: invalid encoding"] and json.loads(raw)["item"] == "\\xFF\\xFE"
@@ -88,5 +88,5 @@ def test_a_decimal_of_more_digits_than_duckdb_has_refuses_a_file_that_is_read_fo
             index(read, paths)
         return
     landed = index(read, paths)
-    list(ingest_days(read, lake, landed, landed.days))
+    list(ingest_days(read, lake, landed, landed.days, None))
     assert lake.scan(con, "impressions").project("cost").fetchall() == [(1.25,)]

@@ -43,7 +43,7 @@ def late():
 def keep_books(contract, paths):
     """Ingest what is pending and bring the books up to date; returns the days whose books were written."""
     lake, landed = Lake(paths.lake), index(contract, paths)
-    list(ingest_days(contract, lake, landed, pending_days(lake, landed)))
+    list(ingest_days(contract, lake, landed, pending_days(lake, landed), None))
     written = [one.day for one in write_books(lake, landed)]
     assert pending_books(lake, landed) == []
     return written

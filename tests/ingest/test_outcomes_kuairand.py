@@ -36,7 +36,7 @@ def late_kuairand():
 def read(contract, paths):
     lake, landed = Lake(paths.lake), index(contract, paths)
     days = pending_days(lake, landed)
-    list(ingest_days(contract, lake, landed, days))
+    list(ingest_days(contract, lake, landed, days, None))
     return lake, landed, days
 
 

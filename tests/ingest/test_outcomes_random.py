@@ -152,7 +152,7 @@ def home(folder):
 
 def ingest(contract, paths):
     lake, landed = Lake(paths.lake), index(contract, paths)
-    return {one.day for one in ingest_days(contract, lake, landed, pending_days(lake, landed))}
+    return {one.day for one in ingest_days(contract, lake, landed, pending_days(lake, landed), None)}
 
 
 def put(paths, name, lines):

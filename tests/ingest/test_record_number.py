@@ -53,7 +53,7 @@ def test_a_record_has_the_same_number_everywhere(paths, con, kind, lines, kept, 
     (paths.landing / "log_1").write_text("\n".join([*header, *lines]) + "\n")
     lake, landed = Lake(paths.lake), index(contract, paths)
     for days in [[day] for day in landed.days] if one_by_one else [landed.days]:
-        list(ingest_days(contract, lake, landed, days))
+        list(ingest_days(contract, lake, landed, days, None))
     found = lake.scan(con, "impressions").project("user, record_number" + (", n" if with_column else "")).fetchall()
     assert {user: set(numbers) for user, *numbers in found} == {user: {number} for user, number in kept.items()}
     assert lake.scan(con, "quarantine").project("record_number").fetchall() == [(number,) for number in refused]

@@ -34,7 +34,7 @@ def test_the_same_rows_in_the_same_order_with_any_number_of_threads(paths, lande
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("HINET_THREADS", threads)
         lake = Lake(paths.root / threads)
-        counts = [one.counts for one in ingest_days(landed.contract, lake, landed, landed.days)]
+        counts = [one.counts for one in ingest_days(landed.contract, lake, landed, landed.days, None)]
         hashes = [lake.manifest("ingest", day).content_hash for day in landed.days]
         found.add(str((counts, hashes)))
         assert sum(one["rows_read"] for one in counts) == sum(40 * n + 1 for n in range(7)) + 1
@@ -46,7 +46,7 @@ def test_a_day_that_cannot_be_written_takes_no_other_with_it(paths, landed):
     lake = Lake(paths.lake)
     (lake.root / "quarantine").mkdir(parents=True)
     (lake.root / "quarantine" / f"day={DAYS[1]}").write_text("in the way")
-    results = ingest_days(landed.contract, lake, landed, landed.days)
+    results = ingest_days(landed.contract, lake, landed, landed.days, None)
     assert next(results).manifest is not None
     with pytest.raises(FileExistsError):
         next(results)
@@ -57,7 +57,7 @@ def test_a_day_that_cannot_be_written_takes_no_other_with_it(paths, landed):
 
 def test_who_stops_listening_leaves_nothing_half_written(paths, landed):
     lake = Lake(paths.lake)
-    results = ingest_days(landed.contract, lake, landed, landed.days)
+    results = ingest_days(landed.contract, lake, landed, landed.days, None)
     next(results)
     results.close()
     assert set(lake.root.rglob("*.parquet")) == {one for table in lake.tables() for one in lake.files(table)}

@@ -105,7 +105,7 @@ def test_values_and_counts_are_those_of_plain_python(paths, con, seed):
     write(paths.landing / "log_1.csv", "user,item,place,shown_at,clicked", text)
 
     lake, landed = Lake(paths.lake), index(contract := parse_contract(LOG), paths)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
     got = lake.scan(con, "impressions").order("record_number").project("price, CAST(since AS VARCHAR), age").fetchall()
     assert got == [
         (*offers.rows.get((item, place), (None, None)), people.rows.get(user)) for user, item, place in rows

@@ -45,7 +45,7 @@ def landed(paths):
 def test_one_far_time_is_refused_by_name_in_the_books_of_the_file_s_first_day(landed, paths, con):
     found = landed()
     assert found.days == [DAY]
-    (result,) = ingest_days(found.contract, Lake(paths.lake), found, found.days)
+    (result,) = ingest_days(found.contract, Lake(paths.lake), found, found.days, None)
     assert (result.counts["rows_read"], result.counts["rows_kept"]) == (40, 39)
     refused = Lake(paths.lake).scan(con, "quarantine").project("record_number, reasons").fetchall()
     assert refused == [(40, ["time: long after all others of the file"])]
@@ -54,5 +54,5 @@ def test_one_far_time_is_refused_by_name_in_the_books_of_the_file_s_first_day(la
 def test_a_contract_that_names_its_last_day_means_it(landed, paths):
     found = landed(last_day="2215-12-31")
     assert found.days == [DAY, date(2215, 3, 1)]
-    results = ingest_days(found.contract, Lake(paths.lake), found, found.days)
+    results = ingest_days(found.contract, Lake(paths.lake), found, found.days, None)
     assert [one.counts["rows_kept"] for one in results] == [39, 1]

@@ -31,7 +31,7 @@ raw, home, days, times = json.loads(sys.argv[1])
 contract, paths = parse_contract(raw), Paths(Path(home))
 for _ in range(times):
     landed = index(contract, paths)
-    list(ingest_days(contract, Lake(paths.lake), landed, [date.fromisoformat(day) for day in days]))
+    list(ingest_days(contract, Lake(paths.lake), landed, [date.fromisoformat(day) for day in days], None))
 """
 DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
 
@@ -51,7 +51,7 @@ def home(tmp_path, monkeypatch):
 def alone(paths):
     contract, lake = parse_contract(LOG), Lake(paths.root / "alone")
     landed = index(contract, paths)
-    list(ingest_days(contract, lake, landed, landed.days))
+    list(ingest_days(contract, lake, landed, landed.days, None))
     return hashes(lake)
 
 

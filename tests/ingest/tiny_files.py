@@ -33,7 +33,7 @@ def write_log(paths, lines, name="log_1.csv", header=HEADER):
 
 def run(contract, paths, days=None):
     lake, landed = Lake(paths.lake), index(contract, paths)
-    return lake, list(ingest_days(contract, lake, landed, days or landed.days))
+    return lake, list(ingest_days(contract, lake, landed, days or landed.days, None))
 
 
 def rows(lake, con, table, columns, days=None):

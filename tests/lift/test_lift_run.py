@@ -64,7 +64,7 @@ def trained(tmp_path_factory):
     lake, as_of = Lake(paths.lake), date(2025, 3, 9)
     write_log(contract, paths.landing)
     days = [date(2025, 3, number) for number in range(3, 12)]
-    assert all(one.manifest for one in ingest_days(contract, lake, index(contract, paths), days))
+    assert all(one.manifest for one in ingest_days(contract, lake, index(contract, paths), days, None))
     con = connect()
     write_daily_range(con, contract, lake, days)
     write_examples_range(con, contract, lake, days)

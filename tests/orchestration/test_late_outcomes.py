@@ -102,7 +102,7 @@ def test_make_run_materializes_what_a_late_file_touches_and_what_changed_after_i
 @pytest.mark.slow
 def test_the_schedule_asks_for_the_same(late, landed, instance, con):
     lake, files = landed.lake(late), index(late, landed.paths(late))
-    assert len(list(ingest_days(late, lake, files, files.days))) == len(DAYS)
+    assert len(list(ingest_days(late, lake, files, files.days, None))) == len(DAYS)
     for table in day_tables(late):
         table.write(con, late, lake, DAYS)
     write_csv(landed.paths(late).landing, "orders_1.csv", [f"2,a,1,{DAYS[2]}T00:00:00Z,5"])

@@ -25,7 +25,7 @@ def land(paths, day):
 
 def commit(tiny, paths):
     landed = index(tiny, paths)
-    return list(ingest_days(tiny, Lake(paths.lake), landed, landed.days))
+    return list(ingest_days(tiny, Lake(paths.lake), landed, landed.days, None))
 
 
 @pytest.fixture

@@ -112,13 +112,13 @@ def test_days_committed_without_dagster_are_told_with_what_they_were_made_from(
     late, raw, home, landed, instance, pages, con, tmp_path
 ):
     lake = home.lake(late)
-    assert len(list(ingest_days(late, lake, index(late, home.paths(late)), DAYS))) == len(DAYS)
+    assert len(list(ingest_days(late, lake, index(late, home.paths(late)), DAYS, None))) == len(DAYS)
     for table in day_tables(late):
         table.write(con, late, lake, DAYS)
     assert adopt_commits(instance, late, lake) == 4 * len(DAYS)
     assert pages.stale(TABLES, NAMES) == {}
     write_csv(landed, "orders_1.csv", [f"2,a,1,{DAYS[2]}T00:00:00Z,5"])
-    assert len(list(ingest_days(late, lake, index(late, home.paths(late)), [DAYS[1]]))) == 1
+    assert len(list(ingest_days(late, lake, index(late, home.paths(late)), [DAYS[1]], None))) == 1
     assert adopt_commits(instance, late, lake) == 1
     assert pages.stale(TABLES, NAMES) == {"entity_daily": NAMES[1:4], "examples": [NAMES[1]]}
     # Another window asks for all features again, and for no row of the log.
@@ -136,7 +136,7 @@ def test_days_committed_without_dagster_are_told_with_what_they_were_made_from(
 
 def test_a_model_that_learned_from_other_examples_is_told_as_stale(late, home, landed, instance, pages, con):
     lake = home.lake(late)
-    list(ingest_days(late, lake, index(late, home.paths(late)), DAYS))
+    list(ingest_days(late, lake, index(late, home.paths(late)), DAYS, None))
     for table in day_tables(late):
         table.write(con, late, lake, DAYS)
     now = step_hashes(lake, "examples", DAYS[1:4])

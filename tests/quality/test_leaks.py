@@ -130,7 +130,7 @@ def test_play_time_is_caught_on_the_real_log_and_no_honest_input_is(kuairand_dat
     paths = Paths(tmp_path / "home")
     land(contract, paths, kuairand_data)
     landed, lake = index(contract, paths), Lake(paths.lake)
-    list(ingest_days(contract, lake, landed, landed.days[:4]))
+    list(ingest_days(contract, lake, landed, landed.days[:4], None))
     failed = [one for one in leaks(con, contract, lake) if one.status == "fail"]
     assert {one.column_name for one in failed} == {"play_time_ms"}
     assert [one.check_name for one in failed] == [
