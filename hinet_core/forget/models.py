@@ -15,10 +15,10 @@ from hinet_core.contract import Contract
 from hinet_core.dataset.encoder import VOCABULARY
 from hinet_core.lake import connect, parquet_list, quote_literal
 from hinet_core.settings import Paths
-from hinet_core.training.checkpoint import ENCODER
+from hinet_core.training.checkpoint import ENCODER, PARTIAL
 from hinet_core.training.description import CheckpointError, read_description
 
-UNFINISHED = (".*.rows", ".*.progress", ".*.partial")  # training sets, weights half learned and half written
+UNFINISHED = (".*.rows", ".*.progress", f".*{PARTIAL}")  # training sets, weights half learned and half written
 
 
 def models_with(contract: Contract, paths: Paths, user: str) -> list[Path]:
@@ -66,7 +66,7 @@ def remove_models(paths: Paths, folders: Iterable[Path]) -> None:
     for folder in folders:
         if folder.parent == paths.models and (registry.champion(paths.models) or {}).get("version") == folder.name:
             (paths.models / registry.POINTER).unlink()
-        left = folder.with_name(f".{folder.name}.partial")  # by this name the next call finds what a kill leaves
+        left = folder.with_name(f".{folder.name}{PARTIAL}")  # by this name the next call finds what a kill leaves
         shutil.rmtree(left, ignore_errors=True)
         folder.replace(left)
         shutil.rmtree(left)
