@@ -1,4 +1,4 @@
-"""One `make run` of a contract at a time: the operating system frees the lock whichever way the process ends."""
+"""One at a time, or one after the other: the operating system frees a lock whichever way the process ends."""
 
 import fcntl
 import os
@@ -28,14 +28,28 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def _held(path: Path) -> TextIOWrapper:
+@contextmanager
+def in_turn(file: Path) -> Iterator[None]:
+    """Wait until nobody else is between reading this file and replacing it. The lock beside it goes with its holder."""
+    path = file.with_name(f".{file.name}.lock")
+    with _held(path, wait=True):
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+def _held(path: Path, wait: bool = False) -> TextIOWrapper:
     for _ in range(TRIES):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+")
         except FileNotFoundError:  # the folder has just been removed
             continue
-        _lock(file, path)
+        if wait:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            _lock(file, path)
         if _is_at(file, path):
             return file
         file.close()

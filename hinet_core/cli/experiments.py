@@ -85,13 +85,14 @@ def tune(
         if day is None:
             raise ValueError(f"{contract.name}: no day has complete judged days after it; give a day with --as-of")
         file = settings_file or paths.experiments / "settings.toml"
+        found.read(file)  # what is wrong with it is said before the hours of a search
         for model in asked:
             settings, facts = search(
                 contract, lake, paths.experiments / "tune", day, model, trials, seed, load_settings().device
             )
             found.write(file, model, facts, settings)
-            gain = f"validation AUC {facts['preset_auc']:.4f} -> {facts['validation_auc']:.4f}"
-            click.echo(f"{model}: {trials} trials, {gain}")
+            before = f"{facts['preset_auc']:.4f}" if "preset_auc" in facts else "(preset diverged)"
+            click.echo(f"{model}: {trials} trials, validation AUC {before} -> {facts['validation_auc']:.4f}")
         if unequal := found.unequal_trials(file):
             click.echo(f"{file}: {unequal}")
     click.echo(f"{file} written; hinet experiment NAME --settings {file} uses it")

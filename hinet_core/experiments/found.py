@@ -3,14 +3,14 @@
     [hinet]
     trials = 10                    # how many settings were tried, the preset itself among them
     valid_day = "2022-05-05"       # on which they were compared; an experiment that judges it refuses them
-    validation_auc = 0.7203        # of the best, macro over scenarios on that day
+    validation_auc = 0.7203        # of the best, macro over scenarios on that day; preset_auc is the preset's
+    seeds = 2                      # over how many further trainings of each these are means
     [hinet.model]
     dropout = 0.25
     [hinet.train]
     learning_rate = 0.0012
 """
 
-import json
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -18,10 +18,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hinet_core import models
+from hinet_core.draft.write import toml
 from hinet_core.experiments.experiment import Settings
 from hinet_core.lake import replace_text
+from hinet_core.lock import in_turn
 
 HEAD = "# Written by `hinet tune`: settings found on the validation day. Judged days were not read.\n"
+PARTS = ("model", "train")
+FACTS = ("trials", "valid_day", "validation_auc", "preset_auc", "seed", "seeds", "data_fingerprint", "code")
 
 
 class SettingsFileError(ValueError):
@@ -34,52 +39,63 @@ def packaged_file(contract: str) -> Path:
 
 
 def read(path: Path) -> dict[str, Settings]:
-    """Settings by model; none where there is no file."""
+    """Settings by model; none where there is no file. Raises SettingsFileError for a file with any mistake."""
     if not path.exists():
         return {}
     return {
         model: Settings(
             model=lists_to_tuples(one.get("model", {})), train=lists_to_tuples(one.get("train", {})),
-            trials=int(one.get("trials", 0)), valid_day=day_of(path, model, one.get("valid_day")),
+            trials=trials_of(path, model, one.get("trials", 0)), valid_day=day_of(path, model, one.get("valid_day")),
         )
         for model, one in raw(path).items()
     }  # fmt: skip
 
 
-def day_of(path: Path, model: str, text: object) -> date | None:
+def trials_of(path: Path, model: str, given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise SettingsFileError(f"{path}: [{model}] trials is {given!r}, expected a whole number of 0 or more")
+    return given
+
+
+def day_of(path: Path, model: str, given: object) -> date | None:
     try:
-        return None if text is None else date.fromisoformat(str(text))
+        return None if given is None else date.fromisoformat(str(given))
     except ValueError as error:
-        raise SettingsFileError(f"{path}: [{model}] valid_day is {text!r}, expected a day as 2026-01-31") from error
+        raise SettingsFileError(f"{path}: [{model}] valid_day is {given!r}, expected a day as 2026-01-31") from error
 
 
 def raw(path: Path) -> dict[str, Any]:
+    """The file's tables by model, each of a model that exists and with tables `model` and `train` alone."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsFileError(f"{path}: not readable as TOML ({error}); run hinet tune again") from error
-    wrong = [
-        model
-        for model, one in found.items()
-        if not isinstance(one, dict) or not all(isinstance(one.get(part, {}), dict) for part in ("model", "train"))
-    ]
-    if wrong:
-        raise SettingsFileError(f"{path}: {wrong[0]} is no table; expected [model], [model.model] and [model.train]")
+        raise SettingsFileError(f"{path}: not readable as TOML ({error}); correct the file or remove it") from error
+    for model, one in found.items():
+        if model not in models.names():
+            known = ", ".join(models.names())
+            raise SettingsFileError(f"{path}: there is no model {model!r}; expected some of {known}")
+        if not isinstance(one, dict) or not all(isinstance(one.get(part, {}), dict) for part in PARTS):
+            raise SettingsFileError(f"{path}: {model} is no table; expected [model], [model.model] and [model.train]")
+        if unknown := sorted(set(one) - {*PARTS, *FACTS}):
+            raise SettingsFileError(
+                f"{path}: [{model}] has no {unknown[0]}; expected some of {', '.join(FACTS)}, and settings in "
+                f"[{model}.model] and [{model}.train]"
+            )
     return found
 
 
 def write(path: Path, model: str, facts: Mapping[str, Any], settings: Settings) -> None:
-    """Put one model's settings into the file, beside those of others."""
-    tables = raw(path) if path.exists() else {}
-    tables[model] = {"trials": settings.trials, **facts, "model": dict(settings.model), "train": dict(settings.train)}
-    lines = [HEAD]
-    for name in sorted(tables):
-        plain = {key: value for key, value in tables[name].items() if not isinstance(value, dict)}
-        lines += [f"[{name}]", *pairs(plain)]
-        for part in ("model", "train"):
-            lines += [f"[{name}.{part}]", *pairs(tables[name].get(part, {}))]
-        lines.append("")
-    replace_text(path, "\n".join(lines))
+    """Put one model's settings into the file, beside those of others, which may be written at the same time."""
+    mine = {"trials": settings.trials, **facts, "model": dict(settings.model), "train": dict(settings.train)}
+    with in_turn(path):
+        tables = (raw(path) if path.exists() else {}) | {model: mine}
+        lines = [HEAD]
+        for name in sorted(tables):
+            lines += [f"[{name}]", *pairs({key: one for key, one in tables[name].items() if key not in PARTS})]
+            for part in PARTS:
+                lines += [f"[{name}.{part}]", *pairs(tables[name].get(part, {}))]
+            lines.append("")
+        replace_text(path, "\n".join(lines))
 
 
 def unequal_trials(path: Path) -> str:
@@ -92,8 +108,7 @@ def unequal_trials(path: Path) -> str:
 
 
 def pairs(values: Mapping[str, Any]) -> list[str]:
-    """`key = value` lines: of numbers, booleans, texts and lists of them JSON is TOML."""
-    return [f"{key} = {json.dumps(value)}" for key, value in sorted(values.items())]
+    return [f"{key} = {toml(value)}" for key, value in sorted(values.items())]
 
 
 def lists_to_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

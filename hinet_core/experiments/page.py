@@ -13,6 +13,7 @@ from hinet_core.experiments.experiment import EXPERIMENTS, SEARCHED
 from hinet_core.experiments.grid import Trained
 from hinet_core.experiments.run import DRAWS, Outcome
 from hinet_core.lake import replace_text
+from hinet_core.lock import in_turn
 from hinet_core.training.description import read_description
 
 TITLE = """# Results
@@ -160,8 +161,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def put(path: Path, name: str, text: str) -> None:
     """Write the section into the page, in place of the experiment's earlier one; others stay as they are."""
-    page = path.read_text(encoding="utf-8") if path.exists() else ""
-    _, *others = re.split(r"(?m)^(?=## )", page)
-    kept = {one.splitlines()[0].removeprefix("## ").strip(): one for one in others}
-    kept[name] = text
-    replace_text(path, "\n".join([TITLE, *(kept[one].rstrip("\n") + "\n" for one in sorted(kept))]))
+    with in_turn(path):
+        page = path.read_text(encoding="utf-8") if path.exists() else ""
+        _, *others = re.split(r"(?m)^(?=## )", page)
+        kept = {one.splitlines()[0].removeprefix("## ").strip(): one for one in others}
+        kept[name] = text
+        replace_text(path, "\n".join([TITLE, *(kept[one].rstrip("\n") + "\n" for one in sorted(kept))]))

@@ -1,6 +1,7 @@
 """An experiment on the tiny log: what is trained stays, the page says what was found; every named one is complete."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_a_section_replaces_the_earlier_one_and_leaves_the_others(tmp_path: Path
     assert text.startswith(TITLE)
     assert "older" not in text and "earlier release" not in text
     assert text.endswith("\n## a\n\nfirst\n\n## b\n\nnew\n")
+
+
+def test_sections_that_are_written_together_are_all_kept(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+
+    def many(name: str) -> None:
+        for count in range(1, 21):
+            put(page, name, f"## {name}\n\n{count}\n")
+            assert f"## {name}\n\n{count}\n" in page.read_text(encoding="utf-8")
+
+    with ThreadPoolExecutor(4) as experiments:
+        list(experiments.map(many, "abcd"))
+    assert page.read_text().endswith("\n## a\n\n20\n\n## b\n\n20\n\n## c\n\n20\n\n## d\n\n20\n")
+    assert list(tmp_path.iterdir()) == [page]
 
 
 @pytest.mark.parametrize(

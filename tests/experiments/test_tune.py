@@ -1,18 +1,25 @@
 """The search on the tiny log: the preset first, the same end after a kill, judged days never read."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
-from tiny_log import tiny_contract
+from click.testing import CliRunner
+from tiny_log import CONTRACT, tiny_contract
 
-from hinet_core.experiments.experiment import Settings
+from hinet_core.cli import main
+from hinet_core.draft.write import toml
+from hinet_core.experiments.experiment import Entry, Settings
 from hinet_core.experiments.found import SettingsFileError, read, unequal_trials, write
+from hinet_core.experiments.grid import job_of
 from hinet_core.experiments.tune import tune
 from hinet_core.lake import Lake
 from hinet_core.training.description import read_description
@@ -98,16 +105,21 @@ def test_judged_days_are_not_read(examples_root: Path, tmp_path: Path, whole: Fo
 
 
 Trained = list[tuple[int, int]]
+# By the first seed trial 2 is best, then 4, 1 and the preset.
+FIRST: dict[int, float | None] = {0: 0.60, 1: 0.65, 2: 0.90, 3: None, 4: 0.70}
 
 
 def planned(
-    monkeypatch: pytest.MonkeyPatch, others: dict[int, float | None], stop_at: int | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    others: dict[int, float | None],
+    stop_at: int | None = None,
+    first: dict[int, float | None] | None = None,
 ) -> tuple[list[dict[str, object]], Trained]:
-    """Trainings whose scores are known: by the first seed trial 2 is best, then 4, 1 and the preset; 3 diverges.
+    """Trainings whose scores are known, from the first seed and from others; None diverges.
 
     Ctrl-C comes once, in the place of training number `stop_at`.
     """
-    first = {0: 0.60, 1: 0.65, 2: 0.90, 3: None, 4: 0.70}
+    first = FIRST if first is None else first
     numbers: list[dict[str, object]] = []
     seen: Trained = []
     stops = [stop_at]
@@ -147,6 +159,60 @@ def test_the_luckiest_of_one_seed_does_not_win(
     assert (alone["validation_auc"], alone["preset_auc"], alone["seeds"]) == (0.60, 0.60, 1)
 
 
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def call(examples_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """`hinet tune` of the tiny log in a home of its own: status and output."""
+    monkeypatch.setenv("HINET_HOME", str(tmp_path / "home"))
+    shutil.copytree(examples_root, tmp_path / "home" / "tiny" / "lake")
+    contract = tmp_path / "tiny.toml"
+    contract.write_text("\n".join(f"{key} = {toml(value)}" for key, value in CONTRACT.items()))
+
+    def invoke(*arguments: str) -> tuple[int, str]:
+        found = CliRunner().invoke(main, ["tune", "--contract", str(contract), *arguments])
+        assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+        return found.exit_code, found.output
+
+    return invoke
+
+
+def test_hinet_tune_writes_what_an_experiment_reads_and_says_it_again(call: Call, tmp_path: Path, lake: Lake) -> None:
+    home = tmp_path / "home" / "tiny" / "experiments"
+    file = home / "settings.toml"
+    home.mkdir()
+    file.write_text("[logistic")
+    status, output = call("--models", "logistic", "--trials", "2")
+    assert (status, (home / "tune").exists()) == (1, False)  # before any search
+    assert "not readable as TOML" in output and "correct the file or remove it" in " ".join(output.split())
+    file.unlink()
+
+    status, output = call("--models", "logistic", "--trials", "2")
+    assert status == 0, output
+    first, last = output.splitlines()[-2:]
+    assert re.fullmatch(r"logistic: 2 trials, validation AUC 0\.\d{4} -> 0\.\d{4}", first)
+    assert last == f"{file} written; hinet experiment NAME --settings {file} uses it"
+    found, text = read(file)["logistic"], file.read_text()
+    assert (found.trials, found.valid_day) == (2, date(2024, 3, 9))
+    assert job_of(tiny_contract(), lake, AS_OF, Entry(model="logistic"), 0, found).model_config.items() >= (
+        found.model.items()
+    )
+    assert call("--models", "logistic", "--trials", "2") == (0, output)
+    assert file.read_text() == text
+
+
+def test_a_preset_that_diverges_has_no_figure_and_the_file_stays_readable(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(monkeypatch, others={1: 0.7}, first={0: None, 1: 0.8})
+    file = tmp_path / "found.toml"
+    status, output = call("--models", "mmoe", "--trials", "2", "--seed", "1", "--settings", str(file))
+    assert (status, output.splitlines()[0]) == (0, "mmoe: 2 trials, validation AUC (preset diverged) -> 0.7000")
+    assert set(read(file)) == {"mmoe"}
+    assert "validation_auc = 0.7\n" in file.read_text() and "preset_auc" not in file.read_text()
+
+
 WRITTEN = """# Written by `hinet tune`: settings found on the validation day. Judged days were not read.
 
 [hinet]
@@ -180,15 +246,52 @@ def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path:
         "the models were not tuned alike (trials: hinet 10, mmoe 5); tune all with --trials 10"
     )
     assert read(tmp_path / "absent.toml") == {}
-    file.write_text("[hinet")
-    with pytest.raises(SettingsFileError, match=r"found.toml: not readable as TOML .*; run hinet tune again"):
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[hinet", r"not readable as TOML .*; correct the file or remove it"),
+        ("[hinet]\nmodel = 3", r"hinet is no table; expected \[model\], \[model.model\] and"),
+        ('[hinet]\nvalid_day = "May"', r"\[hinet\] valid_day is 'May', expected a day as"),
+        ("[shared_botom]", r"there is no model 'shared_botom'; expected some of .*mmoe, .*shared_bottom"),
+        ("[mmoe]\ndropout = 0.3", r"\[mmoe\] has no dropout; expected some of trials, .* \[mmoe.model\] and"),
+        ("[mmoe.sizes]\nexperts = 4", r"\[mmoe\] has no sizes; expected some of trials"),
+        ('[mmoe]\ntrials = "ten"', r"\[mmoe\] trials is 'ten', expected a whole number of 0 or more"),
+        ("[mmoe]\ntrials = [10]", r"\[mmoe\] trials is \[10\], expected a whole number of 0 or more"),
+        ("[mmoe]\ntrials = 2.5", r"\[mmoe\] trials is 2.5, expected a whole number of 0 or more"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_the_file_and_the_key(tmp_path: Path, text: str, sentence: str) -> None:
+    file = tmp_path / "found.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsFileError, match=rf"found.toml: {sentence}"):
         read(file)
-    file.write_text("[hinet]\nmodel = 3")
-    with pytest.raises(SettingsFileError, match=r"hinet is no table; expected \[model\], \[model.model\] and"):
-        read(file)
-    file.write_text('[hinet]\nvalid_day = "May"')
-    with pytest.raises(SettingsFileError, match=r"found.toml: \[hinet\] valid_day is 'May', expected a day as"):
-        read(file)
+
+
+def test_what_people_wrote_into_the_file_survives_the_next_search(tmp_path: Path) -> None:
+    """What JSON lacks and TOML has: numbers that are not finite, days, signs beyond the first plane."""
+    file = tmp_path / "found.toml"
+    by_hand = ["[pepnet]", "valid_day = 2024-03-09", "model.prior_fields = ['\U0001f600']", "train.clip_norm = inf"]
+    file.write_text("\n".join(by_hand), encoding="utf-8")
+    before = read(file)
+    assert before["pepnet"].train == {"clip_norm": float("inf")}
+    write(file, "mmoe", {}, Settings(trials=5))
+    assert read(file) == before | {"mmoe": Settings(trials=5)}
+
+
+def test_searches_that_end_together_keep_each_others_settings(tmp_path: Path) -> None:
+    file, names = tmp_path / "found.toml", ("hinet", "mmoe", "ple", "star")
+
+    def many(model: str) -> None:
+        for trials in range(1, 21):
+            write(file, model, {}, Settings(trials=trials))
+            assert read(file)[model].trials == trials
+
+    with ThreadPoolExecutor(len(names)) as searches:
+        list(searches.map(many, names))
+    assert {model: one.trials for model, one in read(file).items()} == dict.fromkeys(names, 20)
+    assert list(tmp_path.iterdir()) == [file]  # no lock is left
 
 
 @pytest.mark.slow
