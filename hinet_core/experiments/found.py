@@ -21,8 +21,10 @@ from typing import Any
 from hinet_core import models
 from hinet_core.draft.write import toml
 from hinet_core.experiments.experiment import Settings
+from hinet_core.experiments.grid import configs_of
 from hinet_core.lake import replace_text
 from hinet_core.lock import in_turn
+from hinet_core.training.config import TrainConfig
 
 HEAD = "# Written by `hinet tune`: settings found on the validation day. Judged days were not read.\n"
 PARTS = ("model", "train")
@@ -42,13 +44,21 @@ def read(path: Path) -> dict[str, Settings]:
     """Settings by model; none where there is no file. Raises SettingsFileError for a file with any mistake."""
     if not path.exists():
         return {}
-    return {
-        model: Settings(
-            model=lists_to_tuples(one.get("model", {})), train=lists_to_tuples(one.get("train", {})),
-            trials=trials_of(path, model, one.get("trials", 0)), valid_day=day_of(path, model, one.get("valid_day")),
-        )
-        for model, one in raw(path).items()
-    }  # fmt: skip
+    return {model: settings_in(path, model, one) for model, one in raw(path).items()}
+
+
+def settings_in(path: Path, model: str, table: Mapping[str, Any]) -> Settings:
+    """One model's, each of a kind and in a range that its Config and a training take."""
+    settings = Settings(
+        model=lists_to_tuples(table.get("model", {})), train=lists_to_tuples(table.get("train", {})),
+        trials=trials_of(path, model, table.get("trials", 0)), valid_day=day_of(path, model, table.get("valid_day")),
+    )  # fmt: skip
+    try:
+        # What the training begins from is the contract's; with AdamW no setting contradicts another.
+        configs_of(model, "quick", settings, TrainConfig(optimizer="adamw"))
+    except ValueError as error:
+        raise SettingsFileError(f"{path}: {model}, {error}") from error
+    return settings
 
 
 def trials_of(path: Path, model: str, given: object) -> int:

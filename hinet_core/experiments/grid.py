@@ -6,16 +6,19 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from hinet_core import models
 from hinet_core.contract import Contract
 from hinet_core.dataset import window
 from hinet_core.experiments.experiment import Entry, Settings
 from hinet_core.lake import Lake
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.progress import track
+from hinet_core.training.config import TrainConfig
 from hinet_core.training.description import read_description
 from hinet_core.training.progress import Progress
 from hinet_core.training.run import EXAMPLES, Job, fit_to_folder, plan_job, prepared
@@ -42,28 +45,31 @@ class Trained:
 def job_of(contract: Contract, lake: Lake, as_of: date, entry: Entry, seed: int, settings: Settings) -> Job:
     """The training of an entry with its settings in place of the preset's."""
     job = plan_job(contract, lake, as_of, entry.model, entry.preset, seed)
-    require_known(f"{entry.name}, model", settings.model, job.model_config)
-    require_known(f"{entry.name}, train", settings.train, asdict(job.train_config))
-    return replace(
-        job,
-        model_config={**job.model_config, **settings.model},
-        train_config=replace(job.train_config, **settings.train),
-    )
+    try:
+        config, train_config = configs_of(entry.model, entry.preset, settings, job.train_config)
+    except ValueError as error:
+        raise ValueError(f"{entry.name}, {error}") from error
+    return replace(job, model_config=asdict(config), train_config=train_config)
 
 
-def require_known(where: str, given: Mapping[str, Any], preset: Mapping[str, Any]) -> None:
-    """Raises ValueError for a name that the preset lacks, or a value of another kind than the preset's."""
-    if unknown := sorted(set(given) - set(preset)):
-        raise ValueError(f"{where}: there is no setting {', '.join(unknown)}; expected some of {', '.join(preset)}")
-    for name, value in given.items():
-        if not is_of_kind(value, preset[name]):
-            raise ValueError(f"{where}: {name} is {value!r}, expected a value of the kind of {preset[name]!r}")
+def configs_of(
+    model: str, preset: str, settings: Settings, train_config: TrainConfig
+) -> tuple[ModelConfig, TrainConfig]:
+    """The model's preset and the training's settings with these in their place.
 
-
-def is_of_kind(value: Any, preset: Any) -> bool:
-    if isinstance(preset, int | float) and not isinstance(preset, bool):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return preset is None or isinstance(value, type(preset))
+    Raises ValueError for a name that they lack, a value of another kind or one out of range.
+    """
+    try:
+        config = models.config_of(model, preset, settings.model)
+    except ValueError as error:
+        raise ValueError(f"model: {error}") from error
+    known = [one.name for one in fields(train_config)]
+    if unknown := sorted(set(settings.train) - set(known)):
+        raise ValueError(f"train: there is no setting {', '.join(unknown)}; expected some of {', '.join(known)}")
+    try:
+        return config, replace(train_config, **settings.train)
+    except ValueError as error:
+        raise ValueError(f"train: {error}") from error
 
 
 def own_rows(root: Path) -> Path:

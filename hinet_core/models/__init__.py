@@ -1,6 +1,7 @@
 """Models by discovery: every file of this folder but `layers.py` is one model; `parts/` holds what several share.
 
-A model file offers `Config` (a frozen dataclass), `PRESETS` (name -> Config) and `build(spec, config)`.
+A model file offers `Config` (a frozen dataclass that inherits `parts.config.ModelConfig`), `PRESETS` (name -> Config)
+and `build(spec, config)`.
 """
 
 import importlib
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from hinet_core.dataset import FeatureSpec
+from hinet_core.models.parts.config import ModelConfig
 
 
 def names() -> list[str]:
@@ -39,17 +41,24 @@ def build(
 ) -> nn.Module:
     """A fresh model. `overrides` replace fields of the preset; a `seed` fixes the initial weights.
 
-    Raises ValueError for a model, preset or setting that does not exist, naming those that do.
+    Raises ValueError as `config_of` does, and where the log has nothing that the model needs.
     """
-    module = _module(name)
-    if preset not in module.PRESETS:
-        raise ValueError(f"model {name} has no preset {preset!r}: expected one of {presets(name)}")
-    config = replace(module.PRESETS[preset], **_known(module, name, overrides))
+    module, config = _module(name), config_of(name, preset, overrides)
     if seed is None:
         return module.build(spec, config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return module.build(spec, config)
+
+
+def config_of(name: str, preset: str, overrides: Mapping[str, Any]) -> ModelConfig:
+    """The preset with fields replaced. Raises ValueError for a model, preset or setting that does not exist, naming
+    those that do, and for a value of another kind or out of range, naming what is expected."""
+    module = _module(name)
+    if preset not in module.PRESETS:
+        raise ValueError(f"model {name} has no preset {preset!r}: expected one of {presets(name)}")
+    config: ModelConfig = replace(module.PRESETS[preset], **_known(module, name, overrides))
+    return config
 
 
 def restore(name: str, spec: FeatureSpec, config: Mapping[str, Any]) -> nn.Module:

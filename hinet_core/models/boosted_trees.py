@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hinet_core.dataset import Batch, Dataset, FeatureSpec
 from hinet_core.models.parts.all_rows import check_inputs, flat_logit, has_both, known_labels, rows_of, slot_offsets
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.forest import MISSING, MOST_BINS, Forest
 from hinet_core.models.parts.task_model import TaskModel
 
@@ -20,7 +21,7 @@ WIDEST = 254  # values of a category; scikit-learn has 255 bins, one of them for
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Of each task's trees."""
 
     trees: int = 200  # at most; the validation rows decide how many are kept

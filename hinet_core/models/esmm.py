@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, funnel_product
 from hinet_core.models.parts.axes import Axes, of_mlp, of_x
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """DEPARTS: the scenario, of which the paper has one, enters as one more id in x."""
 
     embedding: int = 8  # width of every field's embedding

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, funnel_product
 from hinet_core.models.parts.axes import SHARED, Axes, of_linear, of_x, pairs, scenarios
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.input_norm import InputNorm, input_norm
 from hinet_core.models.parts.routed import RoutedGateControl
 from hinet_core.models.parts.scenario_layer import (
@@ -29,7 +30,7 @@ from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Sizes and the switches that the paper leaves open."""
 
     embedding: int = 8  # width of every field's embedding
@@ -76,12 +77,6 @@ PRESETS = {
     "without_hierarchy": replace(QUICK, without="hierarchy"),
     "without_san": replace(QUICK, without="san"),
     "without_sei": replace(QUICK, without="sei"),
-}
-CHOICES = {
-    "heads": ("per_task", "per_scenario_task"),
-    "sub_expert_output": ("relu", "linear"),
-    "funnel": ("direct", "product"),
-    "without": ("nothing", "hierarchy", "san", "sei"),
 }
 
 
@@ -256,10 +251,7 @@ class HiNet(TaskModel):
 
 
 def check(c: Config, spec: FeatureSpec) -> None:
-    """Raises ValueError for a switch that is no switch, or a product without a known funnel."""
-    for name, allowed in CHOICES.items():
-        if getattr(c, name) not in allowed:
-            raise ValueError(f"{name} is {getattr(c, name)!r}, expected one of {', '.join(allowed)}")
+    """Raises ValueError for a product without a known funnel."""
     if c.funnel == "product" and len(spec.after) != len(spec.tasks):
         raise ValueError(
             f"funnel is 'product', but the feature spec does not say which task follows which (after is {spec.after}): "

@@ -14,11 +14,12 @@ from torch.nn.functional import logsigmoid
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, Experts, FieldEmbedding, linear
 from hinet_core.models.parts.axes import Axes, of_experts, of_linear, of_x, pairs, scenarios
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The scenario is not in x: gates and towers of its own speak for it."""
 
     embedding: int = 8  # width of every field's embedding

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from hinet_core.dataset import Batch, Dataset, FeatureSpec
 from hinet_core.models.parts.all_rows import check_inputs, flat_logit, has_both, known_labels, rows_of
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Coefficients w + w_s: the penalty pulls a scenario with few rows to what all share."""
 
     inverse_penalty: float = 0.03  # scikit-learn's C, for the loss summed over rows

@@ -10,12 +10,13 @@ from torch import Tensor
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, Experts, FieldEmbedding, linear
 from hinet_core.models.parts.axes import Axes, of_experts, of_linear, of_x, pairs
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.mixture import mix
 from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The scenario reaches experts and gates as one more id in x."""
 
     embedding: int = 8  # width of every field's embedding

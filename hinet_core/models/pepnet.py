@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, FieldEmbedding, linear
 from hinet_core.models.parts.axes import Axes, of_linear, of_x, pairs, scenarios
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The scenario's id enters the gate of the embeddings alone."""
 
     embedding: int = 8  # width of every field's embedding

@@ -11,11 +11,12 @@ from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import Dropout, FieldEmbedding
 from hinet_core.models.parts.axes import Axes, of_x
 from hinet_core.models.parts.cgc import CustomizedGateControl
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """DEPARTS: the scenario, of which the paper has one, enters as one more id in x."""
 
     embedding: int = 8  # width of every field's embedding

@@ -10,11 +10,12 @@ from torch import Tensor
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding
 from hinet_core.models.parts.axes import Axes, of_mlp, of_x
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The scenario reaches this model as one more id in x, as usual for it."""
 
     embedding: int = 8  # width of every field's embedding

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hinet_core.dataset import Batch, FeatureSpec
 from hinet_core.models.layers import MLP, Dropout, FieldEmbedding, xavier
 from hinet_core.models.parts.axes import Axes, of_mlp, of_x, scenarios
+from hinet_core.models.parts.config import ModelConfig
 from hinet_core.models.parts.task_model import TaskModel, of_own_scenario
 
 EPSILON = 1e-5
@@ -22,7 +23,7 @@ ENOUGH_ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The scenario's id enters the auxiliary network alone."""
 
     embedding: int = 8  # width of every field's embedding

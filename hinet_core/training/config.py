@@ -1,7 +1,9 @@
 """How a model is trained: every setting in one place, and the presets."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+from hinet_core.models.parts.config import BELOW_1, NOT_NEGATIVE, POSITIVE, check_kinds, check_number
 
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine")
@@ -13,6 +15,12 @@ CHOICES = {
     "precision": ("float32", "bfloat16", "auto"),
     "loss_mean": ("batch", "scenario"),
     "task_balance": ("fixed", "uncertainty"),
+}
+RANGES = {
+    **dict.fromkeys(("epochs", "patience", "batch_size", "learning_rate", "predict_batch_size"), POSITIVE),
+    **dict.fromkeys(("weight_decay", "embedding_learning_rate", "embedding_l2", "warm_up_steps"), NOT_NEGATIVE),
+    "slice_rows": NOT_NEGATIVE,
+    "ema_decay": BELOW_1,
 }
 
 
@@ -52,15 +60,11 @@ class TrainConfig:
     deterministic: bool = False  # on a GPU, too, only kernels that give the same bits each time; a CPU's always do
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.type == "int" or field.type is int:
-                _check_whole(field.name, getattr(self, field.name))
-        for name in ("epochs", "patience", "batch_size", "learning_rate", "clip_norm", "predict_batch_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("weight_decay", "embedding_learning_rate", "embedding_l2", "warm_up_steps", "slice_rows"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        check_kinds(self)
+        for name, allowed in RANGES.items():
+            check_number(f"{name} is", getattr(self, name), allowed)
+        if not self.clip_norm > 0:
+            raise ValueError(f"clip_norm is {self.clip_norm}, expected more than 0")
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
@@ -79,11 +83,6 @@ class TrainConfig:
         cells = [weight for row in self.cell_weights for weight in row]
         kinds = (self.task_weights, self.scenario_weights, cells, self.positive_weights)
         return math.prod(max(kind, default=1.0) for kind in kinds)
-
-
-def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is {value!r}, expected a whole number")
 
 
 def _check_weights(name: str, weights: tuple[float, ...]) -> None:

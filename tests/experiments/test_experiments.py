@@ -87,11 +87,13 @@ def test_settings_that_a_judged_day_chose_are_refused(examples_root: Path) -> No
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (Settings(model={"expert": 2}), "mmoe, model: there is no setting expert; expected some of "),
+        (Settings(model={"expert": 2}), "mmoe, model: model mmoe has no setting ['expert']: expected some of "),
+        (Settings(model={"experts": 2.5}), "mmoe, model: experts is 2.5, expected a whole number"),
         (Settings(train={"learning_rat": 0.1}), "mmoe, train: there is no setting learning_rat; expected some"),
-        (Settings(train={"learning_rate": "fast"}), "mmoe, train: learning_rate is 'fast', expected a value of"),
-        (Settings(train={"epochs": True}), "mmoe, train: epochs is True, expected a value of the kind of 6"),
-        (Settings(train={"optimizer": 1}), "mmoe, train: optimizer is 1, expected a value of the kind of 'adam'"),
+        (Settings(train={"learning_rate": "fast"}), "mmoe, train: learning_rate is 'fast', expected a number"),
+        (Settings(train={"epochs": True}), "mmoe, train: epochs is True, expected a whole number"),
+        (Settings(train={"optimizer": 1}), "mmoe, train: optimizer is 1, expected a text"),
+        (Settings(train={"weight_decay": 0.1}), "mmoe, train: weight_decay is 0.1, but optimizer is adam"),
     ],
 )
 def test_a_setting_that_a_model_does_not_have_is_refused_with_what_it_has(lake: Lake, settings, sentence) -> None:

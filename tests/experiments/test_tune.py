@@ -220,8 +220,8 @@ trials = 10
 valid_day = "2024-03-09"
 validation_auc = 0.75
 [hinet.model]
+expert_widths = [64, 32]
 scenario_in_x = true
-widths = [64, 32]
 [hinet.train]
 learning_rate = 0.0012
 
@@ -235,7 +235,8 @@ batch_size = 512
 
 def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path: Path) -> None:
     file = tmp_path / "found.toml"
-    hinet = Settings(model={"scenario_in_x": True, "widths": (64, 32)}, train={"learning_rate": 0.0012}, trials=10)
+    chosen = {"scenario_in_x": True, "expert_widths": (64, 32)}
+    hinet = Settings(model=chosen, train={"learning_rate": 0.0012}, trials=10)
     write(file, "mmoe", {}, Settings(train={"batch_size": 512}, trials=5))
     assert unequal_trials(file) == ""
     write(file, "hinet", {"validation_auc": 0.75, "valid_day": "2024-03-09"}, hinet)
@@ -259,6 +260,13 @@ def test_the_file_of_settings_is_read_back_and_says_who_was_tried_less(tmp_path:
         ("[mmoe.sizes]\nexperts = 4", r"\[mmoe\] has no sizes; expected some of trials"),
         ('[mmoe]\ntrials = "ten"', r"\[mmoe\] trials is 'ten', expected a whole number of 0 or more"),
         ("[mmoe]\ntrials = [10]", r"\[mmoe\] trials is \[10\], expected a whole number of 0 or more"),
+        ("[mmoe.model]\nexpert = 4", r"mmoe, model: model mmoe has no setting \['expert'\]: expected some of"),
+        ("[mmoe.model]\nexperts = 2.5", r"mmoe, model: experts is 2.5, expected a whole number"),
+        ("[mmoe.model]\nembedding = 8.0", r"mmoe, model: embedding is 8.0, expected a whole number"),
+        ("[mmoe.model]\nexperts = 0", r"mmoe, model: experts is 0, expected 1 or more"),
+        ("[mmoe.model]\ndropout = 3.0", r"mmoe, model: dropout is 3.0, expected 0 or more and less than 1"),
+        ("[mmoe.train]\nepoch = 3", r"mmoe, train: there is no setting epoch; expected some of epochs"),
+        ("[mmoe.train]\nlearning_rate = inf", r"mmoe, train: learning_rate is inf, expected a finite number"),
         ("[mmoe]\ntrials = 2.5", r"\[mmoe\] trials is 2.5, expected a whole number of 0 or more"),
     ],
 )

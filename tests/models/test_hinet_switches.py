@@ -198,16 +198,16 @@ def test_each_dropout_acts_where_it_says(setting, moved):
     ("switch", "allowed"),
     [
         ("heads", "expected one of per_task, per_scenario_task"),
-        ("san_norm", "expected 'exclude' or 'zero_after'"),
-        ("san_gate", "expected 'linear' or 'mlp'"),
-        ("san_start", "expected 'random' or 'even'"),
-        ("input_norm", "expected 'none', 'scale' or 'layer'"),
+        ("san_norm", "expected one of exclude, zero_after"),
+        ("san_gate", "expected one of linear, mlp"),
+        ("san_start", "expected one of random, even"),
+        ("input_norm", "expected one of none, scale, layer"),
         ("sub_expert_output", "expected one of relu, linear"),
         ("funnel", "expected one of direct, product"),
         ("without", "expected one of nothing, hierarchy, san, sei"),
-        ("lower_reads", "expected 'own' or 'all'"),
+        ("lower_reads", "expected one of own, all"),
     ],
 )
 def test_a_switch_is_checked(switch, allowed):
     with pytest.raises(ValueError, match=f"{switch} is 'typo', {allowed}"):
-        HiNet(make_spec(), Config(**{switch: "typo"}))
+        Config(**{switch: "typo"})

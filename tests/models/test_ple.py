@@ -83,7 +83,7 @@ def test_parameter_count_is_the_formula(levels):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"levels": 0}, "levels is 0, expected at least 1"),
+        ({"levels": 0}, "levels is 0, expected 1 or more"),
         ({"own_experts": 0, "shared_experts": 0}, "expected at least one expert per task"),
         ({"levels": 2, "own_experts": 0}, "2 levels need one of each"),
     ],

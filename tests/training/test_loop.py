@@ -180,6 +180,17 @@ def test_settings_are_checked_and_presets_exist():
     for wrong in ({"batch_size": 2.5}, {"predict_batch_size": 1.5}, {"epochs": True}):
         with pytest.raises(ValueError, match="expected a whole number"):
             TrainConfig(**wrong)
+    for wrong, words in (
+        ({"learning_rate": True}, "learning_rate is True, expected a number"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf, expected a finite number"),
+        ({"clip_norm": float("nan")}, "clip_norm is nan, expected more than 0"),
+        ({"ema_decay": 1}, "ema_decay is 1, expected 0 or more and less than 1"),
+        ({"cell_weights": (1.0, 2.0)}, r"cell_weights is \(1.0, 2.0\), expected a list of lists of numbers"),
+        ({"deterministic": 1}, "deterministic is 1, expected true or false"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            TrainConfig(**wrong)
+    assert TrainConfig(clip_norm=float("inf"), learning_rate=1).learning_rate == 1
 
 
 def test_device_names():

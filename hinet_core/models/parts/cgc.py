@@ -120,7 +120,7 @@ class CustomizedGateControl(Extraction):
         levels: int = 1,
         lower_reads: Literal["own", "all"] = "own",
     ) -> None:
-        _check(n_own, n_shared, levels, lower_reads)
+        _check(n_own, n_shared, levels)
         sizes_E, everything = [n_own] * n_tasks + [n_shared], list(range(n_tasks + 1))
         own_and_shared = [[task, n_tasks] for task in range(n_tasks)]
         in_top = n_in if levels == 1 else widths[-1]
@@ -155,11 +155,7 @@ class CustomizedGateControl(Extraction):
         return inputs
 
 
-def _check(n_own: int, n_shared: int, levels: int, lower_reads: str) -> None:
-    if levels < 1:
-        raise ValueError(f"levels is {levels}, expected at least 1")
-    if lower_reads not in ("own", "all"):
-        raise ValueError(f"lower_reads is {lower_reads!r}, expected 'own' or 'all'")
+def _check(n_own: int, n_shared: int, levels: int) -> None:
     if n_own + n_shared == 0:
         raise ValueError("own_experts + shared_experts is 0, expected at least one expert per task")
     if levels > 1 and min(n_own, n_shared) == 0:

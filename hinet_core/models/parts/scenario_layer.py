@@ -91,12 +91,6 @@ class ScenarioAwareAttention(nn.Module):
         self, n_scenarios: int, width: int, norm: SanNorm, gate: SanGate = "linear", start: SanStart = "random"
     ) -> None:
         super().__init__()
-        if norm not in ("exclude", "zero_after"):
-            raise ValueError(f"san_norm is {norm!r}, expected 'exclude' or 'zero_after'")
-        if gate not in ("linear", "mlp"):
-            raise ValueError(f"san_gate is {gate!r}, expected 'linear' or 'mlp'")
-        if start not in ("random", "even"):
-            raise ValueError(f"san_start is {start!r}, expected 'random' or 'even'")
         self.norm = norm
         self.register_buffer("own_SS", torch.eye(n_scenarios, dtype=torch.bool), persistent=False)
         # A lone scenario has nobody to attend to: no parameters, and weights of zero instead of softmax(-inf).
