@@ -167,7 +167,7 @@ def test_every_embedding_table_is_moved_by_every_rule(name, rule):
         stepper.step(batch)
     after = model.state_dict()
     tables = [key for key in before if key.endswith("fields.table")]
-    assert tables
+    assert tables and len(stepper.optimizers.rows) == len(tables)
     for key in tables:
         moved = (after[key] != before[key]).any(dim=1)
         assert torch.isfinite(after[key]).all() and moved.float().mean() > 0.8
