@@ -50,6 +50,7 @@ class TrainingSection(Part):
     positive_weights: dict[str, Positive] = Field(default_factory=dict)
     loss_mean: Literal["batch", "scenario"] | None = None
     task_balance: Literal["fixed", "uncertainty"] | None = None
+    auc_mean: Literal["scenario", "row"] | None = None
     predict_batch_size: Count | None = None
     deterministic: bool | None = None
 

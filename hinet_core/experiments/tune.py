@@ -37,6 +37,7 @@ from hinet_core.training.arithmetic import threads
 from hinet_core.training.history import TrainingDivergedError
 from hinet_core.training.loop import fit
 from hinet_core.training.run import EXAMPLES, Job, Prepared, plan_job, prepared, short_hash
+from hinet_core.training.stopping import BY_AUC
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +160,9 @@ def trained_at(params: Mapping[str, Any], job: Job, data: Prepared, device: str)
 
 
 def score(network: nn.Module, data: Prepared, train_config: Any, seed: int, device: str) -> float:
-    """Macro AUC of the best epoch over the scenarios that count, on the validation day."""
+    """The AUC that stops a training (`auc_mean`), of the best epoch, on the validation day."""
     history = fit(network, data.train, data.valid, train_config, seed, device)
-    if history.rule != "macro_auc" or history.best_score is None:
+    if history.rule not in BY_AUC or history.best_score is None:
         raise ValueError("no scenario of the validation day has both classes: choose a day with more rows")
     return history.best_score
 

@@ -15,6 +15,7 @@ CHOICES = {
     "precision": ("float32", "bfloat16", "auto"),
     "loss_mean": ("batch", "scenario"),
     "task_balance": ("fixed", "uncertainty"),
+    "auc_mean": ("scenario", "row"),
 }
 RANGES = {
     **dict.fromkeys(("epochs", "patience", "batch_size", "learning_rate", "predict_batch_size"), POSITIVE),
@@ -56,6 +57,9 @@ class TrainConfig:
     positive_weights: tuple[float, ...] = ()
     loss_mean: str = "batch"  # over the batch, or per "scenario": then small scenarios weigh as much as large ones
     task_balance: str = "fixed"  # the weights above alone, or "uncertainty": also a learned one per task
+    # Of the validation AUC that stops a training and that a search compares: every scenario weighs the same (macro), or
+    # as much as it has "row"s, where many scenarios are too small to tell two epochs apart.
+    auc_mean: str = "scenario"
     predict_batch_size: int = 4096
     deterministic: bool = False  # on a GPU, too, only kernels that give the same bits each time; a CPU's always do
 

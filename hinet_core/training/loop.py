@@ -75,7 +75,7 @@ def _fitted(
 ) -> History:
     model.to(target)
     train, valid = train.to(target), valid.to(target)
-    scorer = Scorer.of(valid)
+    scorer = Scorer.of(valid, by_rows=config.auc_mean == "row")
     if scorer.rule == "none":
         log.warning("no validation label is known: training runs all %d epochs", config.epochs)
     history = History(scorer.rule)

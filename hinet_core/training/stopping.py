@@ -15,6 +15,7 @@ from torch import nn
 from hinet_core.dataset import Dataset
 
 MIN_PER_CLASS = 50  # fewer positives or negatives than this make a scenario's AUC too noisy to stop on
+MACRO, WEIGHTED = BY_AUC = ("macro_auc", "weighted_auc")
 WARM_UP = 3  # until its decay is reached, the average covers about the last third of the steps taken
 
 
@@ -44,8 +45,8 @@ class Cell:
 class Scorer:
     """The stopping rule, fixed before the first epoch: labels decide which cells count, never the scores.
 
-    `rule` is 'macro_auc' over cells with enough of both classes, else over any with both classes, else
-    'logloss' (negated, so that more is better), else 'none'.
+    `rule` is an AUC over cells with enough of both classes, else over any with both classes, else 'logloss' (negated,
+    so that more is better), else 'none'. The AUC is 'macro_auc', or 'weighted_auc' where scenarios weigh by rows.
     """
 
     rule: str
@@ -54,21 +55,22 @@ class Scorer:
     mask_NT: np.ndarray
 
     @classmethod
-    def of(cls, valid: Dataset, min_per_class: int = MIN_PER_CLASS) -> "Scorer":
+    def of(cls, valid: Dataset, min_per_class: int = MIN_PER_CLASS, by_rows: bool = False) -> "Scorer":
         labels_NT, mask_NT = valid.labels_NT.cpu().numpy(), valid.label_mask_NT.cpu().numpy() > 0
         cells = list(_cells(valid.scenario_N.cpu().numpy(), labels_NT, mask_NT))
         enough = [cell for cell in cells if cell.n_smaller_class >= min_per_class]
         usable = enough or [cell for cell in cells if cell.n_smaller_class > 0]
-        rule = "macro_auc" if usable else "logloss" if mask_NT.any() else "none"
+        of_auc = WEIGHTED if by_rows else MACRO
+        rule = of_auc if usable else "logloss" if mask_NT.any() else "none"
         return cls(rule, tuple(usable), labels_NT, mask_NT)
 
     def auc_per_task(self, logits_NT: np.ndarray) -> dict[int, float]:
         """Mean AUC over the scenarios that count, per task; tasks without such a scenario are left out."""
-        found: dict[int, list[float]] = {}
+        found: dict[int, list[tuple[float, float]]] = {}
         for cell in self.cells:
             value = auc(self.labels_NT[cell.rows, cell.task], logits_NT[cell.rows, cell.task])
-            found.setdefault(cell.task, []).append(value)
-        return {task: float(np.mean(values)) for task, values in found.items()}
+            found.setdefault(cell.task, []).append((value, len(cell.rows) if self.rule == WEIGHTED else 1))
+        return {task: sum(v * w for v, w in both) / sum(w for _, w in both) for task, both in found.items()}
 
     def logloss_per_task(self, logits_NT: np.ndarray) -> dict[int, float]:
         """Mean cross-entropy over the known labels, per task; tasks without one are left out."""
@@ -84,7 +86,7 @@ class Scorer:
         """One number, more is better: every task weighs the same."""
         if self.rule == "none":
             return None
-        return float(np.mean(list(aucs.values()))) if self.rule == "macro_auc" else -sum(loglosses.values())
+        return float(np.mean(list(aucs.values()))) if self.rule in BY_AUC else -sum(loglosses.values())
 
 
 def _cells(scenario_N: np.ndarray, labels_NT: np.ndarray, mask_NT: np.ndarray) -> Iterator[Cell]:

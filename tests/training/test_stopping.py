@@ -56,6 +56,20 @@ def test_the_score_is_the_mean_auc_or_the_sum_of_losses_with_the_smaller_one_bet
     assert Scorer.of(by_loss).score({}, {0: 0.25, 1: 0.5}) == -0.75
 
 
+def test_scenarios_weigh_the_same_or_by_their_rows():
+    valid, score_NT = rows(1000), np.random.default_rng(0).normal(size=(1000, 2))
+    valid.label_mask_NT[torch.nonzero(valid.scenario_N == 1)[150:]] = 0.0
+    second = (valid.scenario_N == 1).numpy() & (valid.label_mask_NT[:, 0] > 0).numpy()
+    first = (valid.scenario_N == 0).numpy()
+    parts = [auc(valid.labels_NT.numpy()[rows_N, 0], score_NT[rows_N, 0]) for rows_N in (first, second)]
+    shares = np.array([first.sum(), 150]) / (first.sum() + 150)
+    macro, weighted = Scorer.of(valid), Scorer.of(valid, by_rows=True)
+    assert (macro.rule, weighted.rule) == ("macro_auc", "weighted_auc")
+    assert macro.auc_per_task(score_NT)[0] == pytest.approx(np.mean(parts))
+    assert weighted.auc_per_task(score_NT)[0] == pytest.approx(np.dot(parts, shares))
+    assert weighted.score({0: 0.7, 1: 0.8}, {}) == pytest.approx(0.75)
+
+
 def test_masked_labels_are_not_scored():
     valid = rows(400)
     valid.labels_NT[200:] = float("nan")
