@@ -3,7 +3,7 @@
     [hinet]
     trials = 10                    # how many settings were tried, the preset itself among them
     valid_day = "2022-05-05"       # on which they were compared; an experiment that judges it refuses them
-    validation_auc = 0.7203        # of the best, macro over scenarios on that day; preset_auc is the preset's
+    validation_auc = 0.7203        # of the best, as `auc_mean` says, on that day; preset_auc is the preset's
     seeds = 2                      # over how many further trainings of each these are means
     [hinet.model]
     dropout = 0.25
