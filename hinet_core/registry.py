@@ -105,6 +105,12 @@ def champion(models_root: Path) -> Row | None:
     return _with_date(pointer)
 
 
+def retire(models_root: Path, version: str) -> None:
+    """Without a champion from here on if it was this version; a pointer to any other stays as it is."""
+    if (_read(models_root) or {}).get("version") == version:
+        (models_root / POINTER).unlink()
+
+
 def champion_reference(models_root: Path) -> Reference | None:
     """What the champion learned from, for drift; None before there is one."""
     found = champion(models_root)

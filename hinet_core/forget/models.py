@@ -64,8 +64,8 @@ def _is_token_of(content: Mapping[str, Any], user: str) -> str:
 def remove_models(paths: Paths, folders: Iterable[Path]) -> None:
     """Remove finished versions; a champion among them is no champion any more."""
     for folder in folders:
-        if folder.parent == paths.models and (registry.champion(paths.models) or {}).get("version") == folder.name:
-            (paths.models / registry.POINTER).unlink()
+        if folder.parent == paths.models:
+            registry.retire(paths.models, folder.name)
         left = folder.with_name(f".{folder.name}{PARTIAL}")  # by this name the next call finds what a kill leaves
         shutil.rmtree(left, ignore_errors=True)
         folder.replace(left)

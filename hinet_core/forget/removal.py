@@ -22,7 +22,7 @@ from hinet_core.ingest.landing import index
 from hinet_core.ingest.outcome_books import STEP as BOOKS
 from hinet_core.ingest.outcome_books import write_books
 from hinet_core.lake import Draft, Lake, connect, parquet_list, quote_literal
-from hinet_core.lock import exclusive
+from hinet_core.lock import TRAINING, exclusive
 from hinet_core.progress import track
 from hinet_core.quality.docs import forget_rows
 from hinet_core.settings import Paths
@@ -57,8 +57,11 @@ def user_text(contract: Contract, user: str) -> str:
 
 
 def forget(contract: Contract, paths: Paths, lake: Lake, user: str, delete_models: bool) -> Report:
-    """Remove the user everywhere under the contract's folder, except from landed files and, unless asked, models."""
-    with exclusive(paths.root / ".run.lock"):
+    """Remove the user everywhere under the contract's folder, except from landed files and, unless asked, models.
+
+    Raises BusyError, having changed nothing, during a run or a training: what it learned from would come out after.
+    """
+    with exclusive(paths.root / ".run.lock"), exclusive(paths.root / TRAINING):
         held, landed = holdings(contract, lake, user), landed_files(contract, lake, paths, user)
         forgotten.remember(paths.root, user)
         done: dict[str, list[date]] = {}

@@ -10,7 +10,7 @@ import importlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from hinet_core.dataset import Dataset, Encoder, Window, window
 from hinet_core.dataset.training_set import training_set
 from hinet_core.features.history import step_hashes
 from hinet_core.lake import Lake, connect
+from hinet_core.lock import TRAINING, shared
 from hinet_core.settings import load_settings
 from hinet_core.training import checkpoint
 from hinet_core.training.arithmetic import threads
@@ -202,13 +203,13 @@ class Prepared:
 
 @contextmanager
 def prepared(contract: Contract, lake: Lake, days: Window, beside: Path) -> Iterator[Prepared]:
-    """Encode a window; inside, the training set may lie in a file beside the path.
+    """Encode a window; inside, the training set may lie in a file beside the path, and no user is forgotten meanwhile.
 
     The training set is written again by a training that goes on: its order is that of its keys, so it is the same.
+    Raises BusyError while `hinet forget` is at work.
     """
     memory_bytes = load_settings().memory_bytes // ROWS_SHARE
-    con = connect()
-    try:
+    with shared(lake.root.parent / TRAINING), closing(connect()) as con:
         fitted = lake.scan(con, EXAMPLES, days.fitted_days)
         encoder = Encoder.fit(con, contract, fitted)
         valid = encoder.transform(con, lake.scan(con, EXAMPLES, [days.valid_day]), days.as_of)
@@ -216,8 +217,6 @@ def prepared(contract: Contract, lake: Lake, days: Window, beside: Path) -> Iter
         with training_set(beside, parts, len(fitted), memory_bytes) as train_set:
             con.close()  # gives DuckDB's memory to the training
             yield Prepared(encoder, train_set, valid)
-    finally:
-        con.close()
 
 
 def train_to_folder(job: Job, lake: Lake, folder: Path, device: str, progress: Progress) -> None:

@@ -6,26 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date
 from hashlib import sha256
-from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-import torch
+from three_days import DAYS, HEADER, WHO, ingest, line, write_log
 
-from hinet_core import models, quality, registry
+from hinet_core import quality
 from hinet_core.contract import parse_contract
-from hinet_core.dataset import Encoder
-from hinet_core.dataset.training_set import training_set
-from hinet_core.experiments.grid import own_rows
-from hinet_core.features.tables import day_tables
 from hinet_core.forget import ForgetError, forget, holdings, user_text
 from hinet_core.forget.matching import is_raw_of
-from hinet_core.forget.models import models_with, remove_models
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.forgotten import Forgotten
 from hinet_core.ingest.landing import index
@@ -33,68 +25,8 @@ from hinet_core.lake import Lake, connect
 from hinet_core.quality.docs import page_of, write_docs
 from hinet_core.quality.hashed_ids import hash_of, key_of
 from hinet_core.settings import Paths
-from hinet_core.training import checkpoint
-from hinet_core.training.description import contract_of
-from hinet_core.training.progress import Progress
 
 pytestmark = pytest.mark.slow
-
-WHO = "4711001"
-HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
-ITEMS = "item_id,brand\na,x\nb,y\n"
-DAYS = [date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)]
-
-
-def line(user, day, hour, item="a", place="1", slot="1"):
-    return f"{user},{item},{place},{day}T{hour:02}:00:00Z,{slot},1,0,,9.5"
-
-
-def write_log(paths):
-    """Three days: rows of two others and of the user, a repeat, a refused record, a line that is none, a bad day."""
-    paths.landing.mkdir(parents=True, exist_ok=True)
-    (paths.landing / "items.csv").write_text(ITEMS)
-    for number, day in enumerate(DAYS, 1):
-        rows = [line(user, day, hour) for user in (5, 6) for hour in (8, 9, 10)]
-        rows += [line(WHO, day, 8), line(WHO, day, 9, "b"), line(WHO, day, 9, "b")] if number < 3 else []
-        rows += [line(WHO, day, 11, slot="99"), line(5, day, 11, slot="98"), f'{WHO};"x', "5;y"] if number == 2 else []
-        rows += [line(WHO, day, 12, place="moon")] if number == 3 else []
-        (paths.landing / f"log_{number}.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-
-
-MADE: list[Path] = []  # the folder below, made once
-
-
-@pytest.fixture
-def home(tiny_raw, tmp_path, tmp_path_factory):
-    """Contract, folders and lake after ingest with its audit and features; the last day is kept out."""
-    tiny_raw["quality"] = {"max_quarantined_share": 0.6}
-    tiny_raw["features"]["entities"].append({"name": "pair", "keys": ["user", "item"]})
-    tiny_raw["features"]["entities"][0]["lifetime"] = True
-    tiny_raw["features"]["recent"] = [
-        {"name": "last_items", "entity": "user", "of": "item", "length": 3},
-        {"name": "last_users", "entity": "item", "of": "user", "length": 3},
-    ]
-    contract = parse_contract(tiny_raw)
-    if not MADE:
-        made = Paths(tmp_path_factory.mktemp("made"))
-        write_log(made)
-        ingest(contract, made, Lake(made.lake))
-        compute(contract, Lake(made.lake))
-        MADE.append(made.root)
-    paths = Paths(shutil.copytree(MADE[0], tmp_path / "home" / "tiny"))
-    return contract, paths, Lake(paths.lake)
-
-
-def ingest(contract, paths, lake, auditor=quality):
-    landed = index(contract, paths)
-    return list(ingest_days(contract, lake, landed, landed.days, auditor))
-
-
-def compute(contract, lake):
-    con = connect()
-    for table in day_tables(contract):
-        table.write(con, contract, lake, lake.days("ingest"))
-    con.close()
 
 
 def texts_of(root):
@@ -255,81 +187,6 @@ def test_rows_that_findings_sampled_go_from_tables_and_pages(tiny_raw, tmp_path)
     assert (book["rows_read"], book["rows_kept"], book["rows_quarantined"]) == (4, 2, 2)
     assert {(one.table, one.kept_out) for one in done.held} >= {("dq_results", False), ("dq_results", True)}
     assert holdings(contract, lake, WHO) == []
-
-
-CROSS = {"name": "user_brand", "columns": ["brand", "user"]}
-
-
-def fitted(contract, lake, *others):
-    """An encoder of the committed examples, of all users or of these; the rows it was fitted on, ready to train."""
-    con = connect()
-    rows = lake.scan(con, "examples")
-    if others:
-        rows = rows.filter(f"user IN ({', '.join(map(str, others))})")
-    return con, Encoder.fit(con, contract, rows), rows
-
-
-def saved(root, version, contract, lake, *others):
-    """A model with what a training stores beside it: it learned from all users, or from these."""
-    con, encoder, _ = fitted(contract, lake, *others)
-    con.close()
-    model = models.build("shared_bottom", encoder.spec, seed=0)
-    meta = {"contract": contract_of(contract)}
-    return checkpoint.save(root / version, model, "shared_bottom", model.config, encoder.spec, encoder, meta)
-
-
-def with_tokens(raw, user=None, **features):
-    """The contract with every token in the vocabulary, and further fields."""
-    columns = [one | {"encode": user} if user and one["name"] == "user" else one for one in raw["columns"]]
-    own = raw["features"] | {"recent": [], "min_token_count": 1} | features
-    return parse_contract(raw | {"columns": columns, "features": own})
-
-
-def champion_is(paths, contract, folder):
-    run = {"version": folder.name, "model": "shared_bottom", "as_of": DAYS[2], "run_id": folder.name}
-    registry.promote(paths.models, contract, run, "the only one")
-
-
-def test_models_with_the_id_as_a_token_are_named_and_deleted_when_asked(home, tiny_raw):
-    """Trained under contracts that knew the user as a column, as a part of a cross and in lists; today's has lists."""
-    contract, paths, lake = home
-    trials = paths.experiments / "models"
-    column, cross, neither = (with_tokens(tiny_raw, **one) for one in ({"user": "id"}, {"crosses": [CROSS]}, {}))
-    lists = with_tokens(tiny_raw, recent=tiny_raw["features"]["recent"])
-    do_not = [
-        saved(paths.models, "features", neither, lake), saved(paths.models, "others", column, lake, 5, 6),
-        saved(trials, "others", cross, lake, 5, 6),
-    ]  # fmt: skip
-    know = [
-        saved(paths.models, "column", column, lake), saved(paths.models, "cross", cross, lake),
-        saved(trials, "lists", lists, lake), saved(trials, "others too", cross, lake),
-    ]  # fmt: skip
-    assert models_with(contract, paths, WHO) == know
-    champion_is(paths, column, paths.models / "others")
-    remove_models(paths, [know.pop()])
-    assert registry.champion(paths.models)["version"] == "others"
-    champion_is(paths, column, paths.models / "column")
-    assert forget(contract, paths, lake, WHO, delete_models=True).models == know
-    assert [one for root in (paths.models, trials) for one in sorted(root.iterdir())] == do_not
-    assert registry.champion(paths.models) is None
-    assert models_with(contract, paths, WHO) == []
-
-
-def test_what_unfinished_trainings_left_goes_with_the_rows_that_it_was_made_of(home, tiny_raw):
-    contract, paths, lake = home
-    con, encoder, rows = fitted(contract, lake)
-    with ExitStack() as running:
-        running.callback(con.close)
-        for root in (paths.models, paths.experiments / "models", paths.experiments / "tune"):
-            whole = saved(root, "whole", with_tokens(tiny_raw), lake, 5, 6)
-            shutil.copytree(whole, root / ".half.partial")
-            Progress(root / "begun").save({}, {}, {"weight": torch.zeros(1)})
-            parts = encoder.stream(con, rows, DAYS[2], {})
-            running.enter_context(training_set(own_rows(root), parts, len(rows), memory_bytes=0))
-            assert len(list(root.iterdir())) == 4
-        forget(contract, paths, lake, WHO, delete_models=False)
-        left = [*paths.models.iterdir(), *paths.experiments.glob("*/*")]
-        assert [path.name for path in left] == ["whole"] * 3
 
 
 def test_an_id_is_said_as_people_write_it(home):
