@@ -38,6 +38,7 @@ class Stage(IntEnum):
     ORDER = 8
     DELAY = 9
     WEEKEND = 10
+    UNITS = 11
 
 
 def mix(key: ArrayLike) -> NDArray[np.uint64]:

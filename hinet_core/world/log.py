@@ -62,6 +62,8 @@ def day_table(world: World, day: date, rows: slice | None = None) -> pa.Table:
     columns["is_order"] = order.astype(np.int8)
     order_at = columns["shown_at_ms"] + delay_ms_RN.ravel()
     columns["order_at_ms"] = pa.array(order_at, mask=~order)
+    if world.config.units_per_order > 1:
+        columns["units"] = _units(world, requests.key_R[row], requests.user_R[row], item, order)
     by_time = np.lexsort((position, columns["request_id"], columns["shown_at_ms"]))
     return pa.table(columns).take(pa.array(by_time))
 
@@ -78,6 +80,19 @@ def _outcomes(
     click = uniform(key, Stage.CLICK, item) < theta * np.take_along_axis(p_click, top, axis=1)
     order = click & (uniform(key, Stage.ORDER, item) < np.take_along_axis(p_order, top, axis=1))
     return click, order, order_delay_ms(world, uniform(key, Stage.DELAY, item))
+
+
+def _units(
+    world: World,
+    key_N: NDArray[np.uint64],
+    user_N: NDArray[np.int64],
+    item_N: NDArray[np.int64],
+    order_N: NDArray[np.bool_],
+) -> pa.Array:
+    """Units of each order, NULL where nothing was ordered."""
+    units_N = np.zeros(len(order_N), dtype=np.int16)
+    units_N[order_N] = world.units.drawn(key_N[order_N], user_N[order_N], item_N[order_N])
+    return pa.array(units_N, mask=~order_N)
 
 
 def order_delay_ms(world: World, u: NDArray[np.float64]) -> NDArray[np.int64]:

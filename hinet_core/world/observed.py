@@ -40,7 +40,7 @@ def shop_columns(world: World) -> Columns:
     """The shops' side table, one row per shop; ids count from 1."""
     items = world.items
     return {
-        "shop_id": np.arange(1, len(items.popularity_I) + 1, dtype=np.int64),
+        "shop_id": np.arange(1, len(items.trait_IJ) + 1, dtype=np.int64),
         "category": items.category_I,
         "price": items.price_I,
         "quality": items.quality_I,

@@ -33,14 +33,26 @@ class Users:
 
 @dataclass(frozen=True)
 class Items:
-    """Shops, most popular first: trait_IJ v (mean 0, variance 1 per dimension), quality q, price p."""
+    """Shops: trait_IJ v (mean 0, variance 1 per dimension), quality q, price p.
+
+    The first M are open on the first day, most popular first. In night d the shops at the places replaced_DM close, and
+    as many new ones, numbered on, take their places and popularity.
+    """
 
     trait_IJ: Floats
     category_I: NDArray[np.int16]
     quality_I: Floats
     price_I: Floats
     place_I2: Floats
-    popularity_I: NDArray[np.float64]
+    popularity_M: NDArray[np.float64]
+    replaced_DM: NDArray[np.int64]
+
+    def open_after(self, nights: int) -> NDArray[np.int64]:
+        """(M,) shops that are open, most popular place first; after the last night that is known, those."""
+        shops, n_new = np.arange(len(self.popularity_M)), self.replaced_DM.shape[1]
+        for night, places in enumerate(self.replaced_DM[: max(nights, 0)]):
+            shops[places] = len(shops) + night * n_new + np.arange(n_new)
+        return shops
 
 
 def draw_users(config: WorldConfig) -> Users:
@@ -72,20 +84,35 @@ def draw_users(config: WorldConfig) -> Users:
 
 def draw_items(config: WorldConfig) -> Items:
     rng = np.random.default_rng([config.seed, 301])
-    n_items = config.items
+    n_items, popularity = config.items, _power_law(config.items, 0.6)
     category = rng.choice(config.categories, n_items, p=_power_law(config.categories, 0.7))
     centre = rng.standard_normal((config.categories, config.dimensions))
     trait = np.sqrt(0.5) * (centre[category] + rng.standard_normal((n_items, config.dimensions)))
     spread = trait.std(axis=0)
-    trait = (trait - trait.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    mean, spread = trait.mean(axis=0), np.where(spread > 0, spread, 1)
+    own = (trait - mean) / spread, category, *_quality_price_place(rng, n_items)
+
+    rng, nights = np.random.default_rng([config.seed, 302]), config.days - 1
+    n_new = nights * config.new_items_per_day
+    category = rng.choice(config.categories, n_new, p=_power_law(config.categories, 0.7))
+    trait = np.sqrt(0.5) * (centre[category] + rng.standard_normal((n_new, config.dimensions)))
+    new = (trait - mean) / spread, category, *_quality_price_place(rng, n_new)
+    replaced = [rng.choice(n_items, config.new_items_per_day, replace=False) for _ in range(nights)]
+
+    trait, category, quality, price, place = map(np.concatenate, zip(own, new, strict=True))
     return Items(
         trait.astype(np.float32),
         (category + 1).astype(np.int16),
-        rng.standard_normal(n_items).astype(np.float32),
-        rng.standard_normal(n_items).astype(np.float32),
-        rng.random((n_items, 2)).astype(np.float32),
-        _power_law(n_items, 0.6),
+        quality.astype(np.float32),
+        price.astype(np.float32),
+        place.astype(np.float32),
+        popularity,
+        np.array(replaced, dtype=np.int64).reshape(nights, config.new_items_per_day),
     )
+
+
+def _quality_price_place(rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], ...]:
+    return rng.standard_normal(count), rng.standard_normal(count), rng.random((count, 2))
 
 
 def _power_law(count: int, exponent: float) -> NDArray[np.float64]:

@@ -3,12 +3,13 @@
     eta_s^k = b_s^k + alpha f_s^k(u, i) + beta_s^k q_i - lambda_s^k log(1 + 5 dist) - kappa_s^k |p_i - y_u| + r_u^k
     P(click in slot n) = theta_sn sigma(eta^click),   P(order | click) = sigma(eta^order),   theta_sn = n^-decay_s
 
-R requests, C candidates, S scenarios, N slots, K = 2 outcomes. Nothing here drifts: tastes and shops stay
-as they are for the length of the log; only hours, weekends and delays depend on time.
+R requests, C candidates, S scenarios, N slots, K = 2 outcomes, F = J dimensions of taste, or 2 J where products of
+matches matter too. Hours, weekends and delays depend on time; tastes and shops only with `drift_per_day`, `item_churn`.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from scipy.special import expit
 from hinet_core.world.config import WorldConfig
 from hinet_core.world.draws import Stage, Stream, fold, normal, uniform
 from hinet_core.world.population import Items, Users
-from hinet_core.world.preferences import correlation
+from hinet_core.world.preferences import correlation, for_products, turned, with_products
 from hinet_core.world.slates import top_slots
 from hinet_core.world.traffic import HOUR_US, Traffic, is_weekend
+from hinet_core.world.units import Units, draw_units
 
 CLICK, ORDER = 0, 1
 EPOCH = date(1970, 1, 1)
@@ -51,7 +53,7 @@ class Requests:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that is true. `bias_SK` is b; it is solved so that the logging policy meets the target rates."""
+    """Everything that is true. `weights_SKJ` is w on the first day; `bias_SK` is b, which calibration solves."""
 
     config: WorldConfig
     traffic: Traffic
@@ -81,6 +83,30 @@ class World:
     def correlation(self) -> NDArray[np.float64]:
         """Closed-form correlation of preferences over (scenario, outcome) pairs."""
         return correlation(self.config)
+
+    @cached_property
+    def users_UF(self) -> NDArray[np.float32]:  # noqa: N802
+        """Users' side of what f is a sum of."""
+        return with_products(self.users.taste_UJ) if self.config.variance.interaction else self.users.taste_UJ
+
+    @cached_property
+    def items_IF(self) -> NDArray[np.float32]:  # noqa: N802
+        """Shops' side of what f is a sum of."""
+        return with_products(self.items.trait_IJ) if self.config.variance.interaction else self.items.trait_IJ
+
+    def weights_on(self, day: date) -> NDArray[np.float32]:
+        """(S, K, F) weights of a day: f_s^k(u, i) = sum over F of weights, users' and shops' side."""
+        weights = turned(self.config, self.weights_SKJ, self._nights(day))
+        nu = self.config.variance.interaction
+        return for_products(weights, nu) if nu else weights
+
+    def _nights(self, day: date) -> int:
+        """Since the first day of the log."""
+        return (day - self.traffic.first_day).days
+
+    @cached_property
+    def units(self) -> Units:
+        return draw_units(self.config, len(self.items.trait_IJ))
 
     def log_requests(self, day: date, rows: slice | None = None) -> Requests:
         """The requests that the log of a day holds, or a slice of them."""
@@ -125,17 +151,18 @@ class World:
         if weekend is None:
             weekend = np.full(len(key), is_weekend(day))
         exposed = self.traffic.hour_start_us(day)[hour] + within
-        items = self._candidates(key)
+        items = self._candidates(key, day)
         return Requests(day, key, numbers, user, scenario, hour, exposed, weekend, items)
 
-    def _candidates(self, key: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """(R, C) distinct items, about proportional to popularity: a repeated draw moves on to the next rank."""
+    def _candidates(self, key: NDArray[np.uint64], day: date) -> NDArray[np.int64]:
+        """(R, C) distinct open shops, about proportional to popularity: a repeated draw moves on to the next rank."""
         n_candidates, n_items = self.config.candidates, self.config.items
         step = np.arange(n_candidates)
-        drawn = choose(self.items.popularity_I, uniform(key[:, None], Stage.CANDIDATE, step[None]))
+        drawn = choose(self.items.popularity_M, uniform(key[:, None], Stage.CANDIDATE, step[None]))
         drawn.sort(axis=1)
         distinct = np.maximum.accumulate(drawn - step, axis=1) + step
-        return np.minimum(distinct, n_items - n_candidates + step)
+        place = np.minimum(distinct, n_items - n_candidates + step)
+        return np.sort(self.items.open_after(self._nights(day))[place], axis=1) if self.config.item_churn else place
 
     def distance(self, user: NDArray[np.int64], item: NDArray[np.int64]) -> NDArray[np.float32]:
         """Distance in the unit square; `user` broadcasts against `item`."""
@@ -149,8 +176,8 @@ class World:
 
     def _appeal(self, requests: Requests) -> NDArray[np.float32]:
         user, item, scenario = requests.user_R, requests.item_RC, requests.scenario_R
-        taste_RJK = (self.users.taste_UJ[user, None] * self.weights_SKJ[scenario]).transpose(0, 2, 1)
-        liking = self.items.trait_IJ[item] @ taste_RJK
+        taste_RFK = (self.users_UF[user, None] * self.weights_on(requests.day)[scenario]).transpose(0, 2, 1)
+        liking = self.items_IF[item] @ taste_RFK
         far = np.log1p(5 * self.distance(user[:, None], item))[..., None]
         misprice = np.abs(self.items.price_I[item] - self.users.price_ideal_U[user, None])[..., None]
         quality = self.items.quality_I[item][..., None]

@@ -15,9 +15,14 @@ from hinet_core.world.truth import CLICK, ORDER, World
 SATURDAY = date(2025, 3, 8)
 
 
+def world_of(nu: float, **settings) -> World:
+    variance = small_contract().world["variance"] | {"interaction": nu}
+    return load(small_contract(variance=variance, **settings))
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
-    return load(small_contract(users=4000, requests_per_day=1500))
+    return world_of(0.0, users=4000, requests_per_day=1500)
 
 
 def shown(world: World):
@@ -27,8 +32,10 @@ def shown(world: World):
     return requests, row_N, requests.item_RC.ravel()
 
 
-def test_a_row_has_the_mean_chance_of_all_users_that_look_like_its_own(world):
+@pytest.mark.parametrize("nu", [0.0, 0.5])
+def test_a_row_has_the_mean_chance_of_all_users_that_look_like_its_own(nu):
     """The row's user drawn 200,000 times from what its features leave open, by textbook formulas."""
+    world = world_of(nu, users=4000, requests_per_day=1500)
     requests, row_N, item_N = shown(world)
     draw, noise = np.random.default_rng(0), world.config.observation_noise
     for place in (3, 777, 40_123):
@@ -44,7 +51,11 @@ def test_a_row_has_the_mean_chance_of_all_users_that_look_like_its_own(world):
         order = 0.375 * click + 0.5 * draw.normal(size=n)
         chance = []
         for k, propensity in ((CLICK, click), (ORDER, order)):
-            logit = world.bias_SK[s, k] + taste @ (world.weights_SKJ[s, k] * world.items.trait_IJ[item])
+            weight_J, trait_J = world.weights_SKJ[s, k], world.items.trait_IJ[item]
+            logit = world.bias_SK[s, k] + np.sqrt(1 - nu) * taste @ (weight_J * trait_J)
+            for j in range(24):  # the matches after j, around the circle
+                a, b = (j + 1) % 24, (j + 2) % 24
+                logit = logit + np.sqrt(nu) * weight_J[j] * taste[:, a] * trait_J[a] * taste[:, b] * trait_J[b]
             logit = logit + scenario.quality[k] * world.items.quality_I[item] + propensity
             logit -= scenario.price[k] * np.abs(world.items.price_I[item] - ideal)
             logit -= scenario.distance[k] * np.log1p(5 * world.distance(np.array(user), np.array(item)))
@@ -66,8 +77,9 @@ def test_rows_that_are_said_to_have_a_chance_have_it_on_average(world):
     assert (known_N2.std(axis=0) < true_N2.std(axis=0)).all()
 
 
-def test_without_noise_the_features_tell_the_chance_of_a_click():
-    world = load(small_contract(observation_noise=0.0))
+@pytest.mark.parametrize("nu", [0.0, 0.3])
+def test_without_noise_the_features_tell_the_chance_of_a_click(nu):
+    world = world_of(nu, observation_noise=0.0)
     requests, row_N, item_N = shown(world)
     known_N2, true_N2 = known_chances(world, requests, row_N, item_N), true_chances(world, requests, row_N, item_N)
     assert known_N2[:, 0] == pytest.approx(true_N2[:, 0], rel=1e-4)
