@@ -12,16 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-LEVEL = 0.95
+from hinet_core.lift.statistics.samples import LEVEL, MDE_FACTOR, Floats, NotEstimableError
+
 METHOD = "expected value; user-clustered ratio, delta method, t"
-# Effect found with 80 % power by a two-sided 5 % test: (1.960 + 0.842) standard errors.
-MDE_FACTOR = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
-
-Floats = NDArray[np.float64]
-
-
-class NotEstimableError(ValueError):
-    """These requests carry no lift; the message is the reason shown to people."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +68,3 @@ def relative_values(a_R: Floats, b_R: Floats, weight_R: Floats) -> tuple[float, 
 def relative(policy_R: Floats, a_R: Floats, weight_R: Floats) -> float:
     """The lift of another policy over A on the same requests, without an interval."""
     return float((weight_R * policy_R).sum() / (weight_R * a_R).sum() - 1)
-
-
-def benjamini_hochberg(p_values: list[float]) -> list[float]:
-    """Adjusted p-values of a family of scenarios (false discovery rate)."""
-    return [float(p) for p in stats.false_discovery_control(p_values, method="bh")] if p_values else []

@@ -16,16 +16,11 @@ from hinet_core.contract import Contract, fingerprint
 from hinet_core.evaluation.run import NotMatureYet, judged_days, trained_runs
 from hinet_core.features.examples import history_inputs
 from hinet_core.lake import Lake, connect
-from hinet_core.lift.expected import (
-    LEVEL,
-    METHOD,
-    NotEstimableError,
-    benjamini_hochberg,
-    ratio_lift,
-    relative,
-)
+from hinet_core.lift.expected import METHOD, ratio_lift, relative
 from hinet_core.lift.judgement import Judgement, judge
 from hinet_core.lift.policies import POLICIES, Floats
+from hinet_core.lift.statistics.families import benjamini_hochberg
+from hinet_core.lift.statistics.samples import LEVEL, NotEstimableError
 from hinet_core.lift.tables import LIFT, Row, blank_row, refused_row
 from hinet_core.world.load import load
 from hinet_core.world.truth import World

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from hinet_core.lift.expected import MDE_FACTOR, NotEstimableError, benjamini_hochberg, ratio_lift, relative
+from hinet_core.lift.expected import ratio_lift, relative
+from hinet_core.lift.statistics.families import benjamini_hochberg
+from hinet_core.lift.statistics.samples import MDE_FACTOR, NotEstimableError
 
 
 def test_by_hand():

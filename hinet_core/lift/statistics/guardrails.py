@@ -1,0 +1,33 @@
+"""Metrics that must not get worse: non-inferiority within a margin that was fixed before the test, one-sided."""
+
+import math
+from dataclasses import dataclass
+
+from scipy import stats
+
+from hinet_core.lift.statistics.relative import RelativeLift
+
+
+@dataclass(frozen=True)
+class Guardrail:
+    """`holds`, `broken` or `undecided`; `worst` is the bound of the lift on the bad side, `p` that of being worse."""
+
+    verdict: str
+    worst: float
+    margin: float
+    p: float
+
+
+def guardrail(found: RelativeLift, margin: float, *, more_is_better: bool = True, alpha: float = 0.05) -> Guardrail:
+    """Holds where the one-sided 1 - alpha bound is inside the margin; broken where the other bound is outside too.
+
+    `margin` 0.01 allows a loss of 1 %, or a rise of 1 % of what should stay low (price, calibration error).
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"expected a margin between 0 and 1 (0.01 = 1 %), found {margin}")
+    sign = 1.0 if more_is_better else -1.0
+    effect, limit = sign * math.log1p(found.lift), sign * math.log1p(-sign * margin)
+    slack = float(stats.norm.ppf(1 - alpha)) * found.log_se
+    verdict = "holds" if effect - slack > limit else "broken" if effect + slack < limit else "undecided"
+    p = float(stats.norm.sf((effect - limit) / found.log_se)) if found.log_se > 0 else float(effect <= limit)
+    return Guardrail(verdict, math.expm1(sign * (effect - slack)), margin, p)

@@ -1,0 +1,137 @@
+"""The lift of two arms of users: known answers, identities, small arms, refusals."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hinet_core.lift.statistics.relative import FEW, relative_lift
+from hinet_core.lift.statistics.samples import NotEstimableError, Sample
+
+Z = 1.959963984540054
+
+
+def arm(seed: int, n: int = 400, rate: float = 0.3, **columns) -> Sample:
+    rng = np.random.default_rng(seed)
+    taste = rng.gamma(1, 1, n)
+    requests = 1.0 + rng.poisson(3, n)
+    return Sample(rng.poisson(rate * taste * requests).astype(float), requests, rng.poisson(3 * rate * taste) * 1.0)
+
+
+def by_loops(a: Sample, b: Sample) -> tuple[float, float, float]:
+    """Lift and interval of orders per request, from sums over users alone."""
+    log_ratio, variance = 0.0, 0.0
+    for sign, one in ((-1, a), (1, b)):
+        users = list(zip(one.total_U.tolist(), one.base_U.tolist(), strict=True))
+        rate = sum(y for y, _ in users) / sum(n for _, n in users)
+        mean_n = sum(n for _, n in users) / len(users)
+        residuals = [(y - rate * n) / mean_n for y, n in users]
+        variance += sum(e * e for e in residuals) / (len(users) - 1) / len(users) / rate**2
+        log_ratio += sign * math.log(rate)
+    half = Z * math.sqrt(variance)
+    return math.expm1(log_ratio), math.expm1(log_ratio - half), math.expm1(log_ratio + half)
+
+
+def test_orders_per_request_as_loops_over_users_find_it():
+    a, b = (Sample(one.total_U, one.base_U) for one in (arm(1), arm(2, rate=0.33)))
+    found = relative_lift(a, b)
+    assert (found.lift, found.low, found.high) == pytest.approx(by_loops(a, b), rel=1e-9)
+    assert (found.n_a, found.n_b, found.events_a) == (400, 400, a.total_U.sum())
+    assert (found.value_a, found.value_b) == pytest.approx((a.value, b.value))
+
+
+def test_the_mean_per_user_by_hand():
+    # 20 users with one order and 20 with three: mean 2, variance 40/39; B the same with four instead of three.
+    a, b = Sample(np.repeat([1.0, 3.0], 20)), Sample(np.repeat([1.0, 4.0], 20))
+    found = relative_lift(a, b)
+    assert found.lift == pytest.approx(0.25)
+    assert found.log_se == pytest.approx(math.sqrt(40 / 39 / 40 / 4 + 90 / 39 / 40 / 6.25))
+    assert found.high == pytest.approx(1.25 * math.exp(Z * found.log_se) - 1)
+    assert found.p == pytest.approx(math.erfc(math.log(1.25) / found.log_se / math.sqrt(2)))
+
+
+def test_the_time_before_corrects_by_the_slope_over_both_arms():
+    a, b = (Sample(one.total_U, None, one.before_U) for one in (arm(3, 900), arm(4, 700)))
+    x, y = np.r_[a.before_U, b.before_U], np.r_[a.total_U, b.total_U]
+    theta = np.polyfit(x, y, 1)[0]
+    adjusted = [one.total_U - theta * (one.before_U - x.mean()) for one in (a, b)]
+    found = relative_lift(a, b)
+    assert found.lift == pytest.approx(adjusted[1].mean() / adjusted[0].mean() - 1, rel=1e-9)
+    plain = relative_lift(Sample(a.total_U), Sample(b.total_U))
+    assert found.log_se < 0.92 * plain.log_se
+    assert found.method.endswith("CUPED")
+
+
+def test_new_users_alone_leave_the_estimate_as_it_is():
+    a, b = arm(5), arm(6)
+    new = [Sample(one.total_U, one.base_U, np.zeros(len(one))) for one in (a, b)]
+    plain = [Sample(one.total_U, one.base_U) for one in (a, b)]
+    assert relative_lift(*new).lift == pytest.approx(relative_lift(*plain).lift, rel=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.01])
+def test_identical_arms_give_exactly_zero(rate):
+    a = arm(7, rate=rate)
+    found = relative_lift(a, Sample(a.total_U.copy(), a.base_U.copy(), a.before_U.copy()))
+    assert (found.lift, found.p) == (0.0, 1.0)
+    assert found.low < 0 < found.high
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.012])
+def test_swapping_the_arms_inverts_lift_and_interval(rate):
+    a, b = arm(8, rate=rate), arm(9, rate=rate)
+    assert (min(a.total_U.sum(), b.total_U.sum()) < FEW) == (rate < 0.1)
+    one, other = relative_lift(a, b), relative_lift(b, a)
+    assert other.lift == pytest.approx(1 / (1 + one.lift) - 1, abs=1e-9)
+    assert (other.low, other.high) == pytest.approx((1 / (1 + one.high) - 1, 1 / (1 + one.low) - 1), abs=1e-9)
+
+
+def test_few_orders_get_fiellers_interval():
+    """It is the set of ratios that are not refused: found here by trying every ratio on a grid."""
+    a, b = (Sample(one.total_U, one.base_U) for one in (arm(10, rate=0.012), arm(11, rate=0.02)))
+    found = relative_lift(a, b)
+    assert "Fieller" in found.method
+    ratios = np.arange(0.01, 40, 0.0005)
+    kept = ratios[(b.value - ratios * a.value) ** 2 <= Z**2 * (b.variance + ratios**2 * a.variance)]
+    assert (found.low, found.high) == pytest.approx((kept[0] - 1, kept[-1] - 1), abs=0.001)
+
+
+def test_the_level_is_that_of_the_row():
+    a, b = arm(12), arm(13)
+    narrow, wide = relative_lift(a, b, level=0.8), relative_lift(a, b, level=0.99)
+    assert (narrow.level, wide.level) == (0.8, 0.99)
+    assert wide.low < narrow.low < narrow.lift < narrow.high < wide.high
+    assert narrow.log_se == pytest.approx(wide.log_se)
+
+
+def orders(*counts: float) -> Sample:
+    return Sample(np.array(counts), np.full(len(counts), 5.0))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "reason"),
+    [
+        (orders(50), orders(50, 40), "arm A has 1 user"),
+        (orders(0, 0, 0), orders(20, 20, 20), "the baseline has no orders"),
+        (orders(20, 20), orders(0, 3), "3 orders, expected 8 or more"),
+        (Sample(np.zeros(2), np.zeros(2)), orders(9, 9), "arm A has no requests"),
+        (orders(*[0] * 400, 10), orders(*[0] * 400, 12), "from so few users"),
+    ],
+)
+def test_what_carries_no_lift_is_refused_with_the_reason(a, b, reason):
+    with pytest.raises(NotEstimableError, match=f"insufficient: .*{reason}"):
+        relative_lift(a, b)
+
+
+@pytest.mark.parametrize(
+    ("total", "base", "message"),
+    [
+        ([1.0, np.nan], None, "finite values of total per user, found NaN"),
+        ([1.0, -1.0], None, "0 or more, found -1"),
+        ([1.0, 2.0], [1.0], "expected base of shape"),
+        ([1.0, 2.0], [0.0, 4.0], "orders without a request"),
+    ],
+)
+def test_wrong_input_is_an_error(total, base, message):
+    with pytest.raises(ValueError, match=message):
+        Sample(np.array(total), None if base is None else np.array(base))
