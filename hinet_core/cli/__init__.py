@@ -14,10 +14,12 @@ from hinet_core.cli import (
     snapshot,
     tables,
     training,
+    world,
 )
 from hinet_core.cli.group import main, places
 
 __all__ = [
     "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "places", "quality",
     "quarantine", "snapshot", "tables", "training",
+    "world",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import click
 
@@ -29,6 +29,7 @@ HEADINGS = {
     "explain": "Models",
     "training": "Models",
     "snapshot": "Dashboard",
+    "world": "Simulated world",
 }
 
 contract_option = click.option(
@@ -49,6 +50,9 @@ class DaySpan:
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
+
+    def every(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
 
     def __str__(self) -> str:
         return f"{self.first}" if self.first == self.last else f"{self.first}..{self.last}"

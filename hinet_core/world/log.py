@@ -1,124 +1,160 @@
-"""Write the log that the world would leave behind: one Parquet file a day and two side tables.
+"""Write the log that the world would leave behind: a file a day and two side tables, as Parquet or CSV.
 
-    landing/impressions/day=YYYY-MM-DD.parquet    one row per exposure, local day of the contract
-    landing/users.parquet, landing/shops.parquet  one row per user, per shop
+    impressions/day=YYYY-MM-DD.parquet    one row per exposure, local day of the contract
+    users.parquet, shops.parquet          one row per user, per shop
 
-A day is a pure function of the world, so what is already there from the same world is left alone.
+A day is a pure function of the world, so what is already there from the same world is left alone, and neither pieces
+nor processes change a byte. A file holds the world's hash; files of CSV have it beside them, in `world.json`.
 """
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from hinet_core.contract import Contract
-from hinet_core.lake import fsync_path
+from hinet_core.lake import fsync_path, replace_text
 from hinet_core.progress import track
-from hinet_core.world.draws import Stage, uniform
+from hinet_core.world.day import PIECE, day_pieces
 from hinet_core.world.load import load
-from hinet_core.world.observed import exposure_columns, shop_columns, user_columns
-from hinet_core.world.truth import Requests, World
+from hinet_core.world.observed import Columns, shop_columns, user_columns
+from hinet_core.world.truth import World
 
+Form = Literal["parquet", "csv"]
 HASH_KEY = b"world_hash"
-HOUR_MS = 3_600_000
+BESIDE = "world.json"
+# Rows that are compressed together: the same files whatever the pieces.
+ROW_GROUP = 131_072
 
 
 class OtherWorldError(ValueError):
-    """The landing folder holds files of another world."""
+    """The folder holds files of another world."""
 
 
-def write_log(contract: Contract, landing: Path) -> list[Path]:
-    """Write what is missing of the contract's simulated log; returns all its files, oldest day first."""
+def write_log(
+    contract: Contract,
+    folder: Path,
+    days: Sequence[date] | None = None,
+    form: Form = "parquet",
+    workers: int = 1,
+    piece: int = PIECE,
+) -> list[Path]:
+    """Write what is missing of the contract's simulated log; returns its files, side tables first, then days in order.
+
+    `days`: some of the log's days; `workers`: processes, a day each; `piece`: requests in memory at once, per process.
+    """
     world = load(contract)
-    paths = []
-    for name, columns in (("users", user_columns), ("shops", shop_columns)):
-        make_side = lambda columns=columns: pa.table(dict(columns(world)))  # noqa: E731
-        paths.append(_write_once(landing / f"{name}.parquet", world.hash, make_side))
-    for day in track(world.traffic.days(), "simulating days"):
-        path = landing / "impressions" / f"day={day.isoformat()}.parquet"
-        make_day = lambda day=day: day_table(world, day)  # noqa: E731
-        paths.append(_write_once(path, world.hash, make_day))
-    return paths
+    wanted = _days_of(contract, world, days)
+    if form == "csv":
+        _claim(folder, world.hash)
+    paths = [
+        _write_once(folder / f"{name}.{form}", form, world.hash, partial(_side_table, columns, world))
+        for name, columns in (("users", user_columns), ("shops", shop_columns))
+    ]
+    write_day = partial(_write_day, folder=folder, form=form, piece=piece)
+    if workers == 1:
+        return paths + [write_day(day, world) for day in track(wanted, "simulating days")]
+    # Fresh processes: threads of this one do not survive a fork. Each gets the calibrated world.
+    with ProcessPoolExecutor(min(workers, len(wanted)), get_context("spawn"), _take, (world,)) as pool:
+        return paths + list(track(pool.map(write_day, wanted), "simulating days", total=len(wanted)))
 
 
-def day_table(world: World, day: date, rows: slice | None = None) -> pa.Table:
-    """The exposures of a day (or of a slice of its requests) with their outcomes, in the order of time."""
-    requests = world.log_requests(day, rows)
-    appeal = world.appeal(requests)
-    top = world.logged_slates(requests, appeal)
-    click_RN, order_RN, delay_ms_RN = _outcomes(world, requests, appeal, top)
-    n_slots = top.shape[1]
-    row = np.repeat(np.arange(len(requests)), n_slots)
-    item = np.take_along_axis(requests.item_RC, top, axis=1).ravel()
-    position = np.tile(np.arange(1, n_slots + 1), len(requests))
-    columns = dict(exposure_columns(world, requests, row, item, position))
-    order = order_RN.ravel()
-    columns["is_click"] = click_RN.ravel().astype(np.int8)
-    columns["is_order"] = order.astype(np.int8)
-    order_at = columns["shown_at_ms"] + delay_ms_RN.ravel()
-    columns["order_at_ms"] = pa.array(order_at, mask=~order)
-    if world.config.units_per_order > 1:
-        columns["units"] = _units(world, requests.key_R[row], requests.user_R[row], item, order)
-    by_time = np.lexsort((position, columns["request_id"], columns["shown_at_ms"]))
-    return pa.table(columns).take(pa.array(by_time))
+def _side_table(columns: Callable[[World], Columns], world: World) -> list[pa.Table]:
+    return [pa.table(dict(columns(world)))]
 
 
-def _outcomes(
-    world: World, requests: Requests, appeal: NDArray[np.float32], top: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
-    """(R, N) click, order and order delay in ms; draws are keyed by item, not by slot, so that the same
-    item in the same slot has the same outcome under every ranking."""
-    p_click, p_order = world.probabilities(requests, appeal)
-    item = np.take_along_axis(requests.item_RC, top, axis=1)
-    key = requests.key_R[:, None]
-    theta = world.theta_SN[requests.scenario_R]
-    click = uniform(key, Stage.CLICK, item) < theta * np.take_along_axis(p_click, top, axis=1)
-    order = click & (uniform(key, Stage.ORDER, item) < np.take_along_axis(p_order, top, axis=1))
-    return click, order, order_delay_ms(world, uniform(key, Stage.DELAY, item))
+def _days_of(contract: Contract, world: World, days: Sequence[date] | None) -> list[date]:
+    every = world.traffic.days()
+    if odd := [day for day in days or () if day not in every]:
+        raise ValueError(
+            f"contract {contract.name}: expected days from {every[0]} to {every[-1]}, found {odd[0]}; "
+            "ask for others, or raise world.days"
+        )
+    return every if days is None else list(days)
 
 
-def _units(
-    world: World,
-    key_N: NDArray[np.uint64],
-    user_N: NDArray[np.int64],
-    item_N: NDArray[np.int64],
-    order_N: NDArray[np.bool_],
-) -> pa.Array:
-    """Units of each order, NULL where nothing was ordered."""
-    units_N = np.zeros(len(order_N), dtype=np.int16)
-    units_N[order_N] = world.units.drawn(key_N[order_N], user_N[order_N], item_N[order_N])
-    return pa.array(units_N, mask=~order_N)
+# The world of a worker process.
+_worlds: list[World] = []
 
 
-def order_delay_ms(world: World, u: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Exponential delay truncated to the order window, by inversion; whole milliseconds, at least one."""
-    mean, window = world.config.order_delay_hours, world.config.order_window_hours
-    hours = -mean * np.log1p(u * np.expm1(-window / mean))
-    return np.clip((hours * HOUR_MS).astype(np.int64), 1, round(window * HOUR_MS) - 1)
+def _take(world: World) -> None:
+    _worlds[:] = [world]
 
 
-def _write_once(path: Path, world_hash: str, make: Callable[[], pa.Table]) -> Path:
+def _write_day(day: date, world: World | None = None, *, folder: Path, form: Form, piece: int) -> Path:
+    mine = world or _worlds[0]
+    path = folder / "impressions" / f"day={day.isoformat()}.{form}"
+    return _write_once(path, form, mine.hash, lambda: day_pieces(mine, day, piece))
+
+
+def _write_once(path: Path, form: Form, world_hash: str, make: Callable[[], Iterable[pa.Table]]) -> Path:
+    """Write the file whole or not at all; one of the same world stays."""
     if path.exists():
-        found = (pq.read_schema(path).metadata or {}).get(HASH_KEY, b"none").decode()
-        if found != world_hash:
-            raise OtherWorldError(
-                f"{path}: expected a file of world {world_hash}, found world {found}; "
-                "start over with FRESH=1 or choose another HINET_HOME"
-            )
+        if form == "parquet":
+            _require_same(path, (pq.read_schema(path).metadata or {}).get(HASH_KEY, b"none").decode(), world_hash)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = make()
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        pq.write_table(table.replace_schema_metadata({HASH_KEY: world_hash.encode()}), draft, compression="zstd")
+        _write(draft, form, world_hash, make())
         fsync_path(draft)
         draft.replace(path)
         fsync_path(path.parent)
     finally:
         draft.unlink(missing_ok=True)
     return path
+
+
+def _write(draft: Path, form: Form, world_hash: str, pieces: Iterable[pa.Table]) -> None:
+    writer: Any = None
+    try:
+        for table in _in_groups(pieces, ROW_GROUP):
+            marked = table.replace_schema_metadata({HASH_KEY: world_hash.encode()})
+            if writer is None and form == "csv":
+                writer = pc.CSVWriter(draft, marked.schema)
+            elif writer is None:
+                writer = pq.ParquetWriter(draft, marked.schema, compression="zstd")
+            writer.write_table(marked)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _in_groups(pieces: Iterable[pa.Table], n_rows: int) -> Iterator[pa.Table]:
+    """The rows of all pieces in tables of `n_rows`, the last one shorter, none of them in chunks."""
+    waiting: list[pa.Table] = []
+    for piece in pieces:
+        waiting.append(piece)
+        while sum(map(len, waiting)) >= n_rows:
+            together = pa.concat_tables(waiting)
+            yield together.slice(0, n_rows).combine_chunks()
+            waiting = [together.slice(n_rows)] if len(together) > n_rows else []
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _claim(folder: Path, world_hash: str) -> None:
+    """Say whose files of CSV these are; refuse a folder of another world's."""
+    beside = folder / BESIDE
+    if beside.exists():
+        _require_same(beside, json.loads(beside.read_text())["world_hash"], world_hash)
+    elif stray := sorted(folder.rglob("*.csv")):
+        _require_same(stray[0], "none", world_hash)
+    replace_text(beside, json.dumps({"world_hash": world_hash}) + "\n")
+
+
+def _require_same(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise OtherWorldError(
+            f"{path}: expected a file of world {expected}, found world {found}; "
+            "start over with FRESH=1, or choose another folder or HINET_HOME"
+        )

@@ -108,10 +108,21 @@ class World:
     def units(self) -> Units:
         return draw_units(self.config, len(self.items.trait_IJ))
 
-    def log_requests(self, day: date, rows: slice | None = None) -> Requests:
-        """The requests that the log of a day holds, or a slice of them."""
-        numbers = np.arange(self.traffic.requests_on(day), dtype=np.int64)[rows or slice(None)]
-        return self._draw(day, fold(self.config.seed, Stream.LOG, day_number(day), numbers), numbers)
+    def log_requests(self, day: date, rows: slice | NDArray[np.int64] | None = None) -> Requests:
+        """The requests that the log of a day holds, or a slice of them, or those of some numbers."""
+        if isinstance(rows, np.ndarray):
+            numbers = rows
+        else:
+            numbers = np.arange(*(rows or slice(None)).indices(self.traffic.requests_on(day)), dtype=np.int64)
+        return self._draw(day, self._log_key(day, numbers), numbers)
+
+    def log_times(self, day: date, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When the requests of these numbers come, epoch microseconds: `exposed_us_R` without the rest."""
+        key = self._log_key(day, numbers)
+        return self._when(day, key, choose(self.shares_S, uniform(key, Stage.SCENARIO)))[1]
+
+    def _log_key(self, day: date, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+        return fold(self.config.seed, Stream.LOG, day_number(day), numbers)
 
     def requests(self, day: date, n_per_scenario: int, seed: int = 0) -> Requests:
         """Fresh requests of a day for judging rankings, the same number in every scenario; none is in the log."""
@@ -139,20 +150,26 @@ class World:
         user: NDArray[np.int64] | None = None,
         weekend: NDArray[np.bool_] | None = None,
     ) -> Requests:
-        joint_HS = self.traffic.hour_scenario_HS
         if scenario is None:
             scenario = choose(self.shares_S, uniform(key, Stage.SCENARIO))
-        hour_given_S = (joint_HS / joint_HS.sum(axis=0)).T
-        hour = choose_by_row(hour_given_S[scenario], uniform(key, Stage.HOUR))
-        # Whole milliseconds, as a log would carry them.
-        within = (uniform(key, Stage.SECOND_OF_HOUR) * (HOUR_US // 1000)).astype(np.int64) * 1000
+        hour, exposed = self._when(day, key, scenario)
         if user is None:
             user = choose(self.users.activity_U, uniform(key, Stage.USER))
         if weekend is None:
             weekend = np.full(len(key), is_weekend(day))
-        exposed = self.traffic.hour_start_us(day)[hour] + within
         items = self._candidates(key, day)
         return Requests(day, key, numbers, user, scenario, hour, exposed, weekend, items)
+
+    def _when(
+        self, day: date, key: NDArray[np.uint64], scenario: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(R,) local hour, and epoch microseconds."""
+        joint_HS = self.traffic.hour_scenario_HS
+        hour_given_S = (joint_HS / joint_HS.sum(axis=0)).T
+        hour = choose_by_row(hour_given_S[scenario], uniform(key, Stage.HOUR))
+        # Whole milliseconds, as a log would carry them.
+        within = (uniform(key, Stage.SECOND_OF_HOUR) * (HOUR_US // 1000)).astype(np.int64) * 1000
+        return hour, self.traffic.hour_start_us(day)[hour] + within
 
     def _candidates(self, key: NDArray[np.uint64], day: date) -> NDArray[np.int64]:
         """(R, C) distinct open shops, about proportional to popularity: a repeated draw moves on to the next rank."""

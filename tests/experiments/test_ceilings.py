@@ -15,8 +15,8 @@ from hinet_core.evaluation.rows import Rows
 from hinet_core.experiments.ceilings import KNOWN, TRUE, ceilings
 from hinet_core.experiments.page import share_table
 from hinet_core.lake import connect
+from hinet_core.world.day import day_table
 from hinet_core.world.load import load
-from hinet_core.world.log import day_table
 from hinet_core.world.truth import day_number
 
 CONTRACT = small_contract(users=3000, requests_per_day=2000)

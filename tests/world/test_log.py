@@ -10,8 +10,9 @@ import pytest
 from small_world import small_contract
 
 from hinet_core.world import truth
+from hinet_core.world.day import day_table, order_delay_ms
 from hinet_core.world.load import load
-from hinet_core.world.log import OtherWorldError, day_table, order_delay_ms, write_log
+from hinet_core.world.log import OtherWorldError, write_log
 
 MONDAY = date(2025, 3, 3)
 HOUR_MS = 3_600_000

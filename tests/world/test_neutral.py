@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from small_world import small_contract
 
+from hinet_core.world.day import day_table
 from hinet_core.world.load import load
-from hinet_core.world.log import day_table
 
 SATURDAY = date(2025, 3, 8)
 

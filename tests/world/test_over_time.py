@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_world import small_contract
 
+from hinet_core.world.day import day_table
 from hinet_core.world.load import load
-from hinet_core.world.log import day_table
 from hinet_core.world.observed import shop_columns, user_columns
 
 MONDAY = date(2025, 3, 3)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_world import small_contract
 
+from hinet_core.world.day import day_table
 from hinet_core.world.draws import Stream, fold
 from hinet_core.world.load import load
-from hinet_core.world.log import day_table
 from hinet_core.world.slates import slate_value, top_slots
 
 MONDAY = date(2025, 3, 3)
