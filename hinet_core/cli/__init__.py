@@ -9,6 +9,7 @@ from hinet_core.cli import (
     home,
     logs,
     models,
+    online,
     quality,
     quarantine,
     snapshot,
@@ -19,7 +20,6 @@ from hinet_core.cli import (
 from hinet_core.cli.group import main, places
 
 __all__ = [
-    "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "places", "quality",
-    "quarantine", "snapshot", "tables", "training",
-    "world",
+    "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "online", "places",
+    "quality", "quarantine", "snapshot", "tables", "training", "world",
 ]  # fmt: skip

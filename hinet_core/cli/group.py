@@ -28,6 +28,7 @@ HEADINGS = {
     "experiments": "Models",
     "explain": "Models",
     "training": "Models",
+    "online": "Online tests",
     "snapshot": "Dashboard",
     "world": "Simulated world",
 }

@@ -1,0 +1,181 @@
+"""The CSV of a user's own online test: arm totals, or outcomes per user. Everything odd is an error with its line.
+
+Totals: arm, users, requests, orders, optionally clicks and scenario (empty: the arm as a whole).
+Per user: user, arm, requests, orders, optionally scenario, pre_orders (empty: new) and entry_scenario.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hinet_core.lift.statistics.samples import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBERS = ("users", "requests", "clicks", "orders", "pre_orders")
+TOTALS, PER_USER = ("arm", "users", "requests", "orders"), ("user", "arm", "requests", "orders")
+
+
+class OwnTestError(ValueError):
+    """The file cannot be analysed; the message says where and what was expected."""
+
+
+@dataclass(frozen=True)
+class ArmTotals:
+    """Counts of one arm in one scenario ("" = as a whole); users None where they cannot be added up."""
+
+    users: int | None
+    requests: float
+    orders: float
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Arms in the file's order, scenarios sorted, `counts[arm, scenario]`."""
+
+    arms: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    counts: dict[tuple[str, str], ArmTotals]
+
+
+@dataclass(frozen=True, eq=False)
+class PerUser:
+    """U users by S scenarios (one, "", where none are named); arm and entry are codes, -1 where no entry is said."""
+
+    arms: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    arm_U: np.ndarray
+    requests_US: Floats
+    orders_US: Floats
+    before_US: Floats | None
+    entry_U: np.ndarray | None
+
+
+def read(path: Path) -> Totals | PerUser:
+    """The file as counts; which of the two forms it has is told by its column `user` or `users`."""
+    table = text_table(path)
+    form = PER_USER if "user" in table else TOTALS
+    missing = [name for name in form if name not in table]
+    if missing:
+        raise OwnTestError(
+            f"{path}: no column {', '.join(missing)}; found {', '.join(table.columns)}. Expected either "
+            f"{', '.join(TOTALS)} (totals), or {', '.join(PER_USER)} (per user)"
+        )
+    if not len(table):
+        raise OwnTestError(f"{path}: no rows below the header")
+    for name in NUMBERS:
+        if name in table:
+            table[name] = numbers(path, table, name)
+    require(path, table, table["arm"] == "", "arm is empty")
+    arms = tuple(dict.fromkeys(table["arm"]))
+    if len(arms) < 2:
+        raise OwnTestError(f"{path}: found one arm, {arms[0]!r}, expected two or more")
+    if "scenario" not in table:
+        table["scenario"] = ""
+    return per_user(path, table, arms) if form is PER_USER else totals(path, table, arms)
+
+
+def text_table(path: Path) -> "pd.DataFrame":
+    """All cells as stripped text; the delimiter is what the header has most of."""
+    import pandas as pd
+
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            header = file.readline()
+        if not header.strip():
+            raise OwnTestError(f"{path}: the file is empty, expected a header and rows")
+        delimiter = max(",;\t", key=header.count)
+        table = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise OwnTestError(f"{path}: not a CSV in UTF-8: {str(error).splitlines()[0]}") from error
+    table.columns = table.columns.str.strip().str.lower()
+    if not table.columns.is_unique:
+        raise OwnTestError(f"{path}: a column stands there twice: {', '.join(table.columns)}")
+    return table.fillna("").apply(lambda column: column.str.strip())
+
+
+def numbers(path: Path, table: "pd.DataFrame", name: str) -> "pd.Series":
+    """A column of counts; an empty cell is 0 in pre_orders alone, where it is a new user."""
+    import pandas as pd
+
+    text = table[name].replace("", "0") if name == "pre_orders" else table[name]
+    found = pd.to_numeric(text, errors="coerce")
+    wrong = ~np.isfinite(found.astype(float)) | (found < 0) | (found % 1 != 0)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise OwnTestError(
+            f"{path}, line {at + 2}: {name} is {table[name].iloc[at]!r}, expected a whole number of 0 or more"
+        )
+    return found.astype(float)
+
+
+def require(path: Path, table: "pd.DataFrame", wrong: "pd.Series", what: str) -> None:
+    """Refuse the first row that is wrong, by its line."""
+    if wrong.any():
+        raise OwnTestError(f"{path}, line {int(np.argmax(wrong)) + 2}: {what}")
+
+
+def totals(path: Path, table: "pd.DataFrame", arms: tuple[str, ...]) -> Totals:
+    require(path, table, table.duplicated(["arm", "scenario"]), "this arm and scenario stand there a second time")
+    require(path, table, (table["users"] == 0) & (table["requests"] > 0), "requests without a user")
+    require(path, table, (table["requests"] == 0) & (table["orders"] > 0), "orders without a request")
+    if "clicks" in table:
+        require(path, table, table["orders"] > table["clicks"], "more orders than clicks, which is not possible")
+        require(path, table, (table["requests"] == 0) & (table["clicks"] > 0), "clicks without a request")
+    counts = {
+        (arm, scenario): ArmTotals(int(users), requests, orders)
+        for arm, scenario, users, requests, orders in zip(
+            *(table[name] for name in ("arm", "scenario", "users", "requests", "orders")), strict=True
+        )
+    }
+    scenarios = tuple(sorted(set(table["scenario"]) - {""}))
+    for arm in arms:
+        parts = [counts.setdefault((arm, one), ArmTotals(0, 0.0, 0.0)) for one in scenarios]
+        # A user may come to several scenarios, so that their users cannot be added up.
+        whole = ArmTotals(None, sum(one.requests for one in parts), sum(one.orders for one in parts))
+        counts.setdefault((arm, ""), whole)
+    return Totals(arms, scenarios, counts)
+
+
+def per_user(path: Path, table: "pd.DataFrame", arms: tuple[str, ...]) -> PerUser:
+    require(path, table, table["user"] == "", "user is empty")
+    require(path, table, table.duplicated(["user", "scenario"]), "this user stands there twice in one scenario")
+    require(path, table, (table["requests"] == 0) & (table["orders"] > 0), "orders without a request")
+    user_N, users = table["user"].factorize()
+    first = table.drop_duplicates("user")
+    arm_of = dict(zip(first["user"], first["arm"], strict=True))
+    moved = table["user"].map(arm_of) != table["arm"]
+    if moved.any():
+        user = table["user"][moved].iloc[0]
+        raise OwnTestError(
+            f"{path}, line {int(np.argmax(moved)) + 2}: user {user!r} is in arm {table['arm'][moved].iloc[0]!r} and in "
+            f"{arm_of[user]!r}; expected one arm per user"
+        )
+    scenarios = tuple(sorted(set(table["scenario"])))
+    scenario_N = table["scenario"].map({one: code for code, one in enumerate(scenarios)}).to_numpy()
+
+    def spread(name: str) -> Floats:
+        found = np.zeros((len(users), len(scenarios)))
+        found[user_N, scenario_N] = table[name]
+        return found
+
+    return PerUser(
+        arms,
+        scenarios,
+        first["arm"].map({one: code for code, one in enumerate(arms)}).to_numpy(),
+        spread("requests"),
+        spread("orders"),
+        spread("pre_orders") if "pre_orders" in table else None,
+        entries(path, table, first, scenarios) if "entry_scenario" in table else None,
+    )
+
+
+def entries(path: Path, table: "pd.DataFrame", first: "pd.DataFrame", scenarios: tuple[str, ...]) -> np.ndarray:
+    """Per user the code of the scenario where the test first met them."""
+    codes = {one: code for code, one in enumerate(scenarios)}
+    strange = ~table["entry_scenario"].isin([*codes, ""])
+    require(path, table, strange, f"entry_scenario is none of {', '.join(scenarios)}")
+    return first["entry_scenario"].map({"": -1, **codes}).to_numpy()
