@@ -9,6 +9,7 @@ from hinet_core.cli import (
     home,
     logs,
     models,
+    off_policy,
     online,
     quality,
     quarantine,
@@ -20,6 +21,6 @@ from hinet_core.cli import (
 from hinet_core.cli.group import main, places
 
 __all__ = [
-    "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "online", "places",
-    "quality", "quarantine", "snapshot", "tables", "training", "world",
+    "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "off_policy", "online",
+    "places", "quality", "quarantine", "snapshot", "tables", "training", "world",
 ]  # fmt: skip

@@ -29,6 +29,7 @@ HEADINGS = {
     "explain": "Models",
     "training": "Models",
     "online": "Online tests",
+    "off_policy": "Logs with propensities",
     "snapshot": "Dashboard",
     "world": "Simulated world",
 }

@@ -82,7 +82,11 @@ def refusal(contract: Contract) -> str | None:
             "the log has neither propensities nor a simulated world: what users would have ordered under another "
             "ranking was not observed"
         )
-    return "the log has propensities but no simulated world, and estimates from propensities are not available yet"
+    return (
+        "the log has propensities but no simulated world: what another policy would have been worth is estimated by "
+        f"`hinet off-policy --contract {contract.name}`, from its probabilities of the shown rows; those of "
+        "these models are not in the log"
+    )
 
 
 def ready_days(contract: Contract, lake: Lake, as_of: date) -> list[date]:

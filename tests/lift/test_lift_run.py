@@ -44,6 +44,7 @@ def test_a_log_with_propensities_is_refused_with_another_sentence(tmp_path):
     contract = contract.model_copy(update={"columns": (*contract.columns, shown)})
     row = estimate(contract, Lake(tmp_path / "lake"), tmp_path / "models", date(2022, 5, 6))[0]
     assert "has propensities but no simulated world" in row["reason"]
+    assert "`hinet off-policy --contract kuairand`" in row["reason"]
 
 
 def test_days_without_history_are_named_and_nothing_is_committed(tmp_path):

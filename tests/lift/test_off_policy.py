@@ -77,9 +77,9 @@ def drawn(epsilon, users=400, seed=3, **more):
     return log, people, (log.shown_RS, log.outcome_RS, theta, (1 - epsilon) * a + epsilon * THETA_S.sum() / 20, a, b)
 
 
-def exposure(rank_RC):
+def exposure(rank_RC, theta_S=THETA_S):
     found = np.zeros(rank_RC.shape)
-    np.put_along_axis(found, rank_RC[:, :5], np.broadcast_to(THETA_S, (len(rank_RC), 5)), axis=1)
+    np.put_along_axis(found, rank_RC[:, :5], np.broadcast_to(theta_S, (len(rank_RC), 5)), axis=1)
     return found
 
 

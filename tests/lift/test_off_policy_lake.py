@@ -1,0 +1,226 @@
+"""Off-policy estimates of a user's own ingested log, by roles alone: against plain loops, refusals, the page."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hinet_core import cli
+from hinet_core.contract import load_contract
+from hinet_core.ingest.days import ingest_days
+from hinet_core.ingest.delivery import land
+from hinet_core.ingest.landing import index
+from hinet_core.lake import Lake, connect
+from hinet_core.lift.expected import NotEstimableError
+from hinet_core.lift.off_policy.lake_estimates import counted_spread, estimates
+from hinet_core.lift.off_policy.lake_log import LakeLog, condition, read
+from hinet_core.lift.off_policy.lake_targets import ItemShares, choice
+from hinet_core.lift.off_policy.written import put
+from hinet_core.settings import Paths
+
+OWN = """
+name = "own"
+time_zone = "UTC"
+first_day = 2026-03-01
+last_day = 2026-03-31
+dedupe = { key = ["visit", "slot"] }
+sources = [{ name = "log", files = "log.csv", format = "csv" }]
+columns = [
+  { name = "visit", type = "int64", role = "request" },
+  { name = "who", type = "int64", role = "user" },
+  { name = "thing", type = "string", role = "item", encode = "id" },
+  { name = "place", type = "string", role = "scenario" },
+  { name = "at", type = "timestamp", role = "time", parse = "iso" },
+  { name = "slot", type = "int8", role = "position", min = 1, max = 9 },
+  { name = "chance", type = "float64", role = "propensity", nullable = true },
+  { name = "arm", type = "string" },
+  { name = "new_chance", type = "float64" },
+  { name = "bought", type = "int8", role = "outcome", values = [0, 1] },
+]
+scenarios = [{ id = "home" }, { id = "search" }]
+tasks = [{ name = "buy", label = "bought" }]
+"""
+THINGS = {"home": "abcd", "search": "bcd"}
+LOGGED = {"home": [0.4, 0.3, 0.2, 0.1], "search": [0.2, 0.3, 0.5]}
+NEW = {"home": [0.1, 0.2, 0.3, 0.4], "search": [0.6, 0.2, 0.2]}
+ANSWERS = {}
+WORTH = dict(zip("abcd", [0.1, 0.2, 0.3, 0.4], strict=True))
+
+
+def lines_of(n_visits=1500, seed=1):
+    """Two slots a visit, drawn one by one with known chances by the arm `old` or, in a third of visits, `new`."""
+    rng = np.random.default_rng(seed)
+    for visit in range(n_visits):
+        place = "home" if visit % 3 else "search"
+        arm = "new" if rng.random() < 1 / 3 else "old"
+        chances = (NEW if arm == "new" else LOGGED)[place]
+        for slot in (1, 2):
+            k = rng.choice(len(chances), p=chances)
+            thing = THINGS[place][k]
+            bought = int(rng.random() < WORTH[thing] / slot)
+            yield {
+                "visit": visit, "who": visit // 3, "thing": thing, "place": place, "at": "2026-03-02T10:00:00Z",
+                "slot": slot, "chance": chances[k], "arm": arm, "new_chance": NEW[place][k], "bought": bought,
+            }  # fmt: skip
+
+
+def written(folder, lines):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.csv").open("w", newline="") as file:
+        rows = csv.DictWriter(file, list(lines[0]))
+        rows.writeheader()
+        rows.writerows(lines)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The contract, its home and the lines of the log, ingested."""
+    home = tmp_path_factory.mktemp("home")
+    lines = list(lines_of())
+    written(home / "data", lines)
+    (home / "own.toml").write_text(OWN)
+    contract = load_contract(str(home / "own.toml"))
+    paths = Paths(home / "own")
+    land(contract, paths, home / "data")
+    found = index(contract, paths)
+    assert all(one.manifest for one in ingest_days(contract, Lake(paths.lake), found, found.days, None))
+    return contract, home, lines
+
+
+def asked(own, target, baseline="logger", log="arm=old", truth="arm=new"):
+    """Estimates by scope; asked once for each question."""
+    question = (str(own[1]), target, baseline, log, truth)
+    if question not in ANSWERS:
+        ANSWERS[question] = answer(own, target, baseline, log, truth)
+    return ANSWERS[question]
+
+
+def answer(own, target, baseline, log, truth):
+    contract, home, _ = own
+    chosen = choice(contract, target), choice(contract, baseline)
+    conditions = {
+        "log": condition(contract, log), "truth": truth and condition(contract, truth),
+        "shown_by": chosen[0].shown_by,
+    }  # fmt: skip
+    columns = [one.column for one in chosen if one.column]
+    con = connect()
+    try:
+        whole = read(con, contract, Lake(home / "own" / "lake"), contract.tasks[-1], conditions=conditions,
+                     probabilities=columns)  # fmt: skip
+    finally:
+        con.close()
+    return {one.scenario: one for one in estimates(whole, *chosen, truth is not None)}
+
+
+def test_ips_of_a_column_and_of_uniform_are_those_of_a_plain_loop(own):
+    old = [line for line in own[2] if line["arm"] == "old"]
+    for place in ("", "home", "search"):
+        mine = [line for line in old if place in ("", line["place"])]
+        visits = len({line["visit"] for line in mine})
+        by_column = sum(line["bought"] * line["new_chance"] / line["chance"] for line in mine) / visits
+        uniform = sum(line["bought"] / len(THINGS[line["place"]]) / line["chance"] for line in mine) / visits
+        for target, expected in (("column:new_chance", by_column), ("uniform", uniform)):
+            found = asked(own, target)[place].report
+            assert found.of("value_b", "IPS").interval.estimate == pytest.approx(expected)
+            assert (found.unit, found.n_requests) == ("user", visits)
+            logged = sum(line["bought"] for line in mine) / visits
+            assert found.of("lift", "IPS").interval.estimate == pytest.approx(expected / logged - 1)
+
+
+@pytest.mark.parametrize("target", ["column:new_chance", "shown:arm=new", "uniform"])
+def test_intervals_hold_the_planted_value_in_every_scenario(own, target):
+    for place in ("home", "search"):
+        chances = [1 / len(THINGS[place])] * len(THINGS[place]) if target == "uniform" else NEW[place]
+        planted = 1.5 * sum(chance * WORTH[thing] for chance, thing in zip(chances, THINGS[place], strict=True))
+        report = asked(own, target)[place].report
+        known = {"IPS", "SNIPS"} | (set() if target[:6] == "column" else {"DR", "Switch-DR", "direct method"})
+        assert {one.estimator for one in report.estimates} == known
+        for name in known - {"direct method"}:
+            found = report.of("value_b", name).interval
+            assert found.low <= planted <= found.high and found.high - found.low < 0.4
+
+
+def test_the_truth_is_what_the_targets_own_rows_got(own):
+    counted = asked(own, "shown:arm=new")["home"]
+    new = [line for line in own[2] if line["arm"] == "new" and line["place"] == "home"]
+    assert counted.truth["value_b"].estimate == pytest.approx(
+        sum(line["bought"] for line in new) / len({line["visit"] for line in new})
+    )
+    assert counted.truth["lift"].low < counted.truth["lift"].estimate < counted.truth["lift"].high
+
+
+def test_a_target_as_baseline_has_lift_zero(own):
+    found = asked(own, "column:new_chance", baseline="column:new_chance")[""].report
+    assert found.of("lift", "IPS").interval.estimate == 0.0
+
+
+def test_what_a_log_cannot_carry_is_refused_with_its_reason(own, tmp_path):
+    contract, home, lines = own
+    bare = contract.model_copy(update={"columns": tuple(one for one in contract.columns if one.role != "propensity")})
+    with pytest.raises(NotEstimableError, match="own: no column has the role propensity"):
+        read(connect(), bare, Lake(home / "own" / "lake"), contract.tasks[-1])
+    spoilt = [line | {"chance": "" if n == 7 else line["chance"]} for n, line in enumerate(lines)]
+    spoilt = [line | {"new_chance": 1.5} if n == 8 else line for n, line in enumerate(spoilt)]
+    written(tmp_path / "data", spoilt)
+    paths = Paths(tmp_path / "own")
+    land(contract, paths, tmp_path / "data")
+    found = index(contract, paths)
+    list(ingest_days(contract, Lake(paths.lake), found, found.days, None))
+    other = contract, tmp_path, spoilt
+    assert asked(other, "uniform", log="slot=2")[""].reason.startswith("1 of 1500 rows have no propensity")
+    refused = asked(other, "column:new_chance", log="slot=1")[""]
+    assert refused.report is None and "1 of 1500 rows of new_chance are no probability" in refused.reason
+
+
+def test_counted_shares_widen_by_their_multinomial_spread():
+    """One slot, two items shown 30 and 70 times by the target: var = p (1 - p) / 100 (m_1 - m_2)^2."""
+    item, one = np.arange(200) % 2, np.ones(200)
+    outcome = np.where(item == 0, 1.0, np.arange(200) % 4 == 1)
+    log = LakeLog(np.full(200, "home"), item, one.astype(int), outcome, one / 2, item, np.arange(200), {}, {})
+    spread = counted_spread(log, ItemShares(np.array([[0.3, 0.7]]), np.array([100])), np.zeros(200, int), seed=0)
+    assert spread == pytest.approx(np.sqrt(0.3 * 0.7 / 100) * (1 - 0.5), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("random", "allowed: uniform, logger, column:NAME"),
+        ("column:price", "no column 'price', allowed: visit, who"),
+        ("shown:arm", "allowed: COLUMN=VALUE"),
+    ],
+)
+def test_unknown_targets_name_what_there_is(own, target, reason):
+    with pytest.raises(ValueError, match=reason):
+        choice(own[0], target)
+
+
+def test_the_verb_prints_tables_and_csv_and_writes_the_page(own, monkeypatch, tmp_path):
+    monkeypatch.setenv("HINET_HOME", str(own[1]))
+    page = tmp_path / "page.md"
+    page.write_text("# By hand\n")
+    start = ["off-policy", "--contract", str(own[1] / "own.toml"), "--log", "arm=old", "--truth", "arm=new"]
+    start += ["--target", "column:new_chance"]
+    shown = CliRunner().invoke(cli.main, [*start, "--page", str(page)])
+    assert shown.exit_code == 0, shown.output
+    assert "outcomes per request under column:new_chance:" in shown.output and "lift over logger:" in shown.output
+    mark = "<!-- hinet off-policy: own, log arm=old, target column:new_chance -->"
+    assert page.read_text().startswith(f"# By hand\n\n{mark}")
+    as_csv = CliRunner().invoke(cli.main, [*start, "--csv"])
+    rows = list(csv.DictReader(io.StringIO(as_csv.output)))
+    assert len(rows) == 3 * 4 and {row["status"] for row in rows} == {"green"}
+    wrong = CliRunner().invoke(cli.main, [*start, "--task", "order"])
+    assert wrong.exit_code == 1 and "own has no task 'order', allowed: buy" in wrong.output
+
+
+def test_a_section_is_replaced_and_the_rest_stays(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("above\n")
+    for text in ("one", "two"):
+        put(page, "x", text)
+        put(page, "y", f"other {text}")
+    assert page.read_text() == (
+        "above\n\n<!-- hinet off-policy: x -->\ntwo\n<!-- end -->\n\n"
+        "<!-- hinet off-policy: y -->\nother two\n<!-- end -->\n"
+    )
