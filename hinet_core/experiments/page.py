@@ -13,6 +13,7 @@ from hinet_core.experiments.experiment import EXPERIMENTS, SEARCHED
 from hinet_core.experiments.grid import Trained
 from hinet_core.experiments.run import DRAWS, Outcome
 from hinet_core.lake import replace_text
+from hinet_core.lift.ceilings import attainable_share
 from hinet_core.lock import in_turn
 from hinet_core.training.description import read_description
 
@@ -114,9 +115,9 @@ def share_table(cells: Iterable[Estimate], tops: Iterable[Estimate]) -> str:
     rows = []
     for one in cells:
         top = best.get((one.scope, one.task))
-        if one.metric == "auc" and one.scope in ("pooled", "macro") and top and one.value is not None:
+        if one.metric == "auc" and one.scope in ("pooled", "macro") and top is not None and top > 0.5 and one.value is not None:
             value, low, high = (
-                None if auc is None else (auc - 0.5) / (top - 0.5) for auc in (one.value, one.low, one.high)
+                None if auc is None else attainable_share(auc, top) for auc in (one.value, one.low, one.high)
             )
             bounds = "-" if low is None or high is None else f"{low:.1%} to {high:.1%}"
             rows.append([one.model, one.task, one.scope, f"{value:.1%}", bounds])

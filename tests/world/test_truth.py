@@ -1,13 +1,17 @@
 """Probabilities against a slow reference, rates on fresh requests, policies in their order, values by redraws."""
 
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 from small_world import small_contract
 
+from hinet_core.world.day import day_table
 from hinet_core.world.load import load
+from hinet_core.world.posterior import known_chances
+from hinet_core.world.rates import logged_rates, rate_checks
 from hinet_core.world.slates import slate_value, top_slots
 from hinet_core.world.truth import World, choose, choose_by_row
 
@@ -101,24 +105,35 @@ def test_fresh_requests_are_new_and_depend_on_the_seed(world):
 @pytest.mark.slow
 def test_the_packaged_world_meets_its_target_rates_on_fresh_requests():
     """CTR within 2 %, CTCVR within 4 % of target, over an average week."""
-    full = load(small_contract(users=6000, items=1500, calibration_requests=12_000))
-    weekend = full.traffic.weekend_share
-    rates = weekend * logged_rates(full, SATURDAY) + (1 - weekend) * logged_rates(full, MONDAY)
-    targets = np.array([(one.ctr, one.ctcvr) for one in full.config.scenarios.values()])
-    miss = np.abs(rates / targets - 1)
-    assert miss[:, 0].max() < 0.02
-    assert miss[:, 1].max() < 0.04
+    checks = rate_checks(load(small_contract(users=6000, items=1500, calibration_requests=12_000)), 16_000)
+    assert [one.name for one in checks[:3]] == ["home_feed ctr", "home_feed ctcvr", "food_channel ctr"]
+    assert (checks[1].low, checks[1].high) == pytest.approx((0.03 * 0.96, 0.03 * 1.04))
+    assert not [one for one in checks if not one.low <= one.value <= one.high]
 
 
-def logged_rates(world: World, day: date, n: int = 12_000) -> np.ndarray:
-    """(S, 2) expected CTR and CTCVR of the logging policy per impression."""
-    requests = world.requests(day, n, seed=99)
-    appeal = world.appeal(requests)
-    top = world.logged_slates(requests, appeal)
-    click, order = world.probabilities(requests, appeal)
-    theta = world.theta_SN[requests.scenario_R]
-    per_request = [slate_value(theta, worth, top) / world.config.slots for worth in (click, click * order)]
-    return np.array([[value[requests.scenario_R == s].mean() for value in per_request] for s in range(6)])
+def test_rates_are_those_of_the_log_and_another_bias_fails_its_checks(world):
+    found = logged_rates(world, 1500)
+    rows = day_table(load(small_contract(requests_per_day=12_000)), MONDAY)
+    home = np.array(rows["scenario"].to_pylist()) == "home_feed"
+    for k, name in enumerate(("is_click", "is_order")):
+        assert rows[name].to_numpy()[home].mean() == pytest.approx(found[0, k], rel=0.08)
+    shifted = rate_checks(replace(world, bias_SK=world.bias_SK + 0.3), 500)
+    assert all(one.value > one.high for one in shifted)
+
+
+def test_the_feature_best_ranking_is_between_logger_and_oracle_in_every_scenario():
+    full = load(small_contract(users=4000))
+    requests = full.requests(MONDAY, 60, seed=4)
+    click, order = full.probabilities(requests)
+    row = np.repeat(np.arange(len(requests)), 50)
+    model = known_chances(full, requests, row, requests.item_RC.ravel())[:, 1].reshape(click.shape)
+    theta, best = full.theta_SN[requests.scenario_R], click * order
+    scores = {"logger": full.logger_score(requests), "model": model, "oracle": best}
+    value = {name: slate_value(theta, best, top_slots(one, requests.item_RC, 10)) for name, one in scores.items()}
+    for s in range(6):
+        means = [value[name][requests.scenario_R == s].mean() for name in scores]
+        assert means == sorted(means)
+    assert (value["model"] <= value["oracle"] + 1e-6).all()
 
 
 def test_random_logger_reverse_and_oracle_keep_their_order_in_every_scenario(world):
@@ -141,7 +156,7 @@ def test_random_logger_reverse_and_oracle_keep_their_order_in_every_scenario(wor
 
 
 def test_a_slates_value_is_the_average_of_redrawn_outcomes(world):
-    requests = world.requests(MONDAY, 100, seed=3)
+    requests = world.requests(MONDAY, 334, seed=3)
     click, order = world.probabilities(requests)
     theta = world.theta_SN[requests.scenario_R]
     top = top_slots(world.logger_score(requests), requests.item_RC, world.config.slots)
@@ -151,7 +166,7 @@ def test_a_slates_value_is_the_average_of_redrawn_outcomes(world):
     rng = np.random.default_rng(8)
     totals = [
         ((rng.random(seen_click.shape) < seen_click) & (rng.random(seen_order.shape) < seen_order)).sum()
-        for _ in range(1000)
+        for _ in range(2000)
     ]
     assert abs(np.mean(totals) - closed) < 3 * np.std(totals) / np.sqrt(len(totals))
 
