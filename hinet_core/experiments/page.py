@@ -114,8 +114,8 @@ def share_table(cells: Iterable[Estimate], tops: Iterable[Estimate]) -> str:
     best = {(one.scope, one.task): one.value for one in tops if one.model == KNOWN and one.metric == "auc"}
     rows = []
     for one in cells:
-        top = best.get((one.scope, one.task))
-        if one.metric == "auc" and one.scope in ("pooled", "macro") and top is not None and top > 0.5 and one.value is not None:
+        top = best.get((one.scope, one.task)) or 0.0
+        if one.metric == "auc" and one.scope in ("pooled", "macro") and top > 0.5 and one.value is not None:
             value, low, high = (
                 None if auc is None else attainable_share(auc, top) for auc in (one.value, one.low, one.high)
             )

@@ -18,7 +18,7 @@ from scipy.special import expit
 from hinet_core.world.config import WorldConfig
 from hinet_core.world.draws import Stage, Stream, fold, normal, uniform
 from hinet_core.world.population import Items, Users
-from hinet_core.world.preferences import correlation, for_products, turned, with_products
+from hinet_core.world.preferences import N_OUTCOMES, correlation, for_products, turned, with_products
 from hinet_core.world.slates import top_slots
 from hinet_core.world.traffic import HOUR_US, Traffic, is_weekend
 from hinet_core.world.units import Units, draw_units
@@ -183,26 +183,34 @@ class World:
 
     def distance(self, user: NDArray[np.int64], item: NDArray[np.int64]) -> NDArray[np.float32]:
         """Distance in the unit square; `user` broadcasts against `item`."""
-        apart = self.users.place_U2[user] - self.items.place_I2[item]
-        return np.hypot(apart[..., 0], apart[..., 1])
+        east, north = (
+            np.take(self.users.place_U2[:, axis], user) - np.take(self.items.place_I2[:, axis], item) for axis in (0, 1)
+        )
+        return np.hypot(east, north)
 
     def appeal(self, requests: Requests) -> NDArray[np.float32]:
-        """(R, C, K) logits without the base rate b, in chunks."""
-        chunks = [self._appeal(requests.part(slice(start, start + CHUNK))) for start in range(0, len(requests), CHUNK)]
-        return np.concatenate(chunks)
+        """(R, C, K) logits without the base rate b, in chunks; outcomes lie apart in memory."""
+        out_KRC = np.empty((N_OUTCOMES, *requests.item_RC.shape), dtype=np.float32)
+        for start in range(0, len(requests), CHUNK):
+            rows = slice(start, start + CHUNK)
+            self._appeal(requests.part(rows), out_KRC[:, rows])
+        return np.moveaxis(out_KRC, 0, -1)
 
-    def _appeal(self, requests: Requests) -> NDArray[np.float32]:
+    def _appeal(self, requests: Requests, out_KRC: NDArray[np.float32]) -> None:
         user, item, scenario = requests.user_R, requests.item_RC, requests.scenario_R
         taste_RFK = (self.users_UF[user, None] * self.weights_on(requests.day)[scenario]).transpose(0, 2, 1)
-        liking = self.items_IF[item] @ taste_RFK
-        far = np.log1p(5 * self.distance(user[:, None], item))[..., None]
-        misprice = np.abs(self.items.price_I[item] - self.users.price_ideal_U[user, None])[..., None]
-        quality = self.items.quality_I[item][..., None]
-        effects = self.effects_SKE[scenario][:, None]
-        logits = liking + effects[..., 0] * quality - effects[..., 1] * far - effects[..., 2] * misprice
-        logits += self.users.propensity_UK[user][:, None]
-        logits[..., ORDER] += np.float32(self.config.weekend_order) * requests.weekend_R[:, None]
-        return logits
+        liking = np.take(self.items_IF, item, axis=0) @ taste_RFK
+        far = np.log1p(5 * self.distance(user[:, None], item))
+        misprice = np.abs(np.take(self.items.price_I, item) - self.users.price_ideal_U[user, None])
+        quality = np.take(self.items.quality_I, item)
+        effects_RKE = self.effects_SKE[scenario]
+        for outcome, logit in enumerate(out_KRC):
+            effect = effects_RKE[:, outcome, :, None]
+            np.add(liking[..., outcome], effect[:, 0] * quality, out=logit)
+            logit -= effect[:, 1] * far
+            logit -= effect[:, 2] * misprice
+            logit += self.users.propensity_UK[user, outcome, None]
+        out_KRC[ORDER] += np.float32(self.config.weekend_order) * requests.weekend_R[:, None]
 
     @property
     def effects_SKE(self) -> NDArray[np.float32]:  # noqa: N802
@@ -215,8 +223,9 @@ class World:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(R, C) true P(click) at slot effect 1, and (R, C) true P(order | click)."""
         appeal = self.appeal(requests) if appeal_RCK is None else appeal_RCK
-        chance = expit(appeal + self.bias_SK[requests.scenario_R][:, None])
-        return chance[..., CLICK], chance[..., ORDER]
+        bias_RK = self.bias_SK[requests.scenario_R]
+        click, order = (expit(appeal[..., outcome] + bias_RK[:, outcome, None]) for outcome in (CLICK, ORDER))
+        return click, order
 
     def logger_score(self, requests: Requests, appeal_RCK: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """(R, C) score of the logging policy: a fixed noisy view of the appeal that ignores b."""
