@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One process per core, a file of tests at a time, each with one thread; OpenMP's are those of torch outside a training.
 PYTEST := HINET_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: install run serve test test-fast test-all test-duckdb bench lint clean
+.PHONY: install run serve test test-fast test-all test-duckdb bench calibrate lint clean
 .DEFAULT_GOAL := run
 
 install: $(INSTALLED)
@@ -50,6 +50,10 @@ $(OTHER_DUCKDB): | $(INSTALLED)
 # Every figure as a JSON line; one file alone: .venv/bin/python bench/ingest.py. docs/bench.md says what was measured when.
 bench: $(INSTALLED)
 	@for file in bench/*.py; do echo "# $$file" >&2; $(BIN)/python $$file || exit 1; done
+
+# Simulated tests whose truth is known: how often the statistics of lift hold it; fails where a figure is out of its bounds.
+calibrate: $(INSTALLED)
+	@HINET_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m hinet_core.lift.calibration --output docs/calibration.md
 
 # Caches and the virtual environment; HINET_HOME (var/) is data and stays.
 clean:

@@ -21,7 +21,7 @@ COVERAGE = (0.925, 0.975)
 
 @pytest.fixture(scope="module")
 def found():
-    return replicate(population(3000, seed=7, n_scenarios=2), 240, seed=1, methods=METHODS)
+    return replicate(population(3000, seed=7, n_scenarios=2), 240, seed=1, methods=METHODS, cells=(1, None))
 
 
 def mean_coverage(found, method: str, width: float = 1.0) -> float:
@@ -54,6 +54,19 @@ def test_orders_taken_as_independent_would_be_caught(found):
     assert np.mean(np.array(found.naive_p) < 0.05) > 0.1
 
 
+def test_users_resampled_after_the_outcomes_were_drawn_count_their_noise_twice():
+    """The trap that `draw_test` avoids. Theory: z has variance 2, so 16.6 % of identical arms are rejected."""
+    rng = np.random.default_rng(4)
+    rejected = []
+    for _ in range(60):
+        orders = rng.poisson(2 * rng.gamma(1, 1, (2, 800))).astype(float)
+        again = np.stack([orders[arm][rng.integers(0, 800, (40, 800))] for arm in (0, 1)])
+        mean, variance = again.mean(axis=2), again.var(axis=2, ddof=1) / 800
+        z = np.log(mean[1] / mean[0]) / np.sqrt((variance / mean**2).sum(axis=0))
+        rejected.append(np.abs(z) > 1.96)
+    assert 0.1 < np.mean(rejected) < 0.23
+
+
 def test_another_seed_gives_other_tests_and_the_same_seed_the_same():
     people = population(600, seed=3, n_scenarios=1)
     one, again, other = (replicate(people, 3, seed, ("orders/request",)) for seed in (1, 1, 2))
@@ -73,7 +86,7 @@ def test_the_slow_truth_is_what_shown_slots_yield():
     people = population(60, seed=5, effect=0.4, n_scenarios=2)
     rng = random.Random(11)
     gains = []
-    for _ in range(25):
+    for _ in range(16):
         orders = [0, 0]
         for u in range(60):
             for s in range(2):
@@ -86,13 +99,13 @@ def test_the_slow_truth_is_what_shown_slots_yield():
         gains.append(orders[1] / orders[0] - 1)
     se = np.std(gains, ddof=1) / math.sqrt(len(gains))
     assert true_lift(people, None) == pytest.approx(np.mean(gains), abs=3 * se)
-    assert se < 0.04
+    assert se < 0.05
 
 
 def test_the_draws_mean_what_the_slow_truth_says():
     people = population(3000, seed=6, effect=0.3, n_scenarios=2)
     rng = np.random.default_rng(2)
-    drawn = [draw_test(people, rng) for _ in range(60)]
+    drawn = [draw_test(people, rng) for _ in range(40)]
     for cell in (0, 1, None):
         a = np.array([of(one.changed_US, cell)[~one.is_b_U].sum() for one in drawn])
         b = np.array([of(one.changed_US, cell)[one.is_b_U].sum() for one in drawn])

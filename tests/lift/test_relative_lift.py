@@ -96,6 +96,14 @@ def test_few_orders_get_fiellers_interval():
     assert (found.low, found.high) == pytest.approx((kept[0] - 1, kept[-1] - 1), abs=0.001)
 
 
+def test_a_log_without_users_says_that_requests_were_the_unit():
+    a, b = (Sample(one.total_U, unit="request") for one in (arm(14), arm(15)))
+    found = relative_lift(a, b)
+    assert (found.unit, found.method) == ("request", "mean per request, requests taken as independent, delta method")
+    with pytest.raises(ValueError, match="the same columns and unit"):
+        relative_lift(a, Sample(b.total_U))
+
+
 def test_the_level_is_that_of_the_row():
     a, b = arm(12), arm(13)
     narrow, wide = relative_lift(a, b, level=0.8), relative_lift(a, b, level=0.99)

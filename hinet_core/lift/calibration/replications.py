@@ -59,9 +59,16 @@ class Replications:
         return np.array([self.said[method, cell].p for cell in self.cells]).T
 
 
-def replicate(people: Population, n: int, seed: int, methods: Sequence[str] = tuple(METHODS)) -> Replications:
-    """`n` tests; each is a stream of its own, so that the first 240 of 500 are those of a run of 240."""
-    cells: tuple[int | None, ...] = (*range(len(people.rate_S)), None)
+def replicate(
+    people: Population,
+    n: int,
+    seed: int,
+    methods: Sequence[str] = tuple(METHODS),
+    cells: tuple[int | None, ...] | None = None,
+) -> Replications:
+    """`n` tests, judged in all cells or in some; the first 240 of 500 are those of a run of 240."""
+    if cells is None:
+        cells = (*range(len(people.rate_S)), None)
     truths = {cell: true_lift(people, cell) for cell in cells}
     said = {(method, cell): Said(truths[cell]) for method in methods for cell in cells}
     naive = []

@@ -125,9 +125,8 @@ def moments(one: Sample) -> "Aggregates":
 
 
 def of_what(one: Sample) -> str:
-    if one.base_U is None:
-        return f"mean per {one.unit}"
-    return "ratio clustered by user" if one.unit == "user" else "ratio, requests taken as independent"
+    kind = "mean per" if one.base_U is None else "ratio clustered by"
+    return f"{kind} {one.unit}{', requests taken as independent' if one.unit == 'request' else ''}"
 
 
 def z_of(level: float) -> float:

@@ -1,0 +1,49 @@
+"""`make calibrate`: do the intervals hold the truth? A table of figures and bounds; status 1 where one is out."""
+
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from hinet_core.lift.calibration import online
+from hinet_core.lift.off_policy import calibration as off_policy
+
+HEAD = """# Calibration of the lift
+
+Written by `make calibrate` on {day}: {replications} replications, seed {seed}, {minutes:.1f} minutes of processor time,
+Python {python} on {machine}. Each figure must lie between its bounds. T1 to T18 are the acceptance tests; rows named
+*teeth* show that the wrong way would be noticed.
+
+| what | found | bounds | |
+|---|---|---|---|
+"""
+
+
+@click.command()
+@click.option("--replications", default=500, show_default=True, help="Simulated tests per figure.")
+@click.option("--seed", default=0, show_default=True, help="Seed of all of them.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the page there too.")
+def main(replications: int, seed: int, output: Path | None) -> None:
+    """Simulate tests whose truth is known and count how often the statistics hold it."""
+    lines, n_out = [], 0
+    for suite in (online, off_policy):
+        for name, value, low, high in suite.calibrate(replications, seed):
+            inside = low <= value <= high
+            lines.append(f"| {name} | {value:.4f} | {low:g} to {high:g} | {'' if inside else '**out**'} |")
+            click.echo(lines[-1])
+            n_out += not inside
+    if output is not None:
+        head = HEAD.format(
+            day=datetime.now(UTC).date(), replications=replications, seed=seed, minutes=time.process_time() / 60,
+            python=platform.python_version(), machine=platform.machine(),
+        )  # fmt: skip
+        output.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+    if n_out:
+        raise click.ClickException(f"{n_out} of {len(lines)} figures are out of their bounds")
+    click.echo(f"all {len(lines)} figures are within their bounds")
+
+
+if __name__ == "__main__":
+    main()
