@@ -181,6 +181,11 @@ def test_zero_orders_in_the_baseline_are_a_reason(tmp_path):
         ("arm,users,requests,clicks,orders\nA,9,9,3,4\nB,9,9,3,1\n", "line 2: more orders than clicks"),
         ("arm,users,requests,orders\nA,9,0,4\nB,9,9,1\n", "line 2: orders without a request"),
         ("arm,users,requests,orders\nA,9,9,4\nA,9,9,4\nB,9,9,1\n", "line 3: this arm and scenario"),
+        ("arm,users,requests,orders\nA,9,9,4,1\nB,9,9,1\n", "line 2: 5 cells, expected 4 as in the header"),
+        ("arm,users,requests,orders\n\nA,9,9,4\nB,9,9\n", "line 4: 3 cells, expected 4"),
+        ("arm,arm,users,requests,orders\nA,A,9,9,4\n", "a column stands there twice"),
+        (f"arm,users,requests,orders\nA,{10**20},9,4\nB,9,9,1\n", "expected a whole number of 0 or more"),
+        ('arm,users,requests,orders\n"A,9,9,4\nB,9,9,1\n', "not a CSV in UTF-8"),
         (",users,requests,orders\nA,9,9,4\n", "no column arm"),
         ("arm,users,requests,orders\n,9,9,4\nB,9,9,1\n", "line 2: arm is empty"),
         ("user,arm,requests,orders\nu,A,3,1\nv,B,2,0\nu,B,1,0\n", "line 4: this user stands there twice"),
@@ -209,6 +214,11 @@ def test_csv_has_the_columns_of_the_table(tmp_path):
 def test_overdispersion_is_for_totals_and_a_share_is_of_an_arm(tmp_path):
     path = str(write(tmp_path, HEADER + users(60, "A") + users(60, "B")))
     assert "--overdispersion is for totals" in hinet(tmp_path, path, "--overdispersion", "2")[1]
+    assert "expected an overdispersion of 1 or more" in hinet(
+        tmp_path, str(write(tmp_path, TOTALS)), "--overdispersion", "nan"
+    )[1]
+    path = str(write(tmp_path, HEADER + users(60, "A") + users(60, "B")))
+    assert "a share above 0" in hinet(tmp_path, path, "--share", "A=nan", "--share", "B=1")[1]
     assert "found no arm 'Z'" in hinet(tmp_path, path, "--share", "Z=1")[1]
     assert "a share above 0 for every arm" in hinet(tmp_path, path, "--share", "A=1")[1]
     assert "found 'A', allowed: an arm and its weight" in hinet(tmp_path, path, "--share", "A")[1]

@@ -31,7 +31,7 @@ def main(replications: int, seed: int, output: Path | None) -> None:
     for suite in (online, off_policy):
         for name, value, low, high in suite.calibrate(replications, seed):
             inside = low <= value <= high
-            lines.append(f"| {name} | {value:.4f} | {low:g} to {high:g} | {'' if inside else '**out**'} |")
+            lines.append(f"| {name} | {value:.4f} | {low:g} to {high:g} |{'' if inside else ' **out**'} |")
             click.echo(lines[-1])
             n_out += not inside
     if output is not None:

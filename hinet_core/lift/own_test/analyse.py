@@ -50,8 +50,10 @@ def analyse(
     for arm in shares or {}:
         known_arm(result.arms, arm)
     weights = [1.0 if shares is None else shares.get(arm, 0.0) for arm in result.arms]
-    if min(weights) <= 0:
+    if not all(0 < weight < math.inf for weight in weights):
         raise OwnTestError(f"expected a share above 0 for every arm: {', '.join(result.arms)}")
+    if overdispersion is not None and not 1 <= overdispersion < math.inf:
+        raise OwnTestError(f"expected an overdispersion of 1 or more, found {overdispersion}")
     if overdispersion is not None and isinstance(result, PerUser):
         raise OwnTestError("--overdispersion is for totals: outcomes per user say themselves how orders are spread")
     checks = checks_of(result, weights)

@@ -4,6 +4,7 @@ Totals: arm, users, requests, orders, optionally clicks and scenario (empty: the
 Per user: user, arm, requests, orders, optionally scenario, pre_orders (empty: new) and entry_scenario.
 """
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMBERS = ("users", "requests", "clicks", "orders", "pre_orders")
+# Beyond it a float no longer counts one by one.
+MOST = 2**53
 TOTALS, PER_USER = ("arm", "users", "requests", "orders"), ("user", "arm", "requests", "orders")
 
 
@@ -79,22 +82,26 @@ def read(path: Path) -> Totals | PerUser:
 
 
 def text_table(path: Path) -> "pd.DataFrame":
-    """All cells as stripped text; the delimiter is what the header has most of."""
+    """All cells as stripped text, indexed by line; the delimiter is what the header has most of."""
     import pandas as pd
 
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        if not header.strip():
-            raise OwnTestError(f"{path}: the file is empty, expected a header and rows")
-        delimiter = max(",;\t", key=header.count)
-        table = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise OwnTestError(f"{path}: not a CSV in UTF-8: {str(error).splitlines()[0]}") from error
-    table.columns = table.columns.str.strip().str.lower()
-    if not table.columns.is_unique:
-        raise OwnTestError(f"{path}: a column stands there twice: {', '.join(table.columns)}")
-    return table.fillna("").apply(lambda column: column.str.strip())
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            delimiter = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise OwnTestError(f"{path}: not a CSV in UTF-8: {error}") from error
+    if not lines:
+        raise OwnTestError(f"{path}: the file is empty, expected a header and rows")
+    header, body = [name.lower() for name in lines[0][1]], lines[1:]
+    if len(set(header)) < len(header):
+        raise OwnTestError(f"{path}: a column stands there twice: {', '.join(header)}")
+    for line, row in body:
+        if len(row) != len(header):
+            raise OwnTestError(f"{path}, line {line}: {len(row)} cells, expected {len(header)} as in the header")
+    return pd.DataFrame([row for _, row in body], columns=header, index=[line for line, _ in body], dtype=str)
 
 
 def numbers(path: Path, table: "pd.DataFrame", name: str) -> "pd.Series":
@@ -102,20 +109,18 @@ def numbers(path: Path, table: "pd.DataFrame", name: str) -> "pd.Series":
     import pandas as pd
 
     text = table[name].replace("", "0") if name == "pre_orders" else table[name]
-    found = pd.to_numeric(text, errors="coerce")
-    wrong = ~np.isfinite(found.astype(float)) | (found < 0) | (found % 1 != 0)
+    found = pd.to_numeric(text, errors="coerce").astype(float)
+    wrong = ~((found >= 0) & (found <= MOST) & (found % 1 == 0))
     if wrong.any():
-        at = int(np.argmax(wrong))
-        raise OwnTestError(
-            f"{path}, line {at + 2}: {name} is {table[name].iloc[at]!r}, expected a whole number of 0 or more"
-        )
-    return found.astype(float)
+        cell = table[name][wrong].iloc[0]
+        require(path, table, wrong, f"{name} is {cell!r}, expected a whole number of 0 or more")
+    return found
 
 
 def require(path: Path, table: "pd.DataFrame", wrong: "pd.Series", what: str) -> None:
     """Refuse the first row that is wrong, by its line."""
     if wrong.any():
-        raise OwnTestError(f"{path}, line {int(np.argmax(wrong)) + 2}: {what}")
+        raise OwnTestError(f"{path}, line {table.index[wrong][0]}: {what}")
 
 
 def totals(path: Path, table: "pd.DataFrame", arms: tuple[str, ...]) -> Totals:
@@ -149,11 +154,9 @@ def per_user(path: Path, table: "pd.DataFrame", arms: tuple[str, ...]) -> PerUse
     arm_of = dict(zip(first["user"], first["arm"], strict=True))
     moved = table["user"].map(arm_of) != table["arm"]
     if moved.any():
-        user = table["user"][moved].iloc[0]
-        raise OwnTestError(
-            f"{path}, line {int(np.argmax(moved)) + 2}: user {user!r} is in arm {table['arm'][moved].iloc[0]!r} and in "
-            f"{arm_of[user]!r}; expected one arm per user"
-        )
+        user, arm = table[moved].iloc[0][["user", "arm"]]
+        both = f"{arm!r} and in {arm_of[user]!r}"
+        require(path, table, moved, f"user {user!r} is in arm {both}; expected one arm per user")
     scenarios = tuple(sorted(set(table["scenario"])))
     scenario_N = table["scenario"].map({one: code for code, one in enumerate(scenarios)}).to_numpy()
 
