@@ -41,7 +41,7 @@ def world_write(contract: str, out: Path, form: str, days: DaySpan | None, worke
 @world_group.command("show")
 @click.argument("contract")
 @click.option("--requests", type=click.IntRange(min=1), default=2000, show_default=True,
-              help="Fresh requests of each scenario.")  # fmt: skip
+              help="Fresh requests of each scenario; ten times as many for rates.")  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="CSV instead of tables.")
 def world_show(contract: str, requests: int, as_csv: bool) -> None:
     """What is true in the world of CONTRACT, on fresh requests.
@@ -56,7 +56,7 @@ def world_show(contract: str, requests: int, as_csv: bool) -> None:
     with one_sentence():
         found = load_contract(contract)
         world = load(found)
-        tables = [_rates(world, requests), _ceilings(world, requests), _correlations(world)]
+        tables = [_rates(world, 10 * requests), _ceilings(world, requests), _correlations(world)]
     for columns, rows in tables:
         (write_csv if as_csv else show)(columns, rows)
 
