@@ -35,7 +35,7 @@ def off_policy(
     Outcomes are weighted by target / logged probability. Refused, with the reason, where the log cannot carry it.
     """
     from hinet_core.lift.off_policy.lake_rows import COLUMNS
-    from hinet_core.lift.off_policy.written import HEADS, LIFT, VALUE, cells, put, section, why
+    from hinet_core.lift.off_policy.written import HEADS, LIFT, VALUE, lines_of, put, section, why
 
     with one_sentence():
         contract, _, lake = places(name)
@@ -48,7 +48,7 @@ def off_policy(
         return
     for quantity, title in ((VALUE, f"outcomes per request under {target}"), (LIFT, f"lift over {baseline}")):
         click.echo(f"{title}:")
-        show(HEADS, [cells(row) for row in rows if row["quantity"] == quantity])
+        show(HEADS, lines_of(rows, quantity))
     for sentence in why(rows):
         click.echo(sentence)
     click.echo("--csv gives every figure.")

@@ -2,8 +2,11 @@
 
 import csv
 import io
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -46,6 +49,65 @@ THINGS = {"home": "abcd", "search": "bcd"}
 LOGGED = {"home": [0.4, 0.3, 0.2, 0.1], "search": [0.2, 0.3, 0.5]}
 NEW = {"home": [0.1, 0.2, 0.3, 0.4], "search": [0.6, 0.2, 0.2]}
 ANSWERS = {}
+OBD = Path(__file__).parents[3] / "shared" / "data" / "obd"
+SMALL_OBD = """
+name = "small_obd"
+time_zone = "UTC"
+first_day = 2019-11-24
+last_day = 2019-11-30
+dedupe = { key = ["row"] }
+[[sources]]
+name = "log"
+files = "[br]*men.parquet"
+format = "parquet"
+path_pattern = '^(?P<policy>bts|random)_(?P<campaign>men|women)\\.parquet'
+[[columns]]
+name = "row"
+type = "string"
+role = "user"
+from = ["path:policy", "path:campaign", "record:number"]
+[[columns]]
+name = "campaign"
+type = "string"
+role = "scenario"
+from = "path:campaign"
+[[columns]]
+name = "policy"
+type = "string"
+from = "path:policy"
+[[columns]]
+name = "item"
+type = "string"
+role = "item"
+encode = "id"
+from = ["path:campaign", "item_id"]
+[[columns]]
+name = "shown_at"
+type = "timestamp"
+role = "time"
+from = "timestamp"
+[[columns]]
+name = "position"
+type = "int8"
+role = "position"
+[[columns]]
+name = "propensity"
+type = "float64"
+role = "propensity"
+from = "propensity_score"
+[[columns]]
+name = "click"
+type = "int8"
+role = "outcome"
+values = [0, 1]
+[[scenarios]]
+id = "men"
+[[scenarios]]
+id = "women"
+[[tasks]]
+name = "click"
+label = "click"
+"""
 WORTH = dict(zip("abcd", [0.1, 0.2, 0.3, 0.4], strict=True))
 
 
@@ -74,6 +136,14 @@ def written(folder, lines):
         rows.writerows(lines)
 
 
+def ingested(contract, home, data):
+    """Land and ingest the folder's files, without an audit."""
+    paths = Paths(home / contract.name)
+    land(contract, paths, data)
+    found = index(contract, paths)
+    assert all(one.manifest for one in ingest_days(contract, Lake(paths.lake), found, found.days, None))
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     """The contract, its home and the lines of the log, ingested."""
@@ -82,18 +152,16 @@ def own(tmp_path_factory):
     written(home / "data", lines)
     (home / "own.toml").write_text(OWN)
     contract = load_contract(str(home / "own.toml"))
-    paths = Paths(home / "own")
-    land(contract, paths, home / "data")
-    found = index(contract, paths)
-    assert all(one.manifest for one in ingest_days(contract, Lake(paths.lake), found, found.days, None))
+    ingested(contract, home, home / "data")
     return contract, home, lines
 
 
-def asked(own, target, baseline="logger", log="arm=old", truth="arm=new"):
-    """Estimates by scope; asked once for each question."""
+def asked(own, target, baseline="logger", log="arm=old", truth="arm=new", scopes=3):
+    """Estimates by scope, pooled first; asked once for each question."""
     question = (str(own[1]), target, baseline, log, truth)
     if question not in ANSWERS:
-        ANSWERS[question] = answer(own, target, baseline, log, truth)
+        found = answer(own, target, baseline, log, truth)
+        ANSWERS[question] = {one.scenario: one for one in islice(found, scopes)}
     return ANSWERS[question]
 
 
@@ -107,11 +175,11 @@ def answer(own, target, baseline, log, truth):
     columns = [one.column for one in chosen if one.column]
     con = connect()
     try:
-        whole = read(con, contract, Lake(home / "own" / "lake"), contract.tasks[-1], conditions=conditions,
+        whole = read(con, contract, Lake(home / contract.name / "lake"), contract.tasks[-1], conditions=conditions,
                      probabilities=columns)  # fmt: skip
     finally:
         con.close()
-    return {one.scenario: one for one in estimates(whole, *chosen, truth is not None)}
+    return estimates(whole, *chosen, truth is not None)
 
 
 def test_ips_of_a_column_and_of_uniform_are_those_of_a_plain_loop(own):
@@ -164,10 +232,7 @@ def test_what_a_log_cannot_carry_is_refused_with_its_reason(own, tmp_path):
     spoilt = [line | {"chance": "" if n == 7 else line["chance"]} for n, line in enumerate(lines)]
     spoilt = [line | {"new_chance": 1.5} if n == 8 else line for n, line in enumerate(spoilt)]
     written(tmp_path / "data", spoilt)
-    paths = Paths(tmp_path / "own")
-    land(contract, paths, tmp_path / "data")
-    found = index(contract, paths)
-    list(ingest_days(contract, Lake(paths.lake), found, found.days, None))
+    ingested(contract, tmp_path, tmp_path / "data")
     other = contract, tmp_path, spoilt
     assert asked(other, "uniform", log="slot=2")[""].reason.startswith("1 of 1500 rows have no propensity")
     refused = asked(other, "column:new_chance", log="slot=1")[""]
@@ -224,3 +289,27 @@ def test_a_section_is_replaced_and_the_rest_stays(tmp_path):
         "above\n\n<!-- hinet off-policy: x -->\ntwo\n<!-- end -->\n\n"
         "<!-- hinet off-policy: y -->\nother two\n<!-- end -->\n"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OBD.is_dir(), reason=f"the real log is not here: put Open Bandit's files under {OBD.name}")
+def test_each_arm_of_open_bandit_is_estimated_from_the_other(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL_OBD)
+    contract = load_contract(str(tmp_path / "small.toml"))
+    ingested(contract, tmp_path, OBD)
+    log = contract, tmp_path, None
+    uniform = asked(log, "uniform", log="policy=bts", truth="policy=random")
+    # One row of a propensity of 1e-6 outweighs 9,999 others.
+    refused = uniform["women"].report.of("value_b", "IPS")
+    assert refused.interval is None and "worth 2.1 rows (at least 50)" in refused.reason
+    men = uniform["men"].report
+    rows = pq.read_table(OBD / "bts_men.parquet", columns=["click", "propensity_score"])
+    weight = 1 / 34 / rows["propensity_score"].to_numpy()
+    assert men.of("value_b", "IPS").interval.estimate == pytest.approx((weight * rows["click"].to_numpy()).mean())
+    assert (men.unit, men.n_requests, men.of("value_b", "IPS").status) == ("request", 10_000, "amber")
+    thompson = asked(log, "shown:policy=bts", log="policy=random", truth="policy=bts", scopes=1)[""]
+    assert thompson.truth["value_b"].estimate == pytest.approx((69 + 46) / 20_000)
+    for scope in (uniform["men"], thompson):
+        for name in ("IPS", "SNIPS", "DR"):
+            found, truth = scope.report.of("value_b", name).interval, scope.truth["value_b"]
+            assert abs(found.estimate - truth.estimate) < 2.5 * np.hypot(found.se, truth.se)

@@ -11,6 +11,7 @@ from hinet_core.lift.off_policy.gates import AMBER, GREEN, REFUSED, Health, Supp
 from hinet_core.lift.off_policy.intervals import Interval, mean_of, ratio_of
 from hinet_core.lift.off_policy.logged import Codes, Floats, LoggedRows, Target, rows_of_slates, target_of_slates
 
+DIRECT = "direct method"
 MODEL_DEPENDENT = "model-dependent: as wrong as the reward model, and no figure of the log would show it"
 
 
@@ -57,7 +58,7 @@ def evaluate(
     ]
     # What the model says is said beside what the weights say, never instead of it.
     if any(one.interval for one in estimates if one.estimator == "DR"):
-        estimates += both(log, base, b, "direct method", direct, found, leaning, seed)
+        estimates += both(log, base, b, DIRECT, direct, found, leaning, seed)
     return Report(tuple(estimates), found, leaning, switch, log.unit, log.n_requests)
 
 
@@ -87,7 +88,7 @@ def both(
 def gated(
     quantity: str, name: str, verdict: str, reason: str, interval: Callable[[bool], Interval]
 ) -> Estimate:
-    if name == "direct method":
+    if name == DIRECT:
         reason = "; ".join(filter(None, (MODEL_DEPENDENT, reason)))
     if verdict == REFUSED:
         return Estimate(quantity, name, REFUSED, reason, None)

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
+from math import isfinite
 from pathlib import Path
 
 from hinet_core.lake import replace_text
+from hinet_core.lift.off_policy.evaluate import DIRECT
 from hinet_core.lift.off_policy.lake_rows import Row
 from hinet_core.lock import in_turn
 
@@ -13,9 +15,24 @@ VALUE, LIFT = "value_b", "lift"
 HEADS = ("scenario", "estimator", "status", "estimate (95 %)", "truth (95 %)")
 
 
+def lines_of(rows: Sequence[Row], quantity: str) -> list[list[str]]:
+    """A line per estimator; one for a scope without an estimate, and none for a Switch-DR that never switched."""
+    mine = [row for row in rows if row["quantity"] == quantity]
+    estimated = {row["scenario_id"] for row in mine if row["estimate"] is not None}
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in mine:
+        scope, name = row["scenario_id"], row["estimator"] or ""
+        if scope not in estimated:
+            lines.setdefault((scope, ""), cells(row | {"estimator": "every"}))
+        elif row["switch_tau"] is None or isfinite(row["switch_tau"]):
+            lines[scope, name] = cells(row)
+    return list(lines.values())
+
+
 def cells(row: Row) -> list[str]:
+    name = f"{row['estimator']} (model-dependent)" if row["estimator"] == DIRECT else row["estimator"]
     return [
-        row["scenario_id"] or "(pooled)", row["estimator"] or "", row["status"],
+        row["scenario_id"] or "(pooled)", name, row["status"],
         interval(row, "estimate", "low", "high"), interval(row, "truth", "truth_low", "truth_high"),
     ]  # fmt: skip
 
@@ -54,10 +71,9 @@ def section(asked: str, rows: Sequence[Row], today: date) -> str:
     from hinet_core.training.origin import code
 
     revision = code("")["git_revision"] or "unknown"
-    parts = [f"### {asked}", f"{today}, commit {str(revision)[:10]}, n = rows as the sentences below the tables say."]
+    parts = [f"### {asked}", f"{today}, commit {str(revision)[:10]}; rows of each scope stand below the tables."]
     for quantity, title in ((VALUE, "Outcomes per request"), (LIFT, "Lift over the baseline")):
-        lines = [cells(row) for row in rows if row["quantity"] == quantity]
-        if lines:
+        if lines := lines_of(rows, quantity):
             parts += [f"{title}:", markdown(lines)]
     return "\n\n".join([*parts, "\n".join(f"- {one}" for one in why(rows))])
 
