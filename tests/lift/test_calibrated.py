@@ -5,6 +5,8 @@
 
 import math
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,3 +114,12 @@ def test_the_draws_mean_what_the_slow_truth_says():
         lifts = np.log(b / a)
         se = lifts.std(ddof=1) / math.sqrt(len(drawn))
         assert math.log1p(true_lift(people, cell)) == pytest.approx(lifts.mean(), abs=3.5 * se)
+
+
+def test_the_page_of_make_calibrate_has_500_replications_and_nothing_out():
+    page = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    assert ": 500 replications, seed 0," in page
+    rows = re.findall(r"^\| (.*) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \| *\|$", page, flags=re.MULTILINE)
+    assert len(rows) == page.count("\n|") - 2
+    assert {name[:3].rstrip() for name, *_ in rows} >= {"T1", "T2", "T3", "T11", "T12", "T13"}
+    assert all(float(low) <= float(value) <= float(high) for _, value, low, high in rows)

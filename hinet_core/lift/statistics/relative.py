@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # With fewer events in an arm, CUPED's theta is noise and the delta method at its edge.
 FEW = 30
-# With fewer, one interval in ten has no end: measured by `make calibrate`.
+# With fewer, too many intervals have no end: three of ten at five orders (docs/log.md).
 FEWEST = 8
 
 
