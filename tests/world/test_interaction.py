@@ -31,7 +31,7 @@ def test_the_closed_form_holds_with_products_to_three_standard_errors():
     config = read_config(contract_of(NU))
     flat = for_products(weights(config), NU).reshape(12, -1)
     rng, found = np.random.default_rng(11), []
-    for _ in range(150):
+    for _ in range(80):
         taste, trait = (with_products(rng.standard_normal((4000, 24))) for _ in "zv")
         liking = (taste * trait) @ flat.T
         found.append(liking.T @ liking / len(liking))

@@ -28,13 +28,13 @@ def bytes_of(folder) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("form", "workers"), [("parquet", 2), ("csv", 1)])
 def test_processes_and_pieces_change_no_byte(tmp_path, form, workers):
-    contract = small_contract(requests_per_day=1200, days=3, item_churn=0.05, units_per_order=1.5)
+    contract = small_contract(requests_per_day=1100, days=2, item_churn=0.05, units_per_order=1.5)
     write_log(contract, tmp_path / "one", form=form, workers=1, piece=1000)
     write_log(contract, tmp_path / "two", form=form, workers=workers, piece=50_000)
     found = bytes_of(tmp_path / "one")
     assert found == bytes_of(tmp_path / "two")
-    assert len(found) == 5 + (form == "csv")
-    write_log(small_contract(requests_per_day=1200, days=3, seed=2), tmp_path / "other", form=form)
+    assert len(found) == 4 + (form == "csv")
+    write_log(small_contract(requests_per_day=1100, days=2, seed=2), tmp_path / "other", form=form)
     assert not set(found.values()) & set(bytes_of(tmp_path / "other").values())
 
 
@@ -86,7 +86,7 @@ def test_memory_does_not_grow_with_the_day(tmp_path, monkeypatch):
         return one_piece(*args)
 
     monkeypatch.setattr(of_day, "day_table", counted)
-    for requests_per_day in (1000, 8000):
+    for requests_per_day in (1000, 5000):
         contract = small_contract(requests_per_day=requests_per_day, days=1)
         load(contract)
         arrow.append(0)
