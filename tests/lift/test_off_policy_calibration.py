@@ -45,7 +45,7 @@ def test_every_row_of_the_calibration_is_within_its_bounds():
 def test_intervals_a_fifth_too_narrow_would_be_noticed():
     setting, people = SETTINGS[1], population(0)
     truth = true_value(people, people.rank_b_RC)
-    reports = [narrowed(report(people, setting, seed), 0.8) for seed in range(120)]
+    reports = [narrowed(report(people, setting, seed), 0.8) for seed in range(100)]
     assert np.mean([coverage(reports, "value_b", name, truth) for name in ESTIMATORS]) < LOW
 
 
@@ -65,7 +65,7 @@ def test_without_the_gate_on_support_orders_the_lift_would_not_be_covered(monkey
     setting = SETTINGS[2]
     people = population(0, noise_a=setting.noise_a, noise_b=setting.noise_b)
     value = true_value(people, people.rank_b_RC)
-    reports = [report(people, setting, seed) for seed in range(150)]
+    reports = [report(people, setting, seed) for seed in range(100)]
     assert coverage(reports, "lift", "IPS", value / true_value(people, people.rank_a_RC) - 1) < 0.85
     assert coverage(reports, "value_b", "IPS", value) > 0.9
     assert min(one.health.ess_share for one in reports) > 0.1

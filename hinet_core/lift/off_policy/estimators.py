@@ -73,10 +73,13 @@ def choose_switch(log: LoggedRows, target: Target) -> Switch:
     if reward_N is None:
         raise NotEstimableError("Switch-DR needs a reward model")
     mass_N = w_N * log.theta_N
-    found = []
+    least, best = np.inf, Switch(np.inf, 0.0, 0.0)
     for tau in (np.inf, *np.quantile(w_N, QUANTILES)):
         dropped = float(mass_N[w_N > tau].sum())
         bound = dropped / log.n_requests * float(reward_N.max())
-        spread = float(doubly_robust(log, target, tau).var()) / log.n_requests
-        found.append((spread + bound**2, Switch(float(tau), dropped / float(mass_N.sum()), bound)))
-    return min(found, key=lambda one: one[0])[1]
+        if bound**2 >= least:
+            continue
+        cost = float(doubly_robust(log, target, tau).var()) / log.n_requests + bound**2
+        if cost < least:
+            least, best = cost, Switch(float(tau), dropped / float(mass_N.sum()), bound)
+    return best

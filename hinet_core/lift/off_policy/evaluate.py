@@ -1,7 +1,7 @@
 """Every estimate that a log allows of what B is worth and of its lift over A, or the reason why it allows none."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,8 @@ def evaluate(
     estimates = [
         one for name, score in scorers(switch) for one in both(log, base, b, name, score, found, leaning, seed)
     ]
+    if switch is not None and np.isinf(switch.tau):
+        estimates += [replace(one, estimator="Switch-DR") for one in estimates if one.estimator == "DR"]
     # What the model says is said beside what the weights say, never instead of it.
     if any(one.interval for one in estimates if one.estimator == "DR"):
         estimates += both(log, base, b, DIRECT, direct, found, leaning, seed)
@@ -66,8 +68,9 @@ def scorers(switch: Switch | None) -> Iterator[tuple[str, Callable[[LoggedRows, 
     yield "IPS", ips
     yield "SNIPS", snips
     if switch is not None:
-        tau = switch.tau
         yield "DR", doubly_robust
+    if switch is not None and np.isfinite(switch.tau):
+        tau = switch.tau
         yield "Switch-DR", lambda log, target: doubly_robust(log, target, tau)
 
 

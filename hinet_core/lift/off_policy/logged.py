@@ -6,6 +6,7 @@ case theta = 1, e = propensity, and the estimators are the same. N shown rows, R
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class LoggedRows:
             raise ValueError(f"expected one user per request ({self.n_requests}), found {len(self.user_R)}")
         require_propensities(self.logged_N)
 
-    @property
+    @cached_property
     def n_requests(self) -> int:
         return int(self.request_N.max()) + 1
 
@@ -57,7 +58,7 @@ class LoggedRows:
         return np.arange(self.n_requests) if self.user_R is None else self.user_R
 
     def per_request(self, value_N: Floats) -> Floats:
-        summed: Floats = np.bincount(self.request_N, value_N, minlength=self.n_requests).astype(np.float64)
+        summed: Floats = np.asarray(np.bincount(self.request_N, value_N, minlength=self.n_requests), dtype=np.float64)
         return summed
 
 
