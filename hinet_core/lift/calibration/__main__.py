@@ -9,12 +9,13 @@ import click
 
 from hinet_core.lift.calibration import online, rates
 from hinet_core.lift.off_policy import calibration as off_policy
+from hinet_core.training.origin import code, processor
 
 HEAD = """# Calibration of the lift
 
-Written by `make calibrate` on {day}: {replications} replications, seed {seed}, {minutes:.1f} minutes of processor time,
-Python {python} on {machine}. Each figure must lie between its bounds. T1 to T18 are the acceptance tests; rows named
-*teeth* show that the wrong way would be noticed.
+Written by `make calibrate` on {day} at {commit}: {replications} replications, seed {seed}, {minutes:.1f} minutes of
+processor time, Python {python} on {processor}. Each figure must lie between its bounds. T1 to T18 are the acceptance
+tests; rows named *teeth* show that the wrong way would be noticed.
 
 | what | found | bounds | |
 |---|---|---|---|
@@ -37,12 +38,19 @@ def main(replications: int, seed: int, output: Path | None) -> None:
     if output is not None:
         head = HEAD.format(
             day=datetime.now(UTC).date(), replications=replications, seed=seed, minutes=time.process_time() / 60,
-            python=platform.python_version(), machine=platform.machine(),
+            python=platform.python_version(), processor=processor(), commit=commit(),
         )  # fmt: skip
         output.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     if n_out:
         raise click.ClickException(f"{n_out} of {len(lines)} figures are out of their bounds")
     click.echo(f"all {len(lines)} figures are within their bounds")
+
+
+def commit() -> str:
+    """'commit 1a2b3c4d5e', and whether files were changed since; 'no commit' outside of a checkout."""
+    found = code("")
+    revision = found["git_revision"]
+    return f"commit {revision[:10]}{' with changes' if found['modified'] else ''}" if revision else "no commit"
 
 
 if __name__ == "__main__":
