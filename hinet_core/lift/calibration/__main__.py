@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hinet_core.lift.calibration import online, rates
+from hinet_core.lift.calibration import online, rates, seeds
 from hinet_core.lift.off_policy import calibration as off_policy
 from hinet_core.training.origin import code, processor
 
@@ -29,7 +29,7 @@ tests; rows named *teeth* show that the wrong way would be noticed.
 def main(replications: int, seed: int, output: Path | None) -> None:
     """Simulate tests whose truth is known and count how often the statistics hold it."""
     lines, n_out = [], 0
-    for suite in (online, off_policy, rates):
+    for suite in (online, seeds, off_policy, rates):
         for name, value, low, high in suite.calibrate(replications, seed):
             inside = low <= value <= high
             lines.append(f"| {name} | {value:.4f} | {low:g} to {high:g} |{'' if inside else ' **out**'} |")
