@@ -7,6 +7,7 @@ from hinet_core.cli import (
     explain,
     forget,
     home,
+    lift,
     logs,
     models,
     off_policy,
@@ -21,6 +22,6 @@ from hinet_core.cli import (
 from hinet_core.cli.group import main, places
 
 __all__ = [
-    "contracts", "days", "experiments", "explain", "forget", "home", "logs", "main", "models", "off_policy", "online",
-    "places", "quality", "quarantine", "snapshot", "tables", "training", "world",
+    "contracts", "days", "experiments", "explain", "forget", "home", "lift", "logs", "main", "models", "off_policy",
+    "online", "places", "quality", "quarantine", "snapshot", "tables", "training", "world",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ HEADINGS = {
     "experiments": "Models",
     "explain": "Models",
     "training": "Models",
+    "lift": "Lift",
     "online": "Online tests",
     "off_policy": "Logs with propensities",
     "snapshot": "Dashboard",

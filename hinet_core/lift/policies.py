@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_core.world.draws import Stage, uniform
 from hinet_core.world.slates import slate_value, top_slots
 from hinet_core.world.truth import Requests, World
 
@@ -18,10 +19,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judged:
-    """Requests with their truth: theta_RN, worth_RC = p_click * p_order|click at slot effect 1, logger_RC."""
+    """Requests with their truth: theta_RN, click_RC at slot effect 1, order_RC given a click, logger_RC.
+
+    worth_RC = click_RC * order_RC.
+    """
 
     requests: Requests
     theta_RN: Floats
+    click_RC: Floats
+    order_RC: Floats
     worth_RC: Floats
     logger_RC: Floats
 
@@ -31,7 +37,7 @@ def judged(world: World, requests: Requests) -> Judged:
     appeal = world.appeal(requests)
     click, order = world.probabilities(requests, appeal)
     theta = world.theta_SN[requests.scenario_R]
-    return Judged(requests, theta, click * order, world.logger_score(requests, appeal))
+    return Judged(requests, theta, click, order, click * order, world.logger_score(requests, appeal))
 
 
 def by_score(truth: Judged, score_RC: NDArray[np.floating]) -> Floats:
@@ -56,3 +62,16 @@ def random(truth: Judged) -> Floats:
 
 
 POLICIES: dict[str, Callable[[Judged], Floats]] = {"oracle": oracle, "logger": logger, "random": random}
+
+
+def random_score(truth: Judged) -> Floats:
+    """One uniformly random order a request, keyed by request and item."""
+    return uniform(truth.requests.key_R[:, None], Stage.RANKING, truth.requests.item_RC)
+
+
+# The same policies as scores to sort by, where a slate has to be shown.
+SCORES: dict[str, Callable[[Judged], Floats]] = {
+    "oracle": lambda truth: truth.worth_RC,
+    "logger": lambda truth: truth.logger_RC,
+    "random": random_score,
+}

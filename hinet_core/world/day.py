@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hinet_core.world.draws import Stage, uniform
 from hinet_core.world.observed import exposure_columns
+from hinet_core.world.outcomes import outcomes
 from hinet_core.world.truth import Requests, World
 
 HOUR_MS = 3_600_000
@@ -78,15 +79,13 @@ def day_table(world: World, day: date, rows: slice | NDArray[np.int64] | None = 
 def _outcomes(
     world: World, requests: Requests, appeal: NDArray[np.float32], top: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
-    """(R, N) click, order and order delay in ms; draws are keyed by item, not by slot, so that the same
-    item in the same slot has the same outcome under every ranking."""
+    """(R, N) click, order and order delay in ms."""
     p_click, p_order = world.probabilities(requests, appeal)
     item = np.take_along_axis(requests.item_RC, top, axis=1)
-    key = requests.key_R[:, None]
     theta = world.theta_SN[requests.scenario_R]
-    click = uniform(key, Stage.CLICK, item) < theta * np.take_along_axis(p_click, top, axis=1)
-    order = click & (uniform(key, Stage.ORDER, item) < np.take_along_axis(p_order, top, axis=1))
-    return click, order, order_delay_ms(world, uniform(key, Stage.DELAY, item))
+    seen_click, then_order = (np.take_along_axis(chance, top, axis=1) for chance in (p_click, p_order))
+    click, order = outcomes(requests.key_R, item, theta * seen_click, then_order)
+    return click, order, order_delay_ms(world, uniform(requests.key_R[:, None], Stage.DELAY, item))
 
 
 def _units(

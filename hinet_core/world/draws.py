@@ -23,6 +23,7 @@ class Stream(IntEnum):
     LOG = 1
     CALIBRATION = 2
     EVALUATION = 3
+    ONLINE = 4
 
 
 class Stage(IntEnum):
@@ -39,6 +40,8 @@ class Stage(IntEnum):
     DELAY = 9
     WEEKEND = 10
     UNITS = 11
+    RANKING = 12
+    ARM = 13
 
 
 def mix(key: ArrayLike) -> NDArray[np.uint64]:
@@ -56,6 +59,11 @@ def fold(*parts: ArrayLike) -> NDArray[np.uint64]:
     for part in parts:
         key = mix(key ^ mix(np.asarray(part, dtype=np.int64).astype(np.uint64)))
     return key
+
+
+def drawn_again(key: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """Keys under which the same requests have other outcomes, one set per seed."""
+    return mix(key ^ fold(seed))
 
 
 def uniform(key: NDArray[np.uint64], stage: Stage, item: ArrayLike = 0) -> NDArray[np.float64]:

@@ -124,12 +124,22 @@ class World:
     def _log_key(self, day: date, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
         return fold(self.config.seed, Stream.LOG, day_number(day), numbers)
 
-    def requests(self, day: date, n_per_scenario: int, seed: int = 0) -> Requests:
-        """Fresh requests of a day for judging rankings, the same number in every scenario; none is in the log."""
+    def requests(self, day: date, n_per_scenario: int, seed: int = 0, rows: slice | None = None) -> Requests:
+        """Fresh requests of a day for judging rankings, the same number in every scenario, or a slice of them.
+
+        None of them is in the log.
+        """
         n_scenarios = len(self.config.scenarios)
-        numbers = np.arange(n_scenarios * n_per_scenario, dtype=np.int64)
+        numbers = np.arange(*(rows or slice(None)).indices(n_scenarios * n_per_scenario), dtype=np.int64)
         key = fold(self.config.seed, Stream.EVALUATION, day_number(day), seed, numbers)
         return self._draw(day, key, numbers, scenario=numbers % n_scenarios)
+
+    def online_requests(self, day: date, index: int, numbers: NDArray[np.int64], seed: int) -> Requests:
+        """Fresh requests of an online test by the world's activity and shares; `index` tells its days apart.
+
+        Negative ones are days of the time before the test.
+        """
+        return self._draw(day, fold(self.config.seed, Stream.ONLINE, index, seed, numbers), numbers)
 
     def calibration_requests(self, n_per_scenario: int) -> Requests:
         """Requests of an average week. Users are spread evenly over the activity distribution, not drawn."""

@@ -13,6 +13,9 @@ from hinet_core.features.examples import write_examples_range
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake, connect
+from hinet_core.lift.ab_test.named import contest
+from hinet_core.lift.ab_test.paired_rows import paired_rows
+from hinet_core.lift.ab_test.replay import replay
 from hinet_core.lift.run import estimate
 from hinet_core.lift.scoring import ModelRankers
 from hinet_core.lift.tables import LIFT
@@ -94,6 +97,28 @@ def test_two_trained_models_end_to_end(trained):
     assert lake.manifest("lift", as_of).content_hash == first.content_hash
     other = estimate(contract, lake, models, as_of, requests_per_scenario=40, seed=1)
     assert all(a["lift"] != b["lift"] for a, b in zip(rows, other, strict=True))
+
+
+@pytest.mark.slow
+def test_models_by_name_have_the_lift_that_is_committed(trained):
+    contract, lake, models, as_of = trained
+    committed = estimate(contract, lake, models, as_of, requests_per_scenario=40)
+    names = (contract.lift.baseline, contract.lift.challenger)
+    with contest(contract, lake, models, names) as found:
+        assert found.as_of == as_of
+        world, days = found.world, found.days
+        rows = paired_rows(world, replay(world, found.scorers, names, days, 40), names)
+        same = paired_rows(world, replay(world, found.scorers, names[:1] * 2, days, 40), names[:1] * 2)
+    for mine, theirs in zip(rows, committed, strict=False):
+        assert mine["estimator"] == "L1"
+        for column in ("lift", "low", "high", "p_bh", "oracle_lift", "random_lift", "orders_b", "mde80"):
+            assert mine[column] == pytest.approx(theirs[column], rel=1e-9)
+    assert {row["lift"] for row in same if row["estimator"] == "L1"} == {0.0}
+    with (
+        pytest.raises(ValueError, match="found ple; models of meishi .trained as of 2025-03-09.: hinet, shared_bottom"),
+        contest(contract, lake, models, ("logger", "ple")),
+    ):
+        pass
 
 
 @pytest.mark.slow

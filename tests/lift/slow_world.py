@@ -1,0 +1,75 @@
+"""The world's truth and draws once more, one request, one candidate, one number at a time, in plain Python.
+
+It shares with the engine the numbers that describe users, shops and requests, and nothing that is computed from them.
+"""
+
+import math
+
+WORD = 2**64 - 1
+GOLDEN = 0x9E3779B97F4A7C15
+CLICK, ORDER, ARM = 7, 8, 13
+
+
+def mixed(word):
+    word = (word + GOLDEN) & WORD
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & WORD
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & WORD
+    return word ^ (word >> 31)
+
+
+def again(key, seed):
+    return mixed(key ^ mixed(0 ^ mixed(seed)))
+
+
+def luck(key, stage, item=0):
+    word = mixed((mixed(key ^ (stage << 56)) + item * GOLDEN) & WORD)
+    return ((word >> 11) + 0.5) / 2**53
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def chances(world, requests, r, item):
+    """P(click) at slot effect 1 and P(order | click)."""
+    user, s = int(requests.user_R[r]), int(requests.scenario_R[r])
+    users, items = world.users, world.items
+    scenario = list(world.config.scenarios.values())[s]
+    east, north = (float(users.place_U2[user, axis] - items.place_I2[item, axis]) for axis in (0, 1))
+    far = math.log(1 + 5 * math.hypot(east, north))
+    found = []
+    for k in range(2):
+        eta = float(world.bias_SK[s, k])
+        for j in range(world.config.dimensions):
+            eta += float(world.weights_SKJ[s, k, j]) * float(users.taste_UJ[user, j]) * float(items.trait_IJ[item, j])
+        eta += scenario.quality[k] * float(items.quality_I[item]) - scenario.distance[k] * far
+        eta -= scenario.price[k] * abs(float(items.price_I[item]) - float(users.price_ideal_U[user]))
+        eta += float(users.propensity_UK[user, k])
+        if k == 1 and requests.weekend_R[r]:
+            eta += world.config.weekend_order
+        found.append(sigmoid(eta))
+    return found
+
+
+def ranked(items, scores, n_slots):
+    """Best scores first, ties by item."""
+    return [item for _, item in sorted(zip([-one for one in scores], items, strict=True))][:n_slots]
+
+
+def worth(world, requests, r, slots):
+    """Expected orders of a slate."""
+    decay = list(world.config.scenarios.values())[int(requests.scenario_R[r])].position_decay
+    return math.fsum(
+        n**-decay * math.prod(chances(world, requests, r, item)) for n, item in enumerate(slots, start=1)
+    )
+
+
+def orders(world, requests, r, slots, key):
+    """Realised orders of a slate."""
+    decay = list(world.config.scenarios.values())[int(requests.scenario_R[r])].position_decay
+    count = 0
+    for n, item in enumerate(slots, start=1):
+        click, order = chances(world, requests, r, item)
+        if luck(key, CLICK, item) < n**-decay * click and luck(key, ORDER, item) < order:
+            count += 1
+    return count

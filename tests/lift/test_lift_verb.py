@@ -1,0 +1,61 @@
+"""`hinet lift A B`: what it prints, and the sentences of its errors."""
+
+import csv
+import io
+
+import pytest
+from click.testing import CliRunner
+
+from hinet_core import cli
+from hinet_core.lift.tables import LIFT
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HINET_HOME", str(tmp_path))
+
+
+def hinet(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(cli.main, ["lift", *arguments])
+    return done.exit_code, done.output
+
+
+def table(output: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(output[output.index("kind,") :])))
+
+
+def test_policies_need_no_model_and_the_oracle_is_its_own_best():
+    status, said = hinet("logger", "oracle", "--requests", "60", "--csv")
+    rows = table(said)
+    assert status == 0
+    assert set(rows[0]) == set(LIFT.names)
+    assert [row["estimator"] for row in rows] == ["L1"] * 7 + ["L2"] * 7
+    for row in rows[:7]:
+        assert float(row["lift"]) == pytest.approx(float(row["oracle_lift"]), abs=1e-12)
+        assert float(row["logger_lift"]) == 0
+        assert row["world_hash"]
+
+
+def test_a_ranking_against_itself_prints_zero():
+    status, said = hinet("random", "random", "--requests", "100")
+    assert status == 0
+    assert "lift of random over random" in said
+    pooled = [line for line in said.splitlines() if "│ pooled " in line]
+    assert len(pooled) == 2
+    assert all(line.count("+0.00%") >= 3 for line in pooled)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["oracle", "hinett"], "found hinett; models of meishi (no day can be judged yet): none; policies: oracle, "),
+        (["oracle", "logger", "--contract", "kuairand"], "without a simulated world"),
+        (["oracle", "logger", "--contract", "kuairand"], "`hinet off-policy`"),
+        (["oracle", "logger", "--contract", "nowhere"], "nowhere"),
+    ],
+)
+def test_errors_are_one_sentence(arguments, sentence):
+    status, said = hinet(*arguments)
+    assert status == 1
+    assert sentence in said
+    assert "Traceback" not in said

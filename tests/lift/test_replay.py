@@ -1,0 +1,158 @@
+"""L1 and L2 of any two rankings: identities, known orders, a slow implementation, and what cannot be estimated."""
+
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import slow_world as slow
+from noisy_rankers import noisy
+
+from hinet_core.contract import load_contract
+from hinet_core.lift.ab_test.paired_rows import paired_rows
+from hinet_core.lift.ab_test.replay import replay
+from hinet_core.lift.policies import judged
+from hinet_core.world.load import load
+
+DAYS = [date(2025, 3, 21), date(2025, 3, 22)]
+SMALL = {"users": 2000, "items": 300, "calibration_requests": 1000}
+
+
+def world_of(**settings: Any):
+    contract = load_contract("meishi")
+    return load(contract.model_copy(update={"world": {**contract.world, **SMALL, **settings}}))
+
+
+def rows_of(world, scorers, names=("a", "b"), n=200, **seeds):
+    return paired_rows(world, replay(world, scorers, names, DAYS, n, **seeds), names)
+
+
+def test_a_ranking_against_itself_is_exactly_zero():
+    """T4, and a copy of the same scores under another name too."""
+    world, scorers = world_of(), noisy(a=0.8)
+    for names in (("a", "a"), ("a", "b")):
+        rows = rows_of(world, lambda truth: dict.fromkeys("ab", scorers(truth)["a"]), names)
+        assert {row["estimator"] for row in rows} == {"L1", "L2"}
+        assert {(row["lift"], row["low"], row["high"], row["p_raw"]) for row in rows} == {(0.0, 0.0, 0.0, 1.0)}
+
+
+def test_swapping_the_rankings_inverts_every_lift():
+    world, scorers = world_of(units_per_order=1.8), noisy(a=0.8, b=0.4)
+    rows, swapped = (rows_of(world, scorers, names) for names in (("a", "b"), ("b", "a")))
+    assert len(rows) == 2 * 2 * 7
+    for row, other in zip(rows, swapped, strict=True):
+        assert other["lift"] == pytest.approx(1 / (1 + row["lift"]) - 1, abs=1e-9)
+
+
+def test_the_mean_of_replays_over_their_draws_is_the_expected_lift():
+    """T5: 200 seeds of outcomes; totals over totals, which has no bias of a ratio."""
+    world, scorers = world_of(), noisy(a=1.2, b=0.2)
+    totals = []
+    for seed in range(200):
+        found = replay(world, scorers, ("a", "b"), DAYS[:1], 20, outcome_seed=seed)
+        totals.append([found.drawn[arm]["orders"].sum() for arm in (0, 1)])
+    a_D, b_D = np.array(totals).T
+    assert len(set(a_D)) > 10
+    expected = found.expected[1]["orders"].sum() / found.expected[0]["orders"].sum() - 1
+    residual_D = (b_D - (1 + expected) * a_D) / a_D.mean()
+    assert abs(residual_D.mean()) < 3 * residual_D.std(ddof=1) / np.sqrt(200)
+    assert expected > 0.1
+
+
+def test_the_more_noise_the_fewer_orders_and_none_is_the_oracle():
+    """T9."""
+    world, sigmas = world_of(), {"none": 0.0, "little": 0.4, "some": 0.8, "much": 1.6, "only": np.inf}
+    expected, drawn = [], []
+    for name in sigmas:
+        row, paired = pooled(world, noisy(base=1.0, **sigmas), ("base", name))
+        expected.append(row["lift"])
+        drawn.append(paired["lift"])
+        assert paired["true_lift"] == pytest.approx(row["lift"], abs=1e-12)
+        assert row["random_lift"] < row["logger_lift"] < row["oracle_lift"]
+        if name == "none":
+            assert row["lift"] == pytest.approx(row["oracle_lift"], abs=1e-12)
+    for lifts in (expected, drawn):
+        assert all(a > b for a, b in pairwise(lifts))
+
+
+def test_a_planted_harm_is_found_by_both():
+    """T10."""
+    rows = rows_of(world_of(), noisy(a=0.0, b=None), n=600)
+    found = [row for row in rows if row["status"] == "estimated"]
+    assert [row["estimator"] for row in found if row["scope"] == "pooled"] == ["L1", "L2"]
+    assert sum(row["estimator"] == "L1" for row in found) == 7
+    for row in found:
+        assert row["lift"] < -0.5
+        assert row["high"] < 0
+        assert row["p_bh"] < 0.001
+
+
+def test_other_requests_other_draws_and_another_world_move_every_lift():
+    """T19."""
+    scorers = noisy(a=1.0, b=0.5)
+    first = rows_of(world_of(), scorers)
+    assert first == rows_of(world_of(), scorers)
+    for other in (rows_of(world_of(), scorers, seed=1), rows_of(world_of(seed=2), scorers)):
+        assert all(a["lift"] != b["lift"] for a, b in zip(first, other, strict=True))
+    redrawn = rows_of(world_of(), scorers, outcome_seed=1)
+    for a, b in zip(first, redrawn, strict=True):
+        assert (a["lift"] == b["lift"]) == (a["estimator"] == "L1")
+
+
+def test_chunks_of_any_size_give_the_same_replay(monkeypatch):
+    world, scorers = world_of(), noisy(a=1.0, b=0.5)
+    whole = replay(world, scorers, ("a", "b"), DAYS, 60)
+    monkeypatch.setattr("hinet_core.lift.ab_test.replay.CHUNK", 7)
+    piecewise = replay(world, scorers, ("a", "b"), DAYS, 60)
+    np.testing.assert_array_equal(whole.user_R, piecewise.user_R)
+    np.testing.assert_array_equal(whole.shown_AGI, piecewise.shown_AGI)
+    for arm in (0, 1):
+        np.testing.assert_array_equal(whole.drawn[arm]["orders"], piecewise.drawn[arm]["orders"])
+        np.testing.assert_allclose(whole.expected[arm]["orders"], piecewise.expected[arm]["orders"], rtol=1e-6)
+
+
+def test_plain_loops_find_the_same_worth_and_the_same_orders():
+    world = world_of(users=60, items=40, candidates=8, slots=3)
+    scorers = noisy(a=1.0, b=0.3)
+    found = replay(world, scorers, ("a", "b"), DAYS[:1], 30, outcome_seed=5)
+    requests = world.requests(DAYS[0], 30)
+    # Tastes turn by nothing in this world: the weights of the first day are those of every day.
+    assert world.config.drift_per_day == 0
+    scores = scorers(judged(world, requests))
+    assert found.drawn[0]["orders"].sum() > 5
+    for arm, name in enumerate("ab"):
+        for r in range(len(requests)):
+            slots = slow.ranked(requests.item_RC[r].tolist(), scores[name][r].tolist(), 3)
+            key = slow.again(int(requests.key_R[r]), 5)
+            assert found.expected[arm]["orders"][r] == pytest.approx(slow.worth(world, requests, r, slots), rel=1e-4)
+            assert found.drawn[arm]["orders"][r] == slow.orders(world, requests, r, slots, key)
+
+
+def test_units_have_a_best_ranking_of_their_own():
+    rows = rows_of(world_of(units_per_order=1.8), noisy(a=0.8, b=0.4))
+    orders, units = ([row for row in rows if row["metric"] == name] for name in
+                     ("orders_per_request", "units_per_request"))  # fmt: skip
+    assert len(orders) == len(units) == 14
+    for one, other in zip(orders, units, strict=True):
+        assert one["lift"] != other["lift"]
+        assert other["lift"] < other["oracle_lift"] or other["estimator"] == "L2"
+        assert other["value_a"] > one["value_a"]
+
+
+def test_what_carries_no_lift_says_why():
+    few = rows_of(world_of(), noisy(a=1.0, b=0.5), n=2)
+    refused = [row for row in few if row["status"] == "not_estimable"]
+    assert {row["estimator"] for row in refused} == {"L2"}
+    assert all("ask for more requests" in row["reason"] and row["lift"] is None for row in refused)
+    with pytest.raises(ValueError, match="without NaN"):
+        rows_of(world_of(), lambda truth: dict.fromkeys("ab", truth.worth_RC * np.nan), n=2)
+    with pytest.raises(ValueError, match="one score per candidate"):
+        rows_of(world_of(), lambda truth: dict.fromkeys("ab", truth.worth_RC[:, :6]), n=2)
+
+
+def pooled(world, scorers, names):
+    """The pooled rows of L1 and L2."""
+    rows = [row for row in rows_of(world, scorers, names) if row["scope"] == "pooled"]
+    assert [row["estimator"] for row in rows] == ["L1", "L2"]
+    return rows
