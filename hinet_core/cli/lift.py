@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 import click
 
 from hinet_core.cli.group import contract_option, main, one_sentence, places
+from hinet_core.cli.online import said
 from hinet_core.cli.output import show, write_csv
 from hinet_core.cli.quarantine import csv_option
 
 if TYPE_CHECKING:
+    from hinet_core.lift.ab_test.named import Contest
+    from hinet_core.lift.own_test.analyse import Analysis
     from hinet_core.lift.tables import Row
 
+DAY_COLUMNS = ("until day", "lift", "fixed interval", "interval to look at daily", "its p", "truth")
 COLUMNS = ("estimator", "scenario", "metric", "lift", "95 % interval", "truth", "oracle", "p", "BH", "MDE", "orders")
 
 
@@ -20,24 +24,35 @@ COLUMNS = ("estimator", "scenario", "metric", "lift", "95 % interval", "truth", 
 @contract_option
 @click.option("--requests", type=click.IntRange(min=1), default=400, show_default=True,
               help="Fresh requests of each scenario.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of requests and outcomes.")
+@click.option("--online", is_flag=True, help="Also L3: an online test as it would have been seen, day by day.")
+@click.option("--days", type=click.IntRange(min=1), default=14, show_default=True, help="Of the online test.")
+@click.option("--test-requests", type=click.IntRange(min=1),
+              help="Of both arms in these days; default: the world's traffic.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Of requests, outcomes and arms.")
 @csv_option
-def lift(a: str, b: str, name: str, requests: int, seed: int, as_csv: bool) -> None:
+def lift(
+    a: str, b: str, name: str, requests: int, online: bool, days: int, test_requests: int | None, seed: int,
+    as_csv: bool,
+) -> None:  # fmt: skip
     """Lift of ranking B over ranking A: trained models, or the policies oracle, logger, random (docs/lift.md).
 
-    L1 is the expected value, L2 a replay of both with the same luck; each beside the truth and the best lift that any
-    ranking can have.
+    L1 is the expected value, L2 a replay of both with the same luck, L3 an online test that splits users; each beside
+    the truth and the best lift that any ranking can have.
     """
     from hinet_core.lift.ab_test.named import contest
     from hinet_core.lift.ab_test.paired_rows import paired_rows
     from hinet_core.lift.ab_test.replay import replay
+    from hinet_core.lift.run import code_version
 
     with one_sentence():
         contract, paths, lake = places(name)
         with contest(contract, lake, paths.models, (a, b)) as found:
             world = found.world
             rows = paired_rows(world, replay(world, found.scorers, (a, b), found.days, requests, seed, seed), (a, b))
-            common = {"as_of": found.as_of, "world_hash": world.hash, "seed": seed}
+            tested = online_part(found, (a, b), days, test_requests, seed) if online else None
+            common = {"as_of": found.as_of, "world_hash": world.hash, "seed": seed, "code_version": code_version()}
+    if tested is not None:
+        rows += tested[0].rows
     if as_csv:
         write_csv(list(rows[0]), [list((row | common).values()) for row in rows])
         return
@@ -45,7 +60,36 @@ def lift(a: str, b: str, name: str, requests: int, seed: int, as_csv: bool) -> N
     show(COLUMNS, [cells(row) for row in rows])
     for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
         click.echo(reason)
+    if tested is not None:
+        for check in tested[0].checks:
+            click.echo(said(check))
+        show(DAY_COLUMNS, [day_cells(row) for row in tested[1]])
     click.echo("* found at 5 %: pooled by itself, scenarios after Benjamini and Hochberg. MDE: found with 80 % power")
+
+
+def online_part(
+    found: "Contest", names: tuple[str, str], days: int, n_requests: int | None, seed: int
+) -> tuple["Analysis", list["Row"]]:
+    """L3's rows and checks, and its days; none where the days before the test had too little to plan by."""
+    from hinet_core.lift.ab_test.online import online_test
+    from hinet_core.lift.ab_test.online_rows import days_of, online_rows
+    from hinet_core.lift.statistics.samples import NotEstimableError
+
+    test = online_test(found.world, found.scorers, names, found.test_days(days), n_requests, seed)
+    rows = online_rows(found.world, test, names)
+    try:
+        return rows, days_of(test)
+    except NotEstimableError as error:
+        click.echo(str(error), err=True)
+        return rows, []
+
+
+def day_cells(row: "Row") -> list[str | None]:
+    between = [
+        f"{percent(low)} to {percent(high)}" if low is not None else (row["reason"] or "too few orders")
+        for low, high in ((row["low"], row["high"]), (row["sequential_low"], row["sequential_high"]))
+    ]
+    return [str(row["day"]), percent(row["lift"]), *between, f"{row['p_sequential']:.3f}", percent(row["true_lift"])]
 
 
 def cells(row: "Row") -> list[str | None]:

@@ -45,6 +45,19 @@ def test_a_ranking_against_itself_prints_zero():
     assert all(line.count("+0.00%") >= 3 for line in pooled)
 
 
+def test_an_online_test_is_shown_day_by_day_beside_the_truth():
+    arguments = ("logger", "oracle", "--requests", "60", "--online", "--days", "3", "--test-requests", "6000")
+    status, said = hinet(*arguments, "--csv")
+    rows = [row for row in table(said) if row["estimator"] == "L3"]
+    assert status == 0
+    assert [row["metric"] for row in rows] == ["orders_per_request"] * 7 + ["orders_per_user"] * 7
+    assert all(row["true_lift"] == row["oracle_lift"] != "" for row in rows)
+    status, said = hinet(*arguments)
+    assert status == 0
+    assert "split of users: green" in said
+    assert [line.split()[1] for line in said.splitlines() if line.startswith("│ ") and "L" not in line] == list("123")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

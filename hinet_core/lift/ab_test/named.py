@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,12 @@ class Contest:
     scorers: Scorers
     as_of: date | None
     versions: Mapping[str, str]
+
+    def test_days(self, n_days: int) -> list[date]:
+        """The days of an online test: those that follow; with models the judged days in turn, which have features."""
+        if self.versions:
+            return [self.days[number % len(self.days)] for number in range(n_days)]
+        return [self.days[0] + timedelta(days=number) for number in range(n_days)]
 
 
 @contextmanager

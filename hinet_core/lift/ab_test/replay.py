@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_core.lift.ab_test.shown import Scorers, Shown, drawn, slate
+from hinet_core.lift.ab_test.shown import Scorers, Shown, drawn, most_units, slate
 from hinet_core.lift.policies import POLICIES, Floats, Judged, judged
 from hinet_core.progress import track
 from hinet_core.world.draws import drawn_again
@@ -68,7 +68,7 @@ def replay(
         scores = scorers(truth)
         for arm, ranking in enumerate(names):
             shown = slate(world, truth, scores[ranking])
-            found = {"expected": shown.expected(), "drawn": drawn(world, truth, shown, key_R),
+            found = {"expected": shown.expected(), "drawn": drawn(world, requests.user_R, shown, key_R),
                      "seen": seen(world, shown)}  # fmt: skip
             part |= {f"{kind} {arm} {name}": value_R for kind, one in found.items() for name, value_R in one.items()}
             np.add.at(shown_AGI[arm], (requests.user_R[:, None] % GROUPS, shown.item_RN), 1)
@@ -90,9 +90,7 @@ def references(world: World, truth: Judged) -> dict[str, Floats]:
     """(R,) expected orders of every policy; most units, where an order has units."""
     found = {name: policy(truth) for name, policy in POLICIES.items()}
     if world.config.units_per_order > 1:
-        units_RC = world.units.expected(truth.requests.user_R[:, None], truth.requests.item_RC)
-        best = slate(world, truth, truth.worth_RC * units_RC)
-        found["units"] = best.expected()["units"]
+        found["units"] = most_units(world, truth).expected()["units"]
     return found
 
 

@@ -36,6 +36,10 @@ class Shown:
         found = {"clicks": self.click_RN, "orders": orders_RN, "units": orders_RN * self.units_RN}
         return {name: values.sum(axis=1) for name, values in found.items()}
 
+    def part(self, keep_R: NDArray[np.bool_]) -> "Shown":
+        """The slates of some requests."""
+        return Shown(*(values[keep_R] for values in vars(self).values()))
+
     def predicted_orders(self) -> Floats:
         """(R,) orders that the scores promise, read as logits of an order in slot 1."""
         return (self.theta_RN * expit(self.score_RN.astype(np.float64))).sum(axis=1)
@@ -54,13 +58,23 @@ def slate(world: World, truth: Judged, score_RC: NDArray[np.floating]) -> Shown:
     return Shown(item_RN, truth.theta_RN, truth.theta_RN * click_RN, order_RN, units_RN, score_RN)
 
 
-def drawn(world: World, truth: Judged, shown: Shown, key_R: NDArray[np.uint64]) -> dict[str, Floats]:
-    """(R,) clicks, orders and units that these keys give the slate."""
+def most_units(world: World, truth: Judged) -> Shown:
+    """The slates that are worth the most units: the oracle's, where an order is one unit."""
+    if world.config.units_per_order == 1:
+        return slate(world, truth, truth.worth_RC)
+    units_RC = world.units.expected(truth.requests.user_R[:, None], truth.requests.item_RC)
+    return slate(world, truth, truth.worth_RC * units_RC)
+
+
+def drawn(
+    world: World, user_R: NDArray[np.int64], shown: Shown, key_R: NDArray[np.uint64]
+) -> dict[str, Floats]:
+    """(R,) clicks, orders and units that these keys give the slates of these users."""
     click_RN, order_RN = outcomes(key_R, shown.item_RN, shown.click_RN, shown.order_RN)
     units_RN = order_RN.astype(np.float64)
     if world.config.units_per_order > 1:
         row, slot = np.nonzero(order_RN)
         item = shown.item_RN[row, slot]
-        units_RN[row, slot] = world.units.drawn(key_R[row], truth.requests.user_R[row], item)
+        units_RN[row, slot] = world.units.drawn(key_R[row], user_R[row], item)
     found = {"clicks": click_RN, "orders": order_RN, "units": units_RN}
     return {name: values.sum(axis=1, dtype=np.float64) for name, values in found.items()}

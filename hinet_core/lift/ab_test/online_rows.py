@@ -1,0 +1,80 @@
+"""Rows of L3 in the columns of the table `lift`, and the test day by day; by the statistics of anybody's own test.
+
+Truth and oracle stand beside: expected orders of all requests of the test, under B and under the oracle, over A's.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hinet_core.lift.ab_test.online import OnlineTest
+from hinet_core.lift.ab_test.paired_rows import metrics_of
+from hinet_core.lift.own_test.analyse import Analysis, analyse
+from hinet_core.lift.own_test.read import PerUser
+from hinet_core.lift.policies import Floats
+from hinet_core.lift.statistics.chronicle import DailyArm, chronicle
+from hinet_core.lift.statistics.planning import planned_log_se
+from hinet_core.lift.statistics.samples import Sample
+from hinet_core.lift.statistics.sequential import tightest_tau
+from hinet_core.lift.tables import Row
+from hinet_core.world.truth import World
+
+ARMS = ("A", "B")
+
+
+def per_user(world: World, test: OnlineTest, measure: str = "orders") -> PerUser:
+    """The users who came, as a file of their outcomes would tell it: `orders` or `units`."""
+    came = test.came_U
+    total_US, before_US = (
+        (test.orders_US, test.before_orders_US) if measure == "orders" else (test.units_US, test.before_units_US)
+    )
+    return PerUser(
+        ARMS, world.scenario_ids, test.is_b_U[came].astype(np.int64), test.came_US[came], total_US[came],
+        before_US[came], test.entry_U[came],
+    )  # fmt: skip
+
+
+def online_rows(world: World, test: OnlineTest, names: tuple[str, str]) -> Analysis:
+    """Rows per metric, pooled first, each with its truth and oracle; and the checks of the split."""
+    found = analyse(per_user(world, test))
+    rows = [beside(world, row, test.expected_TS) for row in found.rows]
+    if "units_per_request" in metrics_of(world):
+        units = analyse(per_user(world, test, "units")).rows
+        renamed = [row | {"metric": "units_per_request"} for row in units if row["metric"] == "orders_per_request"]
+        rows += [beside(world, row, test.units_TS) for row in renamed]
+    common = {"kind": "artifact", "estimator": "L3", "model_a": names[0], "model_b": names[1], "n_seeds": 1}
+    return replace(found, rows=[row | common for row in rows])
+
+
+def beside(world: World, row: Row, expected_TS: Floats) -> Row:
+    mine = slice(None) if not row["scenario_id"] else [world.scenario_ids.index(row["scenario_id"])]
+    a, b, oracle = expected_TS[:, mine].sum(axis=1)
+    return row | ({"true_lift": b / a - 1, "oracle_lift": oracle / a - 1} if a > 0 else {})
+
+
+def days_of(test: OnlineTest, level: float = 0.95) -> list[dict[str, Any]]:
+    """One row a day: orders per request so far with CUPED, its fixed and its always-valid interval; pooled.
+
+    tau was fixed by the days before the test: those of the users who came then, half of them in each arm.
+    NotEstimableError where nobody ordered in these days.
+    """
+    came_before = test.before_came_U > 0
+    history = Sample(test.before_orders_US.sum(axis=1)[came_before], test.before_came_U[came_before])
+    half = max(len(history) // 2, 1)
+    tau = tightest_tau(planned_log_se(history, half, half), level)
+    before_U = test.before_orders_US.sum(axis=1)
+    a, b = (
+        DailyArm(test.orders_DU[:, mine], test.came_DU[:, mine], before_U[mine]) for mine in (~test.is_b_U, test.is_b_U)
+    )
+    expected_a, expected_b, _ = test.expected_TS.sum(axis=1)
+    return [
+        {
+            "estimator": "L3", "metric": "orders_per_request", "day": look.day, "reason": look.reason,
+            "lift": look.fixed and look.fixed.lift, "low": look.fixed and look.fixed.low,
+            "high": look.fixed and look.fixed.high, "sequential_low": look.low, "sequential_high": look.high,
+            "p_fixed": look.fixed and look.fixed.p, "p_sequential": look.p, "tau": tau, "level": level,
+            "true_lift": expected_b / expected_a - 1,
+        }
+        for look in chronicle(a, b, tau, level)
+    ]  # fmt: skip
