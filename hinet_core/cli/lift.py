@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hinet_core.lift.own_test.analyse import Analysis
     from hinet_core.lift.tables import Row
 
+GUARD_COLUMNS = ("guardrail", "scenario", "A", "B", "change", "at worst", "margin", "verdict")
 DAY_COLUMNS = ("until day", "lift", "fixed interval", "interval to look at daily", "its p", "truth")
 COLUMNS = ("estimator", "scenario", "metric", "lift", "95 % interval", "truth", "oracle", "p", "BH", "MDE", "orders")
 
@@ -37,8 +38,9 @@ def lift(
     """Lift of ranking B over ranking A: trained models, or the policies oracle, logger, random (docs/lift.md).
 
     L1 is the expected value, L2 a replay of both with the same luck, L3 an online test that splits users; each beside
-    the truth and the best lift that any ranking can have.
+    the truth and the best lift that any ranking can have. Guardrails are what should not get worse.
     """
+    from hinet_core.lift.ab_test.guardrail_rows import guardrail_rows
     from hinet_core.lift.ab_test.named import contest
     from hinet_core.lift.ab_test.paired_rows import paired_rows
     from hinet_core.lift.ab_test.replay import replay
@@ -48,18 +50,22 @@ def lift(
         contract, paths, lake = places(name)
         with contest(contract, lake, paths.models, (a, b)) as found:
             world = found.world
-            rows = paired_rows(world, replay(world, found.scorers, (a, b), found.days, requests, seed, seed), (a, b))
+            replayed = replay(world, found.scorers, (a, b), found.days, requests, seed, seed)
+            rows = paired_rows(world, replayed, (a, b))
+            guards = guardrail_rows(world, replayed, (a, b), found.versions)
             tested = online_part(found, (a, b), days, test_requests, seed) if online else None
             common = {"as_of": found.as_of, "world_hash": world.hash, "seed": seed, "code_version": code_version()}
     if tested is not None:
         rows += tested[0].rows
     if as_csv:
-        write_csv(list(rows[0]), [list((row | common).values()) for row in rows])
+        columns = list(guards[0])
+        write_csv(columns, [[(row | common).get(column) for column in columns] for row in [*rows, *guards]])
         return
     click.echo(f"lift of {b} over {a}, days {', '.join(map(str, found.days))}, world {world.hash}")
     show(COLUMNS, [cells(row) for row in rows])
     for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
         click.echo(reason)
+    show(GUARD_COLUMNS, [guard_cells(row) for row in guards if not row["scenario_id"] or row["verdict"] == "broken"])
     if tested is not None:
         for check in tested[0].checks:
             click.echo(said(check))
@@ -82,6 +88,14 @@ def online_part(
     except NotEstimableError as error:
         click.echo(str(error), err=True)
         return rows, []
+
+
+def guard_cells(row: "Row") -> list[str | None]:
+    figures = ("", "") if row["value_a"] is None else (f"{row['value_a']:.4f}", f"{row['value_b']:.4f}")
+    return [
+        row["metric"], row["scenario_id"] or "pooled", *figures, percent(row["lift"]), percent(row["worst"]),
+        f"{row['margin']:.0%}", row["verdict"] or row["reason"],
+    ]  # fmt: skip
 
 
 def day_cells(row: "Row") -> list[str | None]:

@@ -7,12 +7,25 @@ import pytest
 from click.testing import CliRunner
 
 from hinet_core import cli
+from hinet_core.lift.ab_test.guardrail_rows import MARGINS
 from hinet_core.lift.tables import LIFT
+
+SMALL = """
+name = "small"
+extend = "meishi"
+
+[world]
+users = 1500
+items = 300
+calibration_requests = 1000
+"""
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HINET_HOME", str(tmp_path))
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.setenv("CONTRACT", str(tmp_path / "small.toml"))
 
 
 def hinet(*arguments: str) -> tuple[int, str]:
@@ -28,8 +41,9 @@ def test_policies_need_no_model_and_the_oracle_is_its_own_best():
     status, said = hinet("logger", "oracle", "--requests", "60", "--csv")
     rows = table(said)
     assert status == 0
-    assert set(rows[0]) == set(LIFT.names)
-    assert [row["estimator"] for row in rows] == ["L1"] * 7 + ["L2"] * 7
+    assert set(rows[0]) == {*LIFT.names, "margin", "verdict", "worst"}
+    assert [row["estimator"] for row in rows[:14]] == ["L1"] * 7 + ["L2"] * 7
+    assert {row["metric"] for row in rows[14:]} == set(MARGINS)
     for row in rows[:7]:
         assert float(row["lift"]) == pytest.approx(float(row["oracle_lift"]), abs=1e-12)
         assert float(row["logger_lift"]) == 0
@@ -40,7 +54,7 @@ def test_a_ranking_against_itself_prints_zero():
     status, said = hinet("random", "random", "--requests", "100")
     assert status == 0
     assert "lift of random over random" in said
-    pooled = [line for line in said.splitlines() if "│ pooled " in line]
+    pooled = [line for line in said.splitlines() if line.startswith(("│ L1", "│ L2")) and "│ pooled " in line]
     assert len(pooled) == 2
     assert all(line.count("+0.00%") >= 3 for line in pooled)
 
@@ -55,13 +69,14 @@ def test_an_online_test_is_shown_day_by_day_beside_the_truth():
     status, said = hinet(*arguments)
     assert status == 0
     assert "split of users: green" in said
-    assert [line.split()[1] for line in said.splitlines() if line.startswith("│ ") and "L" not in line] == list("123")
+    days = said[said.index("until day") :].splitlines()
+    assert [line.split()[1] for line in days if line.startswith("│ ")] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["oracle", "hinett"], "found hinett; models of meishi (no day can be judged yet): none; policies: oracle, "),
+        (["oracle", "hinett"], "found hinett; models of small (no day can be judged yet): none; policies: oracle, "),
         (["oracle", "logger", "--contract", "kuairand"], "without a simulated world"),
         (["oracle", "logger", "--contract", "kuairand"], "`hinet off-policy`"),
         (["oracle", "logger", "--contract", "nowhere"], "nowhere"),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_core.lift.ab_test.shown import Scorers, Shown, drawn, most_units, slate
-from hinet_core.lift.policies import POLICIES, Floats, Judged, judged
+from hinet_core.lift.policies import POLICIES, SCORES, Floats, Judged, judged
 from hinet_core.progress import track
 from hinet_core.world.draws import drawn_again
 from hinet_core.world.truth import CHUNK, World
@@ -87,8 +87,9 @@ def under(values: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
 
 
 def references(world: World, truth: Judged) -> dict[str, Floats]:
-    """(R,) expected orders of every policy; most units, where an order has units."""
-    found = {name: policy(truth) for name, policy in POLICIES.items()}
+    """(R,) expected orders of every policy, of `random` over all its orders; most units, where an order has units."""
+    found = {name: slate(world, truth, SCORES[name](truth)).expected()["orders"] for name in ("oracle", "logger")}
+    found["random"] = POLICIES["random"](truth)
     if world.config.units_per_order > 1:
         found["units"] = most_units(world, truth).expected()["units"]
     return found

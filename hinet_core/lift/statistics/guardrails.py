@@ -2,10 +2,19 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from scipy import stats
 
-from hinet_core.lift.statistics.relative import RelativeLift
+
+class Estimate(Protocol):
+    """A relative change and the standard error of log(1 + lift): `RelativeLift`, or one of a paired design."""
+
+    @property
+    def lift(self) -> float: ...
+
+    @property
+    def log_se(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,7 @@ class Guardrail:
     p: float
 
 
-def guardrail(found: RelativeLift, margin: float, *, more_is_better: bool = True, alpha: float = 0.05) -> Guardrail:
+def guardrail(found: Estimate, margin: float, *, more_is_better: bool = True, alpha: float = 0.05) -> Guardrail:
     """Holds where the one-sided 1 - alpha bound is inside the margin; broken where the other bound is outside too.
 
     `margin` 0.01 allows a loss of 1 %, or a rise of 1 % of what should stay low (price, calibration error).

@@ -1,0 +1,99 @@
+"""Guardrails of two rankings: by hand, planted harm, identical rankings, and a jackknife that knows its spread."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from noisy_rankers import noisy
+from scipy.special import logit
+
+from hinet_core.contract import load_contract
+from hinet_core.lift.ab_test.guardrail_rows import coverage, guardrail_rows
+from hinet_core.lift.ab_test.replay import head_shops, replay
+from hinet_core.world.load import load
+from hinet_core.world.slates import top_slots
+
+DAYS = [date(2025, 3, 21)]
+SMALL = {"users": 2000, "items": 300, "calibration_requests": 1000}
+
+
+def world_of(**settings: Any):
+    contract = load_contract("meishi")
+    return load(contract.model_copy(update={"world": {**contract.world, **SMALL, **settings}}))
+
+
+def pooled(world, scorers, probable=(), n=200) -> dict[str, dict[str, Any]]:
+    rows = guardrail_rows(world, replay(world, scorers, ("a", "b"), DAYS, n), ("a", "b"), probable)
+    return {row["metric"]: row for row in rows if row["scope"] == "pooled"}
+
+
+def test_identical_rankings_hold_every_margin_exactly():
+    same = lambda truth: dict.fromkeys("ab", logit(truth.worth_RC))  # noqa: E731
+    for row in pooled(world_of(), same, ("a", "b")).values():
+        assert (row["lift"], row["worst"], row["verdict"], row["p_raw"]) == (0.0, 0.0, "holds", 0.0)
+
+
+def test_values_by_hand():
+    world = world_of()
+    found = pooled(world, noisy(a=0.0, b=1.0), n=50)
+    requests = world.requests(DAYS[0], 50)
+    click, order = world.probabilities(requests)
+    top = top_slots(click * order, requests.item_RC, 10)
+    item = np.take_along_axis(requests.item_RC, top, axis=1)
+    weight = world.shares_S[requests.scenario_R] / 50
+    theta = world.theta_SN[requests.scenario_R]
+    seen = (theta * np.take_along_axis(click, top, axis=1)).mean(axis=1)
+    expected = {
+        "ctr": seen @ weight,
+        "price": np.exp(world.items.price_I)[item].mean(axis=1) @ weight,
+        "head_share": (item < 30).mean(axis=1) @ weight,
+        "shop_coverage": len(np.unique(item)) / 300,
+    }
+    for metric, value in expected.items():
+        assert found[metric]["value_a"] == pytest.approx(value, rel=1e-5)
+    assert head_shops(world).sum() == 30
+    assert found["calibration"]["reason"] == "the scores of b are no probabilities"
+
+
+def test_planted_harm_breaks_its_guardrail_and_no_harm_holds():
+    """B prefers dear shops and popular ones, promises half as much again; the other way round it holds."""
+    world = world_of()
+    price, head = world.items.price_I, head_shops(world)
+
+    def scorers(truth):
+        item = truth.requests.item_RC
+        harm = 3.0 * price[item] + 5.0 * head[item]
+        return {"good": logit(truth.worth_RC), "harm": logit(truth.worth_RC) + harm}
+
+    def between(a, b):
+        return pooled(world, lambda truth: dict(zip("ab", (scorers(truth)[one] for one in (a, b)), strict=True)), "ab")
+
+    worse, better = between("good", "harm"), between("harm", "good")
+    for metric in ("ctr", "price", "head_share", "shop_coverage", "calibration"):
+        assert (worse[metric]["verdict"], better[metric]["verdict"]) == ("broken", "holds"), metric
+        assert worse[metric]["p_raw"] > 0.99
+        assert better[metric]["p_raw"] < 0.01
+
+
+def test_calibration_is_promised_over_expected_and_a_baseline_without_probabilities_is_calibrated():
+    world = world_of()
+
+    def scorers(truth):
+        return {"a": logit(truth.worth_RC), "b": logit(truth.worth_RC * 0.5)}
+
+    both = pooled(world, scorers, "ab")["calibration"]
+    assert (both["value_a"], both["value_b"]) == pytest.approx((1.0, 0.5), rel=1e-6)
+    assert both["lift"] == pytest.approx(1.0, rel=1e-6)
+    assert both["verdict"] == "broken"
+    alone = pooled(world, scorers, "b")["calibration"]
+    assert (alone["value_a"], alone["value_b"]) == pytest.approx((1.0, 0.5), rel=1e-6)
+
+
+def test_the_jackknife_of_coverage_is_about_the_spread_over_other_requests():
+    world, found = world_of(items=1500, users=20_000), []
+    for seed in range(24):
+        shown = replay(world, noisy(a=0.5, b=2.0), ("a", "b"), DAYS, 25, seed=seed).shown_AGI
+        found.append(coverage(shown)[1])
+    spread = np.std([np.log1p(one.lift) for one in found], ddof=1)
+    assert 0.65 < np.mean([one.log_se for one in found]) / spread < 1.6
