@@ -12,10 +12,16 @@ from typing import Any
 from hinet_core import models
 from hinet_core.contract import Contract, load_contract, parse_contract
 from hinet_core.experiments.experiment import Entry, Experiment, named
+from hinet_core.world.controls import control_worlds
 
 KUAIRAND_AS_OF = date(2022, 5, 6)
 # Ten times as many requests as slots are shown: 1.5 M impressions in the 21 days of the contract.
 MEISHI_REQUESTS_PER_DAY = 7143
+# So few that six models from five seeds in five worlds are trained in about an hour and a half of one core, by the
+# times of the packaged world (20 to 100 s a model for 2.1 M rows read): 168,000 impressions, 130,000 to train on.
+CONTROLS_REQUESTS_PER_DAY = 800
+# The models that a prediction of a control world is about.
+CONTROLLED = ("shared_bottom", "single_task", "single_task_per_scenario", "mmoe", "ple", "hinet")
 # More than any model needs: with the presets' 6, HiNet's peers were still getting better when they had to stop.
 MEISHI_EPOCHS = 20
 
@@ -104,6 +110,66 @@ def meishi_ablation() -> Experiment:
 
 
 @named
+def controls_reference() -> Experiment:
+    """The packaged world at the size of its controls, which are held against it.
+
+    Command   hinet experiment controls_reference
+    Expected  nothing was predicted of its order of models; the control without a link between tasks refers to it
+    Spread    not measured: at 1.5 M impressions single trainings differ by 1 point of lift
+    Run time  not measured: expect 25 minutes of one core
+    """
+    return control("reference", controls_world())
+
+
+@named
+def controls_all_shared() -> Experiment:
+    """Control world: one taste for all scenarios and tasks.
+
+    Command   hinet experiment controls_all_shared
+    Expected  what world/controls.py says, written before any run; the section of the page repeats it
+    Spread    as controls_reference
+    Run time  as controls_reference
+    """
+    return control_of("all_shared")
+
+
+@named
+def controls_nothing_shared() -> Experiment:
+    """Control world: nearly nothing of a taste is shared between scenarios or tasks.
+
+    Command   hinet experiment controls_nothing_shared
+    Expected  what world/controls.py says, written before any run; the section of the page repeats it
+    Spread    as controls_reference
+    Run time  as controls_reference
+    """
+    return control_of("nothing_shared")
+
+
+@named
+def controls_no_task_link() -> Experiment:
+    """Control world: what one task says of a taste is no more than the other says.
+
+    Command   hinet experiment controls_no_task_link
+    Expected  what world/controls.py says, written before any run; the section of the page repeats it
+    Spread    as controls_reference
+    Run time  as controls_reference
+    """
+    return control_of("no_task_link")
+
+
+@named
+def controls_scenarios_identical() -> Experiment:
+    """Control world: scenarios differ by their traffic alone.
+
+    Command   hinet experiment controls_scenarios_identical
+    Expected  what world/controls.py says, written before any run; the section of the page repeats it
+    Spread    as controls_reference
+    Run time  as controls_reference
+    """
+    return control_of("scenarios_identical")
+
+
+@named
 def aliexpress() -> Experiment:
     """AliExpress, four countries as scenarios, click and purchase, as the publisher splits it.
 
@@ -151,11 +217,37 @@ def public(name: str) -> Experiment:
 
 
 def large_meishi() -> Contract:
-    """The packaged world with more requests, under a name of its own; every model is trained until it stops early."""
+    """The packaged world with more requests."""
+    return meishi_with("meishi_large", MEISHI_REQUESTS_PER_DAY)
+
+
+def controls_world() -> Contract:
+    """The packaged world with fewer requests."""
+    return meishi_with("controls", CONTROLS_REQUESTS_PER_DAY)
+
+
+def meishi_with(name: str, requests_per_day: int) -> Contract:
+    """The packaged world with other traffic, under a name of its own; every model is trained until it stops early."""
     packaged = load_contract("meishi")
-    world: dict[str, Any] = {**(packaged.world or {}), "requests_per_day": MEISHI_REQUESTS_PER_DAY}
-    changes = {"world": world, "training": {"epochs": MEISHI_EPOCHS}}
-    return parse_contract({"name": "meishi_large", "extend": "meishi", **changes})
+    world: dict[str, Any] = {**(packaged.world or {}), "requests_per_day": requests_per_day}
+    return parse_contract({"name": name, "extend": "meishi", "world": world, "training": {"epochs": MEISHI_EPOCHS}})
+
+
+def control_of(name: str) -> Experiment:
+    """The experiment on one of the control worlds, with its prediction."""
+    one = control_worlds(controls_world())[name]
+    return control(name, one.contract, one.prediction)
+
+
+def control(name: str, contract: Contract, prediction: str = "") -> Experiment:
+    """All models of a prediction against the one that shares most and separates least, untuned."""
+    return Experiment(
+        name=f"controls_{name}",
+        contract=contract,
+        entries=tuple(Entry(model=one, tuned=False) for one in CONTROLLED),
+        baseline="shared_bottom",
+        prediction=prediction,
+    )
 
 
 def with_changes(experiment: Experiment, n_seeds: int | None, models_only: Sequence[str] | None) -> Experiment:

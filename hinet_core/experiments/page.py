@@ -11,6 +11,8 @@ from hinet_core.experiments.attention import attention_part
 from hinet_core.experiments.ceilings import KNOWN
 from hinet_core.experiments.experiment import EXPERIMENTS, SEARCHED
 from hinet_core.experiments.grid import Trained
+from hinet_core.experiments.lift_part import lift_part
+from hinet_core.experiments.markdown import chance, table
 from hinet_core.experiments.run import DRAWS, Outcome
 from hinet_core.lake import replace_text
 from hinet_core.lift.ceilings import attainable_share
@@ -27,7 +29,6 @@ the judged ones: settings of a later `hinet tune` are refused. What was changed 
 not known here. Each table of differences is one family: its p-values, and with them its verdicts, are adjusted by Holm
 over the comparisons that it shows, as many as its head says, and over no others.
 """
-LEAST_P = 0.001  # what three digits can say
 
 
 def section(outcome: Outcome, today: date) -> str:
@@ -41,6 +42,7 @@ def section(outcome: Outcome, today: date) -> str:
         f"{today}, {origin_of(outcome.trained[0])}. Trained on {outcome.rows['train']:,} rows as of {outcome.as_of}, "
         f"stopped on {outcome.days['valid'][0]} ({outcome.rows['valid']:,} rows), judged on {judged} "
         f"({outcome.rows['judged']:,} rows); {one.n_seeds} seeds, {DRAWS} draws of users.",
+        one.prediction and f"**Expected, written before any model was trained there:** {one.prediction}.",
         "### Models",
         table(["model", "settings", "parameters", "seconds a seed", "best epochs"], model_rows(outcome.trained)),
     ]
@@ -50,7 +52,7 @@ def section(outcome: Outcome, today: date) -> str:
             cells += [cell for cell in outcome.ceilings[split] if cell.task == task.name]
             parts += [f"### {title}: {task.title or task.name}", metric_table(cells)]
         parts += [f"### {title}: AUC minus that of {one.baseline}", difference_table(outcome.differences[split])]
-    parts += [share_part(outcome), attention_part(one.contract, outcome.trained)]
+    parts += [lift_part(outcome.lifts), share_part(outcome), attention_part(one.contract, outcome.trained)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -144,20 +146,8 @@ def difference_table(found: Sequence[Comparison]) -> str:
     return table(["model", "task", "over", "difference", "95 %", head, "verdict"], rows)
 
 
-def chance(p: float | None) -> str:
-    """A p-value in three digits; one below them is never 0."""
-    if p is None:
-        return "-"
-    return f"{p:.3f}" if p >= LEAST_P else f"< {LEAST_P}"
-
-
 def signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.4f}"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
 def put(path: Path, name: str, text: str) -> None:

@@ -15,8 +15,10 @@ from hinet_core.evaluation.scoring import Encoded, Scorer
 from hinet_core.experiments.ceilings import ceilings
 from hinet_core.experiments.experiment import Experiment, Settings
 from hinet_core.experiments.grid import Trained, train_all
+from hinet_core.experiments.lift import lifts
 from hinet_core.experiments.log_days import committed
 from hinet_core.lake import Lake, connect
+from hinet_core.lift.architecture_rows import Compared
 from hinet_core.progress import track
 from hinet_core.settings import Paths
 
@@ -44,6 +46,7 @@ class Outcome:
     cells: Mapping[str, list[Estimate]]
     differences: Mapping[str, list[Comparison]]
     ceilings: Mapping[str, list[Estimate]]  # of a simulated log: what can be reached at all
+    lifts: Sequence[Compared] = ()  # of a simulated log: architectures over the baseline, by expected orders
 
 
 def run(
@@ -78,7 +81,8 @@ def run(
         cells[split], n_rows[split] = estimates(judged), len(rows)
         differences[split] = compare_judged(judged, experiment.baseline, COMPARED_OVER, metrics=COMPARED_BY)
         tops[split] = estimates(judge_seeds(rows, best, METRICS, draws_from, DRAWS)) if best else []
-    return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences, tops)
+    found_lifts = lifts(experiment, lake, trained, as_of)
+    return Outcome(experiment, as_of, tuple(trained), n_rows, days, cells, differences, tops, found_lifts)
 
 
 def require_earlier(found: Mapping[str, Settings], tuned: Sequence[str], as_of: date) -> None:

@@ -1,7 +1,7 @@
-"""The lift of two frozen models: how many more orders the challenger's ranking is worth than the baseline's.
+"""The lift of two frozen models (kind `artifact`): how many more orders the challenger's ranking is worth.
 
-Computed where the truth is known (a simulated world) and refused where it is not. Fresh requests of the
-judged days are ranked by both models, and the world says what each ranking is worth. Deterministic.
+Relative to the baseline's. Computed where the truth is known (a simulated world) and refused where it is not. Fresh
+requests of the judged days are ranked by both models, and the world says what each ranking is worth. Deterministic.
 """
 
 import logging
@@ -10,8 +10,6 @@ from datetime import date, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-
 from hinet_core.contract import Contract, fingerprint
 from hinet_core.evaluation.run import NotMatureYet, judged_days, trained_runs
 from hinet_core.features.examples import history_inputs
@@ -19,8 +17,8 @@ from hinet_core.lake import Lake, connect
 from hinet_core.lift.expected import METHOD, ratio_lift, relative
 from hinet_core.lift.judgement import Judgement, judge
 from hinet_core.lift.policies import POLICIES, Floats
-from hinet_core.lift.statistics.families import benjamini_hochberg
-from hinet_core.lift.statistics.samples import LEVEL, NotEstimableError
+from hinet_core.lift.scopes import adjust, estimated, scopes
+from hinet_core.lift.statistics.samples import NotEstimableError
 from hinet_core.lift.tables import LIFT, Row, blank_row, refused_row
 from hinet_core.world.load import load
 from hinet_core.world.truth import World
@@ -128,20 +126,9 @@ def rank_by_models(
 
 def lift_rows(contract: Contract, as_of: date, world: World, judgement: Judgement) -> list[Row]:
     """The pooled row and one per modelled scenario; BH-adjusted p-values over the scenarios."""
-    codes = {name: code for code, name in enumerate(world.scenario_ids)}
-    count = np.bincount(judgement.scenario_R, minlength=len(codes))
-    # The sample holds every scenario equally often; weights restore the world's traffic.
-    weight = (world.shares_S / np.maximum(count, 1))[judgement.scenario_R]
-    pooled = lift_row(contract, as_of, None, judgement, weight)
-    rows = []
-    for one in contract.modelled:
-        mine = judgement.scenario_R == codes[one.id]
-        rows.append(lift_row(contract, as_of, one.id, judgement.part(mine), np.ones(mine.sum())))
-    pooled["p_bh"] = pooled["p_raw"]
-    tested = [row for row in rows if row["p_raw"] is not None]
-    for row, adjusted in zip(tested, benjamini_hochberg([row["p_raw"] for row in tested]), strict=True):
-        row["p_bh"] = adjusted
-    return [pooled, *rows]
+    rows = [lift_row(contract, as_of, *scope) for scope in scopes(contract, world, judgement)]
+    adjust(rows)
+    return rows
 
 
 def lift_row(contract: Contract, as_of: date, scenario_id: str | None, judgement: Judgement, weight_R: Floats) -> Row:
@@ -152,22 +139,7 @@ def lift_row(contract: Contract, as_of: date, scenario_id: str | None, judgement
     except NotEstimableError as error:
         return refused_row(contract, as_of, scenario_id, str(error))
     references = {f"{name}_lift": relative(value[name], a_R, weight_R) for name in POLICIES}
-    return blank_row(contract, as_of, scenario_id) | references | {
-        "status": "estimated",
-        "lift": found.lift,
-        "low": found.low,
-        "high": found.high,
-        "level": LEVEL,
-        "method": METHOD,
-        "n_users": found.n_users,
-        "n_requests": found.n_requests,
-        "orders_a": found.value_a * found.n_requests,
-        "orders_b": found.value_b * found.n_requests,
-        "value_a": found.value_a,
-        "value_b": found.value_b,
-        "p_raw": found.p,
-        "mde80": found.mde80,
-    }  # fmt: skip
+    return blank_row(contract, as_of, scenario_id) | references | estimated(found, METHOD)
 
 
 def code_version() -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -12,38 +11,37 @@ from numpy.typing import NDArray
 
 from hinet_core.contract import Contract
 from hinet_core.dataset import Dataset
+from hinet_core.evaluation.scoring import Encoded
 from hinet_core.features.examples import examples
 from hinet_core.lake import Lake
-from hinet_core.training.checkpoint import load
+from hinet_core.training.checkpoint import Bundle, load
 from hinet_core.training.loop import predict
 
 BATCH = 8192
 
 
 class ModelRankers:
-    """The two frozen models as `Rankers`: a candidate's score is its logit of the funnel's last task in slot 1."""
+    """Frozen models as `Rankers`: a candidate's score is its logit of the funnel's last task in slot 1."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, folders: Mapping[str, Path]
     ) -> None:
         self.con, self.contract, self.lake = con, contract, lake
-        self.bundles: dict[str, Any] = {
+        self.bundles: dict[str, Bundle] = {
             name: load(folder, contract=contract) for name, folder in folders.items()
         }
 
     def __call__(self, candidates: pa.Table, day: date) -> dict[str, NDArray[np.floating]]:
         self.con.register("candidates", candidates)
         rows = examples(self.con, self.contract, self.con.table("candidates"), day, self.lake)
-        # Computed once for all models.
+        # Computed once for all models, and encoded once for models in a row that share an encoder.
         found = rows.order("record_number").to_arrow_table()
         self.con.register("candidate_examples", found)
-        relation = self.con.table("candidate_examples")
-        return {name: self._score(bundle, relation, candidates, day) for name, bundle in self.bundles.items()}
+        encoded = Encoded(self.con, self.con.table("candidate_examples"), day)
+        return {name: self._score(bundle, encoded, candidates) for name, bundle in self.bundles.items()}
 
-    def _score(
-        self, bundle: Any, relation: duckdb.DuckDBPyRelation, candidates: pa.Table, day: date
-    ) -> NDArray[np.floating]:
-        data: Dataset = bundle.encoder.transform(self.con, relation, day).at_first_slot()
+    def _score(self, bundle: Bundle, encoded: Encoded, candidates: pa.Table) -> NDArray[np.floating]:
+        data = encoded.by(bundle).at_first_slot()
         require_same_rows(data, candidates, bundle.spec.scenarios)
         return predict(bundle.model, data, BATCH)[:, -1]
 

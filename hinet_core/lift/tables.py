@@ -1,5 +1,6 @@
 """The table `lift`: one row per scope, pair of models and estimator. Lifts are relative to model_a, 0.01 = 1 %.
 
+`kind` says of what: `artifact`, two trained models, or `architecture`, over training seeds (docs/lift.md).
 `true_lift` is what a noisy estimate is held against; it stays NULL for L1, which is that truth up to the
 sampling of requests. `ess` and `support_orders` belong to estimates from logs and stay NULL here.
 """

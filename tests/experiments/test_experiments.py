@@ -17,7 +17,8 @@ from hinet_core.experiments.every import large_meishi, with_changes
 from hinet_core.experiments.experiment import EXPERIMENTS, Entry, Experiment, Settings
 from hinet_core.experiments.grid import Trained, job_of
 from hinet_core.experiments.log_days import NoLogError
-from hinet_core.experiments.page import TITLE, chance, origin_of_settings, put, section
+from hinet_core.experiments.markdown import chance
+from hinet_core.experiments.page import TITLE, origin_of_settings, put, section
 from hinet_core.experiments.run import run
 from hinet_core.lake import Lake
 from hinet_core.settings import Paths
