@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hinet_core.cli.group import contract_option, main, one_sentence, places
-from hinet_core.cli.online import said
+from hinet_core.cli.online import p_cells, said
 from hinet_core.cli.output import show, write_csv
 from hinet_core.cli.quarantine import csv_option
 
@@ -116,8 +116,7 @@ def cells(row: "Row") -> list[str | None]:
         f"{percent(row['low'])} to {percent(row['high'])}" if estimated else row["status"].replace("_", " "),
         percent(row["true_lift"]),
         percent(row["oracle_lift"]),
-        f"{row['p_raw']:.3f}" if estimated else "",
-        f"{row['p_bh']:.3f}{' *' if row['p_bh'] <= 0.05 else ''}" if estimated else "",
+        *p_cells(row),
         f"{row['mde80']:.2%}" if estimated else "",
         "" if row["orders_a"] is None else f"{row['orders_a']:.0f} / {row['orders_b']:.0f}",
     ]

@@ -87,9 +87,15 @@ def cells(row: "Row") -> list[str | None]:
         row["metric"],
         "" if row["lift"] is None else f"{row['lift']:+.2%}",
         f"{row['low']:+.2%} to {row['high']:+.2%}" if estimated else row["status"].replace("_", " "),
-        f"{row['p_raw']:.3f}" if estimated else "",
-        f"{row['p_bh']:.3f}{' *' if row['p_bh'] <= 0.05 else ''}" if estimated else "",
+        *p_cells(row),
         f"{row['mde80']:.1%}" if estimated else "",
         "" if row["n_users"] is None else str(row["n_users"]),
         "" if row["orders_a"] is None else f"{row['orders_a']:g} / {row['orders_b']:g}",
     ]
+
+
+def p_cells(row: "Row") -> tuple[str, str]:
+    """p, and p adjusted with a star where something is found; nothing where there is no interval."""
+    if row["low"] is None:
+        return "", ""
+    return f"{row['p_raw']:.3f}", f"{row['p_bh']:.3f}{' *' if row['p_bh'] <= 0.05 else ''}"

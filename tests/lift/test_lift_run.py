@@ -14,6 +14,7 @@ from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake, connect
 from hinet_core.lift.ab_test.named import contest
+from hinet_core.lift.ab_test.online import online_test
 from hinet_core.lift.ab_test.paired_rows import paired_rows
 from hinet_core.lift.ab_test.replay import replay
 from hinet_core.lift.run import estimate
@@ -108,7 +109,11 @@ def test_models_by_name_have_the_lift_that_is_committed(trained):
         assert found.as_of == as_of
         world, days = found.world, found.days
         rows = paired_rows(world, replay(world, found.scorers, names, days, 40), names)
+        assert found.test_days(3) == [days[0], days[1], days[0]]
+        test = online_test(world, found.scorers, names, found.test_days(3), 60)
         same = paired_rows(world, replay(world, found.scorers, names[:1] * 2, days, 40), names[:1] * 2)
+    assert test.came_DU.sum() == 60
+    assert (test.expected_TS[2] >= test.expected_TS[:2]).all()
     for mine, theirs in zip(rows, committed, strict=False):
         assert mine["estimator"] == "L1"
         for column in ("lift", "low", "high", "p_bh", "oracle_lift", "random_lift", "orders_b", "mde80"):
