@@ -51,7 +51,8 @@ def pooled_lift(snapshot: Snapshot) -> pd.Series | None:
         snapshot,
         """SELECT l.*, a.display_name AS name_a, b.display_name AS name_b FROM lift AS l
            LEFT JOIN models AS a ON a.model = l.model_a LEFT JOIN models AS b ON b.model = l.model_b
-           WHERE scope = 'pooled' AND metric = 'orders_per_request' ORDER BY l.as_of DESC LIMIT 1""",
+           WHERE scope = 'pooled' AND metric = 'orders_per_request' AND kind = 'artifact' AND estimator = 'L1'
+           ORDER BY l.as_of DESC LIMIT 1""",
     )
     return rows.iloc[0] if len(rows) else None
 
@@ -132,7 +133,8 @@ def show_lift_card(row: pd.Series | None) -> None:
             f"{words.interval(row['low'], row['high'], words.signed_percent, row['level'])}, "
             f"n = {words.count(row['n_requests'])} requests"
         )
-        st.caption(f"Simulated: {row['name_b'] or row['model_b']} against {row['name_a'] or row['model_a']}")
+        names = f"{row['name_b'] or row['model_b']} against {row['name_a'] or row['model_a']}"
+        st.caption(f"Simulated, as trained once: {names}")
 
 
 def show_checks_card(snapshot: Snapshot) -> None:

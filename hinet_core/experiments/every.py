@@ -22,6 +22,22 @@ MEISHI_REQUESTS_PER_DAY = 7143
 CONTROLS_REQUESTS_PER_DAY = 800
 # The models that a prediction of a control world is about.
 CONTROLLED = ("shared_bottom", "single_task", "single_task_per_scenario", "mmoe", "ple", "hinet")
+REFERENCE = "reference"
+CONTROLS = {
+    REFERENCE: "The packaged world at the size of its controls, which are held against it.",
+    "all_shared": "Control world: one taste for all scenarios and tasks.",
+    "nothing_shared": "Control world: nearly nothing of a taste is shared between scenarios or tasks.",
+    "no_task_link": "Control world: over scenarios, a task tells of its own taste no more than the other task does.",
+    "scenarios_identical": "Control world: scenarios differ by their traffic alone.",
+}
+CONTROL_DOC = """{words}
+
+    Command   hinet experiment controls_{name}
+    Expected  what hinet_core/world/controls.py says, written before any run, and the section of the page repeats; of
+              the reference nothing was predicted
+    Spread    not measured: at 1.5 M impressions single trainings differ by 1 point of lift
+    Run time  not measured: expect 25 minutes of one core
+    """
 # More than any model needs: with the presets' 6, HiNet's peers were still getting better when they had to stop.
 MEISHI_EPOCHS = 20
 
@@ -110,66 +126,6 @@ def meishi_ablation() -> Experiment:
 
 
 @named
-def controls_reference() -> Experiment:
-    """The packaged world at the size of its controls, which are held against it.
-
-    Command   hinet experiment controls_reference
-    Expected  nothing was predicted of its order of models; the control without a link between tasks refers to it
-    Spread    not measured: at 1.5 M impressions single trainings differ by 1 point of lift
-    Run time  not measured: expect 25 minutes of one core
-    """
-    return control("reference", controls_world())
-
-
-@named
-def controls_all_shared() -> Experiment:
-    """Control world: one taste for all scenarios and tasks.
-
-    Command   hinet experiment controls_all_shared
-    Expected  what world/controls.py says, written before any run; the section of the page repeats it
-    Spread    as controls_reference
-    Run time  as controls_reference
-    """
-    return control_of("all_shared")
-
-
-@named
-def controls_nothing_shared() -> Experiment:
-    """Control world: nearly nothing of a taste is shared between scenarios or tasks.
-
-    Command   hinet experiment controls_nothing_shared
-    Expected  what world/controls.py says, written before any run; the section of the page repeats it
-    Spread    as controls_reference
-    Run time  as controls_reference
-    """
-    return control_of("nothing_shared")
-
-
-@named
-def controls_no_task_link() -> Experiment:
-    """Control world: what one task says of a taste is no more than the other says.
-
-    Command   hinet experiment controls_no_task_link
-    Expected  what world/controls.py says, written before any run; the section of the page repeats it
-    Spread    as controls_reference
-    Run time  as controls_reference
-    """
-    return control_of("no_task_link")
-
-
-@named
-def controls_scenarios_identical() -> Experiment:
-    """Control world: scenarios differ by their traffic alone.
-
-    Command   hinet experiment controls_scenarios_identical
-    Expected  what world/controls.py says, written before any run; the section of the page repeats it
-    Spread    as controls_reference
-    Run time  as controls_reference
-    """
-    return control_of("scenarios_identical")
-
-
-@named
 def aliexpress() -> Experiment:
     """AliExpress, four countries as scenarios, click and purchase, as the publisher splits it.
 
@@ -233,14 +189,22 @@ def meishi_with(name: str, requests_per_day: int) -> Contract:
     return parse_contract({"name": name, "extend": "meishi", "world": world, "training": {"epochs": MEISHI_EPOCHS}})
 
 
-def control_of(name: str) -> Experiment:
-    """The experiment on one of the control worlds, with its prediction."""
-    one = control_worlds(controls_world())[name]
-    return control(name, one.contract, one.prediction)
+def register_control(name: str, words: str) -> None:
+    """Name the experiment of the packaged world (`reference`) or one of its controls, and say what is to be said."""
+
+    def make() -> Experiment:
+        return control(name)
+
+    make.__name__, make.__doc__ = f"controls_{name}", CONTROL_DOC.format(name=name, words=words)
+    named(make)
 
 
-def control(name: str, contract: Contract, prediction: str = "") -> Experiment:
-    """All models of a prediction against the one that shares most and separates least, untuned."""
+def control(name: str) -> Experiment:
+    """All models of a prediction, untuned, against the one that shares most and separates least."""
+    contract, prediction = controls_world(), ""
+    if name != REFERENCE:
+        one = control_worlds(contract)[name]
+        contract, prediction = one.contract, one.prediction
     return Experiment(
         name=f"controls_{name}",
         contract=contract,
@@ -248,6 +212,10 @@ def control(name: str, contract: Contract, prediction: str = "") -> Experiment:
         baseline="shared_bottom",
         prediction=prediction,
     )
+
+
+for _name, _words in CONTROLS.items():
+    register_control(_name, _words)
 
 
 def with_changes(experiment: Experiment, n_seeds: int | None, models_only: Sequence[str] | None) -> Experiment:
