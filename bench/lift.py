@@ -95,7 +95,7 @@ def run(part: str, requests: int) -> None:
         days = [first + timedelta(days=number) for number in range(DAYS)]
         test = online_test(world, scorers, NAMES, days, 2 * requests)
         rows = online_rows(world, test, NAMES).rows
-        days_of(test)
+        days_of(test, NAMES)
     told(part, requests, clock, cpu, rows[0])
 
 

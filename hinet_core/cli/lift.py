@@ -58,8 +58,9 @@ def lift(
     if tested is not None:
         rows += tested[0].rows
     if as_csv:
-        columns = list(guards[0])
-        write_csv(columns, [[(row | common).get(column) for column in columns] for row in [*rows, *guards]])
+        everything = [*rows, *guards, *(tested[1] if tested is not None else [])]
+        columns = list(dict.fromkeys(column for row in everything for column in row))
+        write_csv(columns, [[(row | common).get(column) for column in columns] for row in everything])
         return
     click.echo(f"lift of {b} over {a}, days {', '.join(map(str, found.days))}, world {world.hash}")
     show(COLUMNS, [cells(row) for row in rows])
@@ -84,7 +85,7 @@ def online_part(
     test = online_test(found.world, found.scorers, names, found.test_days(days), n_requests, seed)
     rows = online_rows(found.world, test, names)
     try:
-        return rows, days_of(test)
+        return rows, days_of(test, names)
     except NotEstimableError as error:
         click.echo(str(error), err=True)
         return rows, []

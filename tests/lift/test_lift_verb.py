@@ -62,15 +62,18 @@ def test_a_ranking_against_itself_prints_zero():
 def test_an_online_test_is_shown_day_by_day_beside_the_truth():
     arguments = ("logger", "oracle", "--requests", "60", "--online", "--days", "3", "--test-requests", "6000")
     status, said = hinet(*arguments, "--csv")
-    rows = [row for row in table(said) if row["estimator"] == "L3"]
+    found = [row for row in table(said) if row["estimator"] == "L3"]
     assert status == 0
+    rows, days = ([row for row in found if bool(row["day"]) == is_day] for is_day in (False, True))
+    assert [row["day"] for row in days] == ["1", "2", "3"]
+    assert float(days[-1]["lift"]) == pytest.approx(float(rows[0]["lift"]))
     assert [row["metric"] for row in rows] == ["orders_per_request"] * 7 + ["orders_per_user"] * 7
     assert all(row["true_lift"] == row["oracle_lift"] != "" for row in rows)
     status, said = hinet(*arguments)
     assert status == 0
     assert "split of users: green" in said
-    days = said[said.index("until day") :].splitlines()
-    assert [line.split()[1] for line in days if line.startswith("│ ")] == ["1", "2", "3"]
+    shown = said[said.index("until day") :].splitlines()
+    assert [line.split()[1] for line in shown if line.startswith("│ ")] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(

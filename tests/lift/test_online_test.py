@@ -100,12 +100,14 @@ def test_rows_have_truth_oracle_and_every_metric(usual):
 
 def test_days_end_where_the_test_ends_and_may_be_looked_at(usual):
     world, test = usual
-    days = days_of(test)
+    days = days_of(test, ("a", "b"))
     assert [one["day"] for one in days] == [1, 2, 3, 4]
     last, pooled = days[-1], online_rows(world, test, ("a", "b")).rows[0]
     assert (last["lift"], last["low"], last["high"]) == pytest.approx((pooled["lift"], pooled["low"], pooled["high"]))
     assert last["sequential_low"] < last["low"] < last["high"] < last["sequential_high"]
     assert last["true_lift"] == pytest.approx(pooled["true_lift"])
+    for column in ("orders_a", "orders_b", "n_users", "n_requests", "mde80", "oracle_lift"):
+        assert last[column] == pytest.approx(pooled[column])
     assert len({one["tau"] for one in days}) == 1
     assert all(later["p_sequential"] <= earlier["p_sequential"] for earlier, later in pairwise(days))
 
@@ -134,7 +136,7 @@ def test_what_carries_no_lift_says_why():
     assert all(row["reason"].startswith("insufficient") for row in rows if row["status"] == "not_estimable")
     assert any(row["status"] == "not_estimable" for row in rows)
     with pytest.raises(NotEstimableError, match="two or more users"):
-        days_of(online_test(world, noisy(a=1.0, b=0.2), ("a", "b"), DAYS[:2], 2))
+        days_of(online_test(world, noisy(a=1.0, b=0.2), ("a", "b"), DAYS[:2], 2), ("a", "b"))
 
 
 @pytest.mark.slow

@@ -4,18 +4,17 @@ Truth and oracle stand beside: expected orders of all requests of the test, unde
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from hinet_core.lift.ab_test.online import OnlineTest
-from hinet_core.lift.ab_test.paired_rows import metrics_of
-from hinet_core.lift.own_test.analyse import Analysis, analyse
+from hinet_core.lift.ab_test.paired_rows import blank, metrics_of
+from hinet_core.lift.own_test.analyse import Analysis, analyse, figures
 from hinet_core.lift.own_test.read import PerUser
 from hinet_core.lift.policies import Floats
-from hinet_core.lift.statistics.chronicle import DailyArm, chronicle
+from hinet_core.lift.statistics.chronicle import DailyArm, Look, chronicle
 from hinet_core.lift.statistics.planning import planned_log_se
-from hinet_core.lift.statistics.samples import Sample
+from hinet_core.lift.statistics.samples import LEVEL, Sample
 from hinet_core.lift.statistics.sequential import tightest_tau
 from hinet_core.lift.tables import Row
 from hinet_core.world.truth import World
@@ -53,11 +52,12 @@ def beside(world: World, row: Row, expected_TS: Floats) -> Row:
     return row | ({"true_lift": b / a - 1, "oracle_lift": oracle / a - 1} if a > 0 else {})
 
 
-def days_of(test: OnlineTest, level: float = 0.95) -> list[dict[str, Any]]:
+def days_of(test: OnlineTest, names: tuple[str, str], level: float = LEVEL) -> list[Row]:
     """One row a day: orders per request so far with CUPED, its fixed and its always-valid interval; pooled.
 
-    tau was fixed by the days before the test: those of the users who came then, half of them in each arm.
-    NotEstimableError where nobody ordered in these days.
+    Columns of the table `lift` and `day`, `sequential_low`, `sequential_high`, `p_sequential`, `tau`. tau was fixed by
+    the days before the test: those of the users who came then, half of them in each arm. NotEstimableError where
+    nobody ordered in these days.
     """
     came_before = test.before_came_U > 0
     history = Sample(test.before_orders_US.sum(axis=1)[came_before], test.before_came_U[came_before])
@@ -67,14 +67,21 @@ def days_of(test: OnlineTest, level: float = 0.95) -> list[dict[str, Any]]:
     a, b = (
         DailyArm(test.orders_DU[:, mine], test.came_DU[:, mine], before_U[mine]) for mine in (~test.is_b_U, test.is_b_U)
     )
-    expected_a, expected_b, _ = test.expected_TS.sum(axis=1)
+    expected_a, expected_b, oracle = test.expected_TS.sum(axis=1)
+    truth = {"true_lift": expected_b / expected_a - 1, "oracle_lift": oracle / expected_a - 1}
+    came_D = test.came_DU.sum(axis=1).cumsum()
     return [
-        {
-            "estimator": "L3", "metric": "orders_per_request", "day": look.day, "reason": look.reason,
-            "lift": look.fixed and look.fixed.lift, "low": look.fixed and look.fixed.low,
-            "high": look.fixed and look.fixed.high, "sequential_low": look.low, "sequential_high": look.high,
-            "p_fixed": look.fixed and look.fixed.p, "p_sequential": look.p, "tau": tau, "level": level,
-            "true_lift": expected_b / expected_a - 1,
-        }
-        for look in chronicle(a, b, tau, level)
-    ]  # fmt: skip
+        day_row(blank(names, "L3", "orders_per_request", "") | truth | {"n_requests": int(came)}, look)
+        for look, came in zip(chronicle(a, b, tau, level), came_D, strict=True)
+    ]
+
+
+def day_row(row: Row, look: Look) -> Row:
+    """The state at the end of a day; no sequential interval where a standard error cannot be relied on yet."""
+    row = row | {
+        "day": look.day, "tau": look.tau, "level": look.level, "sequential_low": look.low, "sequential_high": look.high,
+        "p_sequential": look.p,
+    }  # fmt: skip
+    if look.fixed is None:
+        return row | {"status": "not_estimable", "reason": look.reason}
+    return row | figures(look.fixed)

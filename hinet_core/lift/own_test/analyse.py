@@ -8,7 +8,7 @@ import numpy as np
 
 from hinet_core.lift.own_test.read import ArmTotals, OwnTestError, PerUser, Totals
 from hinet_core.lift.statistics.families import benjamini_hochberg
-from hinet_core.lift.statistics.relative import FEW, two_sided_p, z_of
+from hinet_core.lift.statistics.relative import FEW, RelativeLift, two_sided_p, z_of
 from hinet_core.lift.statistics.relative import relative_lift as user_lift
 from hinet_core.lift.statistics.sample_ratio import SampleRatio, sample_ratio
 from hinet_core.lift.statistics.samples import LEVEL, MDE_FACTOR, NotEstimableError, Sample
@@ -147,10 +147,15 @@ def from_users(result: PerUser, base: str, arm: str, scenario: str, metric: str)
     a, b = sample(base), sample(arm)
     found = user_lift(a, b)
     requests = [requests_U[result.arm_U == result.arms.index(name)].sum() for name in (base, arm)]
+    return figures(found) | {"n_requests": int(sum(requests))}
+
+
+def figures(found: RelativeLift) -> Row:
+    """What an estimate fills of a row."""
     return {
         "lift": found.lift, "low": found.low, "high": found.high, "method": found.method, "p_raw": found.p,
         "mde80": found.mde80, "value_a": found.value_a, "value_b": found.value_b, "orders_a": found.events_a,
-        "orders_b": found.events_b, "n_users": found.n_a + found.n_b, "n_requests": int(sum(requests)),
+        "orders_b": found.events_b, "n_users": found.n_a + found.n_b,
     }  # fmt: skip
 
 
