@@ -10,7 +10,7 @@ import slow_world as slow
 from noisy_rankers import noisy
 
 from hinet_core.contract import load_contract
-from hinet_core.lift.ab_test.paired_rows import paired_rows
+from hinet_core.lift.ab_test.paired_rows import paired_row, paired_rows
 from hinet_core.lift.ab_test.replay import replay
 from hinet_core.lift.policies import judged
 from hinet_core.world.load import load
@@ -127,6 +127,25 @@ def test_plain_loops_find_the_same_worth_and_the_same_orders():
             key = slow.again(int(requests.key_R[r]), 5)
             assert found.expected[arm]["orders"][r] == pytest.approx(slow.worth(world, requests, r, slots), rel=1e-4)
             assert found.drawn[arm]["orders"][r] == slow.orders(world, requests, r, slots, key)
+
+
+@pytest.mark.slow
+def test_intervals_of_both_hold_the_lift_of_many_other_requests():
+    """240 replays of 360 requests; narrower by a fifth they would not."""
+    world, scorers, names = world_of(users=20_000), noisy(a=1.0, b=0.5), ("a", "b")
+    many = replay(world, scorers, names, DAYS[:1], 4000, seed=999)
+    truth = {row["estimator"]: row for row in paired_rows(world, many, names) if row["scope"] == "pooled"}["L1"]["lift"]
+    held, narrower = {"L1": 0, "L2": 0}, {"L1": 0, "L2": 0}
+    for seed in range(240):
+        found = replay(world, scorers, names, DAYS[:1], 60, seed=seed, outcome_seed=seed)
+        for estimator, values in (("L1", found.expected), ("L2", found.drawn)):
+            orders = [one["orders"] for one in values]
+            row = paired_row(world, found, names, estimator, "orders_per_request", "", orders)
+            off = abs(truth - row["lift"]) / (row["high"] - row["lift"])
+            held[estimator] += off <= 1
+            narrower[estimator] += off <= 0.8
+    assert all(0.92 <= count / 240 <= 0.98 for count in held.values()), held
+    assert all(count / 240 < 0.92 for count in narrower.values()), narrower
 
 
 def test_units_have_a_best_ranking_of_their_own():
