@@ -196,9 +196,9 @@ def _completed(
                 return None
             waiting.append(follower)
         after = waiting[taken]
-        size += len(after.text)
         if after.fault == TOO_LONG or size > JOINED_LIMIT:
             return None
+        size += len(after.text)  # of the lines inside the value: the one that ends it may have long values behind it
         broken = broken or after.fault
         joined += after.text
         alone, why = cells.split(after.text)

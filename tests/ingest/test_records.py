@@ -5,7 +5,7 @@ import io
 import pytest
 
 from hinet_core.contract import Source
-from hinet_core.ingest.records import csv_records, lines_of
+from hinet_core.ingest.records import JOINED_LIMIT, csv_records, lines_of
 
 CLEAN = ["1,a,home,0,1", "2,b,home,0,1"]
 
@@ -46,3 +46,10 @@ def test_a_line_that_may_be_a_record_is_read_alone():
     assert read('9,"x', 'y",home,0,1,1', CLEAN[0]) == several
     assert read('9,x,"z', 'w",home,0,1,1', CLEAN[0]) == several
     assert read('9,"x', "odd", 'y",home,0,1,1', CLEAN[0]) == several | {2: "line: missing columns", 3: "home", 4: "a"}
+
+
+def test_a_long_value_behind_one_with_a_line_break_is_of_the_same_record():
+    """What may be so long is a value with line breaks, not the line that ends it."""
+    long = "z" * (JOINED_LIMIT + 1)
+    assert read('9,"x\ny",home,0,' + long, CLEAN[0]) == {1: "x\ny", 2: "a"}
+    assert read(f'9,"x\n{long}\ny",home,0,1', CLEAN[0])[1] == "line: unterminated quote"
