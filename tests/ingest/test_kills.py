@@ -24,6 +24,7 @@ from hinet_core.ingest.refused_files import STEP as REFUSED_FILES
 from hinet_core.ingest.refused_files import recorded
 from hinet_core.ingest.replay import replay, replay_days
 from hinet_core.lake import Lake, connect
+from hinet_core.lock import TRAINING
 from hinet_core.settings import Paths
 
 BOUNDARIES = ["after-file", "before-replace", "before-commit", "after-commit", "before-catalog", "before-landing"]
@@ -180,5 +181,6 @@ def leftovers(root):
         lake.sweep(older_than_s=-1)
         named = {file for table in lake.tables() for file in lake.files(table)}
         found += [path for path in lake.root.rglob("*.parquet") if path not in named]
-        found += [path for path in folder.rglob(".*") if path.name not in (".run.lock",) and "catalog" not in path.name]
+        hidden = [path for path in folder.rglob(".*") if path.name not in (".run.lock", TRAINING)]
+        found += [path for path in hidden if "catalog" not in path.name]
     return found
