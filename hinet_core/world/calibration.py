@@ -13,6 +13,8 @@ from hinet_core.world.truth import CLICK, ORDER, World
 
 STEPS = 40
 BOUND = 20.0
+# Relative miss of a rate that 40 halvings leave, with room: more is a bound that was hit.
+EXACT = 1e-6
 
 
 def calibrated(world: World) -> World:
@@ -22,21 +24,21 @@ def calibrated(world: World) -> World:
     top = world.logged_slates(requests, appeal)
     shown = np.take_along_axis(appeal, top[..., None], axis=1).astype(np.float64)
     bias = np.empty_like(world.bias_SK)
-    for index, target in enumerate(world.config.scenarios.values()):
+    for index, (name, target) in enumerate(world.config.scenarios.items()):
         mine = shown[requests.scenario_R == index]
         seen = np.broadcast_to(world.theta_SN[index], mine.shape[:2])
-        bias[index, CLICK] = solve(mine[..., CLICK], seen, target.ctr)
+        bias[index, CLICK] = solve(mine[..., CLICK], seen, target.ctr, f"{name}.ctr")
         clicked = seen * expit(mine[..., CLICK] + bias[index, CLICK])
-        bias[index, ORDER] = solve(mine[..., ORDER], clicked, target.ctcvr)
+        bias[index, ORDER] = solve(mine[..., ORDER], clicked, target.ctcvr, f"{name}.ctcvr")
     return replace(world, bias_SK=bias)
 
 
-def solve(logit: NDArray[np.float64], weight: NDArray[np.float64], target: float) -> float:
-    """b with mean(weight * sigma(b + logit)) = target, by bisection; ValueError when no b reaches it."""
+def solve(logit: NDArray[np.float64], weight: NDArray[np.float64], target: float, key: str) -> float:
+    """b with mean(weight * sigma(b + logit)) = target, by bisection; ValueError, naming `key`, when no b reaches it."""
     if weight.mean() <= target:
         raise ValueError(
-            f"expected a target rate below {weight.mean():.4f}, the rate if every look succeeded, found {target}; "
-            "lower the rate or position_decay of this scenario"
+            f"key world.scenarios.{key}: expected a target rate below {weight.mean():.4f}, the rate if every look "
+            f"succeeded, found {target}; lower it, or position_decay"
         )
     low, high = -BOUND, BOUND
     for _ in range(STEPS):
@@ -45,4 +47,11 @@ def solve(logit: NDArray[np.float64], weight: NDArray[np.float64], target: float
             low = middle
         else:
             high = middle
-    return (low + high) / 2
+    found = (low + high) / 2
+    reached = float((weight * expit(logit + found)).mean())
+    if abs(reached / target - 1) > EXACT:
+        raise ValueError(
+            f"key world.scenarios.{key}: found {target}, which base rates from {-BOUND:g} to {BOUND:g} on the logit do "
+            f"not reach, only {reached:.2g}; choose a rate that is less extreme"
+        )
+    return found

@@ -87,8 +87,9 @@ class ScenarioWorld(_Strict):
 class WorldConfig(_Strict):
     """Sizes, noise and scenarios. Durations in hours, distances in km, effects on the logit."""
 
-    seed: int = 1
-    days: Annotated[int, Field(ge=1)] = 21
+    # Below 2^63: keys of draws are made of it.
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    days: Annotated[int, Field(ge=1, le=36_525)] = 21
     requests_per_day: Annotated[int, Field(ge=1, lt=100_000_000)] = 2222
     users: Annotated[int, Field(ge=1)] = 6000
     items: Annotated[int, Field(ge=1)] = 1500
@@ -111,7 +112,8 @@ class WorldConfig(_Strict):
     # Of the open shops, how many close every night; as many new ones open in their places.
     item_churn: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # Mean number of units in an order; the log has a column `units` where it is above 1.
-    units_per_order: Annotated[float, Field(ge=1)] = 1.0
+    # The log keeps 16 bits of it.
+    units_per_order: Annotated[float, Field(ge=1, le=1000)] = 1.0
     variance: Variance = Variance()
     scenarios: dict[str, ScenarioWorld]
 
@@ -126,6 +128,11 @@ class WorldConfig(_Strict):
         total = sum(one.share for one in self.scenarios.values())
         if len(self.scenarios) > 1 and abs(total - 1) > 1e-9:
             raise ValueError(f"expected shares that sum to 1, found {total:.6g}; change the share of a scenario")
+        if not round(self.requests_per_day * min(self.weekend_requests, 1.0)):
+            raise ValueError(
+                f"expected a request or more on every day, found {self.requests_per_day} a day and "
+                f"{self.weekend_requests:g} of that on weekends; raise requests_per_day or weekend_requests"
+            )
         if not self.slots <= self.candidates <= self.items:
             raise ValueError(
                 f"expected slots <= candidates <= items, found {self.slots}, {self.candidates}, {self.items}; "

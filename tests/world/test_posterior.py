@@ -1,5 +1,6 @@
 """What a row's features tell of its chances: brute force over users that look alike, calibration, no noise."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -10,6 +11,7 @@ from small_world import small_contract
 
 from hinet_core.world.load import load
 from hinet_core.world.posterior import cholesky, known_chances, shrunk, standard_normals, true_chances
+from hinet_core.world.preferences import turned
 from hinet_core.world.truth import CLICK, ORDER, World
 
 SATURDAY = date(2025, 3, 8)
@@ -63,6 +65,23 @@ def test_a_row_has_the_mean_chance_of_all_users_that_look_like_its_own(nu):
         expected = chance[0].mean(), (chance[0] * chance[1]).mean()
         found = known_chances(world, requests, row_N[[place]], item_N[[place]])[0]
         assert found == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.5])
+def test_where_tastes_turn_a_row_has_the_chance_that_the_tastes_of_its_day_give_it(nu):
+    """As in a world that never turns and began with the tastes of that day."""
+    turning = world_of(nu, drift_per_day=0.3)
+    requests, row_N, item_N = shown(turning)
+    row_N, item_N = row_N[:400], item_N[:400]
+    still = replace(
+        turning,
+        config=turning.config.model_copy(update={"drift_per_day": 0.0}),
+        weights_SKJ=turned(turning.config, turning.weights_SKJ, 5),
+    )
+    found = known_chances(turning, requests, row_N, item_N)
+    assert np.allclose(found, known_chances(still, requests, row_N, item_N), rtol=1e-6)
+    begun = replace(still, weights_SKJ=turning.weights_SKJ)
+    assert not np.allclose(found, known_chances(begun, requests, row_N, item_N), rtol=0.05)
 
 
 def test_rows_that_are_said_to_have_a_chance_have_it_on_average(world):

@@ -120,6 +120,17 @@ def test_rates_are_those_of_the_log_and_another_bias_fails_its_checks(world):
     for k, name in enumerate(("is_click", "is_order")):
         assert rows[name].to_numpy()[home].mean() == pytest.approx(found[0, k], rel=0.08)
     assert not np.allclose(logged_rates(world, 1500, seed=1), found, rtol=1e-4)
+    # 2.5 of 7.5 requests a week come on weekends, where e^2 as many orders would follow: without them it is Monday's.
+    eager = replace(world, config=world.config.model_copy(update={"weekend_order": 2.0}))
+    calm = replace(world, config=world.config.model_copy(update={"weekend_order": 0.0}))
+    weekday, mixed = logged_rates(calm, 600), logged_rates(eager, 600)
+    requests = world.requests(SATURDAY, 200, seed=5)
+    shown = eager.logged_slates(requests, eager.appeal(requests))
+    click, order = (np.take_along_axis(chance, shown, axis=1) for chance in eager.probabilities(requests))
+    worth = (world.theta_SN[requests.scenario_R] * click * order).mean(axis=1)
+    weekend = np.bincount(requests.scenario_R, worth, 6) / 200
+    assert mixed[:, 1] == pytest.approx((2 * weekday[:, 1] + weekend) / 3, rel=0.12)
+    assert (mixed[:, 1] > 1.3 * weekday[:, 1]).all()
     shifted = rate_checks(replace(world, bias_SK=world.bias_SK + 0.3), 500)
     assert all(one.value > one.high for one in shifted)
 

@@ -21,6 +21,11 @@ SCENARIOS = load_contract("meishi").world["scenarios"]
         ({"variance": {"interaction": 1.5}}, "world.variance.interaction: found 1.5, allowed: at most 1"),
         ({"item_churn": 1.0}, "world.item_churn: found 1.0, allowed: less than 1"),
         ({"units_per_order": 0.5}, "world.units_per_order: found 0.5, allowed: at least 1"),
+        ({"units_per_order": 2e4}, "world.units_per_order: found 20000.0, allowed: at most 1000"),
+        ({"seed": -1}, "world.seed: found -1, allowed: at least 0"),
+        ({"seed": 2**63}, "world.seed: found 9223372036854775808, allowed: less than 9223372036854775808"),
+        ({"days": 10**7}, "world.days: found 10000000, allowed: at most 36525"),
+        ({"requests_per_day": 1, "weekend_requests": 0.3}, "a request or more on every day, found 1 a day and 0.3"),
         ({"users": 0, "days": 0}, "(?s)world.days: .*world.users: "),
         ({"slots": 60}, "slots <= candidates <= items, found 60, 50, 200"),
         ({"candidates": 300}, "found 10, 300, 200"),
@@ -40,8 +45,11 @@ def test_mistakes_are_named(settings, message):
 
 def test_a_rate_that_no_world_reaches_is_refused():
     high = SCENARIOS | {"nearby": SCENARIOS["nearby"] | {"ctr": 0.9}}
-    with pytest.raises(ValueError, match="target rate below"):
+    with pytest.raises(ValueError, match=r"world.scenarios.nearby.ctr: expected a target rate below 0\.\d+"):
         load(small_contract(scenarios=high))
+    low = SCENARIOS | {"deals": SCENARIOS["deals"] | {"ctr": 1e-11, "ctcvr": 1e-13}}
+    with pytest.raises(ValueError, match=r"world.scenarios.deals.ctr: found 1e-11, .* only \d\.\de-0\d"):
+        load(small_contract(scenarios=low))
 
 
 def test_a_contract_without_a_world_is_refused():
