@@ -116,6 +116,17 @@ def orders(*counts: float) -> Sample:
     return Sample(np.array(counts), np.full(len(counts), 5.0))
 
 
+def per_request(rate: float) -> Sample:
+    requests = np.arange(1.0, 60.0)
+    return Sample(rate * requests, requests)
+
+
+def alike_before(seed: int) -> Sample:
+    """The days before the test say all of it."""
+    counts = np.random.default_rng(seed).poisson(2.0, 80).astype(float)
+    return Sample(counts, None, 10 * counts)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "reason"),
     [
@@ -124,6 +135,12 @@ def orders(*counts: float) -> Sample:
         (orders(20, 20), orders(0, 3), "3 orders, expected 8 or more"),
         (Sample(np.zeros(2), np.zeros(2)), orders(9, 9), "arm A has no requests"),
         (orders(*[0] * 400, 10), orders(*[0] * 400, 12), "from so few users"),
+        (Sample(np.ones(50)), Sample(np.ones(60)), "all users of an arm have the same orders: no spread"),
+        (Sample(np.ones(50)), Sample(np.full(60, 2.0)), "all users of an arm have the same orders: no spread"),
+        (per_request(0.1), per_request(0.1), "all users of an arm have the same orders per request"),
+        (per_request(3.0), per_request(1.0), "all users of an arm have the same orders per request"),
+        (orders(3, 3, 3), orders(4, 4), "all users of an arm have the same orders per request"),
+        (alike_before(1), alike_before(2), "all users of an arm have the same orders: no spread"),
     ],
 )
 def test_what_carries_no_lift_is_refused_with_the_reason(a, b, reason):

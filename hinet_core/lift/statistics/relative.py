@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FEW = 30
 # With fewer, too many intervals have no end: three of ten at five orders (docs/log.md).
 FEWEST = 8
+# Of the logarithm of a lift; what is less is rounding.
+NO_SPREAD = 1e-7
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def relative_lift(a: Sample, b: Sample, level: float = LEVEL) -> RelativeLift:
 
 
 def require_estimable(a: Sample, b: Sample) -> None:
-    """Refuse one user only, no requests, a baseline without events, and too few events for any interval."""
+    """Refuse one user only, no requests, a baseline without events, too few for any interval, and users all alike."""
     if set(a.columns) != set(b.columns) or a.unit != b.unit:
         raise ValueError(f"expected both arms with the same columns and unit, found {[*a.columns]}, {[*b.columns]}")
     for name, arm in (("A", a), ("B", b)):
@@ -71,6 +73,13 @@ def require_estimable(a: Sample, b: Sample) -> None:
     least = min(a.total_U.sum(), b.total_U.sum())
     if least < FEWEST:
         raise NotEstimableError(f"insufficient: an arm has {least:g} orders, expected {FEWEST} or more")
+    if a.variance / a.value**2 + b.variance / b.value**2 < NO_SPREAD**2:
+        raise NotEstimableError(alike(a))
+
+
+def alike(one: Sample) -> str:
+    per = "" if one.base_U is None else " per request"
+    return f"insufficient: all {one.unit}s of an arm have the same orders{per}: no spread to tell an interval from"
 
 
 def by_delta_method(a: Sample, b: Sample, level: float) -> RelativeLift:
@@ -80,11 +89,17 @@ def by_delta_method(a: Sample, b: Sample, level: float) -> RelativeLift:
     optional = {"base": "denom", "before": "numer_covariate"}
     roles = {optional[name]: name for name in a.columns if name in optional}
     metric = tt.RatioOfMeans("total", **roles, use_t=False, confidence_level=level)
-    found = metric.analyze_aggregates(moments(a), moments(b))
+    try:
+        found = metric.analyze_aggregates(moments(a), moments(b))
+    except ValueError as error:
+        # The root of a variance that CUPED left at 0, but for rounding.
+        raise NotEstimableError(alike(a)) from error
     if not (found.control > 0 and found.treatment > 0):
         raise NotEstimableError("insufficient: corrected by the time before the test, an arm is worth no orders")
     # The library does not hand the standard error out: half the interval is z of them on the log scale.
     log_se = math.log((1 + found.rel_effect_size_ci_upper) / (1 + found.rel_effect_size)) / z_of(level)
+    if not log_se > NO_SPREAD:
+        raise NotEstimableError(alike(a))
     method = f"{of_what(a)}, delta method{', CUPED' if a.before_U is not None else ''}"
     return RelativeLift(
         found.rel_effect_size, found.rel_effect_size_ci_lower, found.rel_effect_size_ci_upper, level, log_se,
