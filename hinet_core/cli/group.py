@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any, TypeVar
 
 import click
 
@@ -42,6 +43,8 @@ contract_option = click.option(
     show_default="CONTRACT, else meishi",
     help="Name of a packaged contract, or the path of a .toml file.",
 )
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ class DaySpanType(click.ParamType):
 days_option = click.option(
     "--days", type=DaySpanType(), help="One day or a range, 2026-03-01..2026-03-07, whether out of date or not."
 )
+
+
+def seed_option(what: str) -> Callable[[Command], Command]:
+    """`--seed`, 0 if not given; 32 bits, which is what every generator of random numbers takes."""
+    return click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help=what)
 
 
 @contextmanager

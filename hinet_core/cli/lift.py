@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hinet_core.cli.group import contract_option, main, one_sentence, places
+from hinet_core.cli.group import contract_option, main, one_sentence, places, seed_option
 from hinet_core.cli.online import p_cells, said
 from hinet_core.cli.output import show, write_csv
 from hinet_core.cli.quarantine import csv_option
@@ -26,10 +26,10 @@ COLUMNS = ("estimator", "scenario", "metric", "lift", "95 % interval", "truth", 
 @click.option("--requests", type=click.IntRange(min=1), default=400, show_default=True,
               help="Fresh requests of each scenario.")  # fmt: skip
 @click.option("--online", is_flag=True, help="Also L3: an online test as it would have been seen, day by day.")
-@click.option("--days", type=click.IntRange(min=1), default=14, show_default=True, help="Of the online test.")
+@click.option("--days", type=click.IntRange(min=1, max=366), default=14, show_default=True, help="Of the online test.")
 @click.option("--test-requests", type=click.IntRange(min=1),
               help="Of both arms in these days; default: the world's traffic.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of requests, outcomes and arms.")
+@seed_option("Of requests, outcomes and arms.")
 @csv_option
 def lift(
     a: str, b: str, name: str, requests: int, online: bool, days: int, test_requests: int | None, seed: int,

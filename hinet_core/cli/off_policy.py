@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_core.cli.group import DaySpan, contract_option, days_option, main, one_sentence, places
+from hinet_core.cli.group import DaySpan, contract_option, days_option, main, one_sentence, places, seed_option
 from hinet_core.cli.output import show, write_csv
 from hinet_core.lake import connect
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--truth", metavar="COLUMN=VALUE", help="Rows that the target itself showed, to hold it against.")
 @click.option("--task", "task_name", help="The outcome to count; default: the funnel's last task.")
 @days_option
-@click.option("--seed", default=0, show_default=True, help="Of folds and bootstraps.")
+@seed_option("Of folds and bootstraps.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated on stdout, every figure.")
 @click.option("--page", type=click.Path(path_type=Path), help="Also write the tables into this page, by their name.")
 def off_policy(
@@ -69,11 +69,11 @@ def found(
     task = contract.tasks[-1] if task_name is None else tasks.get(task_name)
     if task is None:
         raise ValueError(f"{contract.name} has no task {task_name!r}, allowed: {', '.join(tasks)}")
-    shown_by = next((one.shown_by for one in chosen if one.shown_by), None)
     conditions = {
         "log": condition(contract, log_rows) if log_rows else None,
         "truth": condition(contract, truth) if truth else None,
-        "shown_by": shown_by,
+        "shown_by": chosen[0].shown_by,
+        "baseline_shown_by": chosen[1].shown_by,
     }
     wanted = None if days is None else [day for day in lake.days("ingest") if day in days]
     columns = list(dict.fromkeys(one.column for one in chosen if one.column))

@@ -77,6 +77,23 @@ def test_an_online_test_is_shown_day_by_day_beside_the_truth():
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--requests", "0", "x>=1"),
+        ("--days", "0", "1<=x<=366"),
+        ("--days", "100000000", "1<=x<=366"),
+        ("--test-requests", "-1", "x>=1"),
+        ("--seed", "-1", "0<=x<=4294967295"),
+        ("--seed", "99999999999999999999", "0<=x<=4294967295"),
+    ],
+)
+def test_numbers_that_nothing_can_be_drawn_from_say_what_is_allowed(option, value, allowed):
+    status, said = hinet("logger", "oracle", option, value)
+    assert status == 2
+    assert f"{value} is not in the range {allowed}" in said
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["oracle", "hinett"], "found hinett; models of small (no day can be judged yet): none; policies: oracle, "),

@@ -39,6 +39,31 @@ def test_scores_by_hand():
     assert snips(LOG, TARGET).mean() == pytest.approx(1.5 * 2 / 2.25)
 
 
+def test_every_estimator_has_the_right_mean_over_all_slates_of_a_small_logger():
+    """Four candidates in two slots: the twelve slates as often as the logger shows them, with their mean outcomes."""
+    theta, worth, epsilon = np.array([1.0, 0.6]), np.array([0.30, 0.05, 0.20, 0.10]), 0.48
+    # The greedy slate (1, 0) 14 times of 25: .52 of its own and .04 of the uniform twelfth; the others once.
+    slates = [*permutations(range(4), 2)] + [(1, 0)] * 13
+    shown = np.array(slates)
+    outcome = theta * worth[shown]
+    logged = np.zeros(4)
+    for slate in slates:
+        logged[list(slate)] += theta / len(slates)
+    mixed = epsilon_mix(np.array([[0.5, 0.9, 0.2, 0.1]]), np.arange(4)[None], theta[None], epsilon)
+    assert mixed[0] == pytest.approx(logged)
+    b = np.array([theta[0], 0.0, theta[1], 0.0])
+    truth, q = b @ worth, np.array([0.2, 0.2, 0.02, 0.4])
+    every = [np.tile(one, (25, 1)) for one in (theta, logged, b, q)]
+    log = rows_of_slates(shown, outcome, every[0], every[1], None, every[3])
+    target = target_of_slates(every[2], shown, every[1], every[3])
+    for estimator in (ips, snips, doubly_robust):
+        assert estimator(log, target).mean() == pytest.approx(truth)
+    # Without the corrections of candidate 2, whose weight is the largest, DR is off by what q is wrong about it.
+    assert weights(log, target).max() == pytest.approx(b[2] / logged[2])
+    assert doubly_robust(log, target, tau=2.5).mean() == pytest.approx(truth + b[2] * (q[2] - worth[2]))
+    assert direct(log, target).mean() == pytest.approx(b @ q)
+
+
 def test_the_spread_of_snips_is_that_of_its_jackknife():
     rng = np.random.default_rng(1)
     n = 400
@@ -141,6 +166,20 @@ def test_the_gate_on_support_orders(orders, verdict):
     assert (lift.interval is None) == (verdict == "refused")
     if verdict == "amber":
         assert lift.interval.method == "percentile bootstrap" and "(fewer than 30)" in lift.reason
+
+
+def test_a_lift_is_as_doubtful_as_its_baseline():
+    """A's exposures make 12 outcomes of 100 carry it, or 2; B's are the logger's own."""
+    outcome, n = np.zeros(2000), np.arange(2000)
+    outcome[:100] = 1
+    log = LoggedRows(n, outcome, np.full(2000, 0.5), np.ones(2000))
+    b = Target(np.full(2000, 0.5))
+    for heavy, status in ((12, "amber"), (2, "refused")):
+        spread = np.where(n < 100, np.where(n < heavy, 0.5, 0.002), 0.5)
+        report = evaluate(log, b, Target(spread * 1000 / spread.sum()))
+        assert (report.of("value_b", "IPS").status, report.of("lift", "IPS").status) == ("green", status)
+        assert "the baseline: the estimate leans on" in report.of("lift", "IPS").reason
+    assert evaluate(log, b, b).of("lift", "IPS").status == "green"
 
 
 def test_a_log_without_users_takes_requests_and_one_user_alone_is_refused():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def answer(own, target, baseline, log, truth):
     chosen = choice(contract, target), choice(contract, baseline)
     conditions = {
         "log": condition(contract, log), "truth": truth and condition(contract, truth),
-        "shown_by": chosen[0].shown_by,
+        "shown_by": chosen[0].shown_by, "baseline_shown_by": chosen[1].shown_by,
     }  # fmt: skip
     columns = [one.column for one in chosen if one.column]
     con = connect()
@@ -222,6 +223,34 @@ def test_the_truth_is_what_the_targets_own_rows_got(own):
 def test_a_target_as_baseline_has_lift_zero(own):
     found = asked(own, "column:new_chance", baseline="column:new_chance")[""].report
     assert found.of("lift", "IPS").interval.estimate == 0.0
+
+
+def test_two_policies_that_ran_are_each_known_by_rows_of_their_own(own, monkeypatch):
+    """`new` over `old` from the log of `old`, through the verb: shares counted here, arm by arm."""
+    lines = own[2]
+    old, values = [line for line in lines if line["arm"] == "old"], {}
+    for arm in ("new", "old"):
+        shown = Counter((line["place"], line["slot"], line["thing"]) for line in lines if line["arm"] == arm)
+        total = Counter((line["place"], line["slot"]) for line in lines if line["arm"] == arm)
+        chance = {key: count / total[key[:2]] for key, count in shown.items()}
+        values[arm] = sum(
+            line["bought"] * chance[line["place"], line["slot"], line["thing"]] / line["chance"] for line in old
+        )
+    monkeypatch.setenv("HINET_HOME", str(own[1]))
+    asked = ["off-policy", "--contract", str(own[1] / "own.toml"), "--log", "arm=old", "--csv"]
+    done = CliRunner().invoke(cli.main, [*asked, "--target", "shown:arm=new", "--baseline", "shown:arm=old"])
+    rows = csv.DictReader(io.StringIO(done.output))
+    (found,) = [row for row in rows if (row["scope"], row["quantity"], row["estimator"]) == ("pooled", "lift", "IPS")]
+    assert float(found["estimate"]) == pytest.approx(values["new"] / values["old"] - 1, rel=1e-6)
+
+
+def test_counted_shares_widen_a_lift_from_whichever_side_they_come(own):
+    forth = asked(own, "shown:arm=new", baseline="logger", truth=None)["home"].report
+    back = asked(own, "logger", baseline="shown:arm=new", truth=None)["home"].report
+    for name in ("IPS", "SNIPS", "DR"):
+        one, other = forth.of("lift", name).interval, back.of("lift", name).interval
+        assert other.estimate == pytest.approx(1 / (1 + one.estimate) - 1)
+        assert other.se / (1 + other.estimate) == pytest.approx(one.se / (1 + one.estimate), rel=1e-3)
 
 
 def test_what_a_log_cannot_carry_is_refused_with_its_reason(own, tmp_path):

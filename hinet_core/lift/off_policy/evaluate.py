@@ -49,9 +49,7 @@ def evaluate(
 ) -> Report:
     """Values of B and lifts over A (None: the logger itself) by every estimator that the log allows."""
     base = logger_itself(log) if a is None else a
-    found, leaning = health(log, b), support(log, base, b, added_share)
-    if health(log, base).verdict == REFUSED:
-        leaning = Support(leaning.added_share, leaning.orders, REFUSED, "the baseline: " + health(log, base).reasons[0])
+    found, leaning = health(log, b), also_of(health(log, base), support(log, base, b, added_share))
     switch = choose_switch(log, b) if b.direct_R is not None and log.reward_N is not None else None
     estimates = [
         one for name, score in scorers(switch) for one in both(log, base, b, name, score, found, leaning, seed)
@@ -62,6 +60,14 @@ def evaluate(
     if any(one.interval for one in estimates if one.estimator == "DR"):
         estimates += both(log, base, b, DIRECT, direct, found, leaning, seed)
     return Report(tuple(estimates), found, leaning, switch, log.unit, log.n_requests)
+
+
+def also_of(baseline: Health, leaning: Support) -> Support:
+    """What a lift leans on is its baseline too: no lift without one, and a bootstrap where it is amber."""
+    if baseline.verdict == GREEN or leaning.verdict == REFUSED:
+        return leaning
+    reason = "; ".join(filter(None, [leaning.reason, "the baseline: " + baseline.reasons[0]]))
+    return replace(leaning, verdict=baseline.verdict, reason=reason)
 
 
 def scorers(switch: Switch | None) -> Iterator[tuple[str, Callable[[LoggedRows, Target], Floats]]]:

@@ -36,7 +36,7 @@ class Scope:
 def estimates(whole: LakeLog, target: Choice, baseline: Choice, has_truth: bool, seed: int = 0) -> Iterator[Scope]:
     """Pooled first, then every scenario of the log. `whole` holds all rows; its masks say which are which."""
     slots = slots_in(whole)
-    chances = shares(target, whole, slots), shares(baseline, whole, slots)
+    chances = shares(target, whole, slots), shares(baseline, whole, slots, "baseline_shown_by")
     scenarios = sorted(set(whole.scenario_N.tolist()))
     for scenario in ["", *scenarios] if len(scenarios) > 1 else scenarios:
         here = whole if not scenario else whole.part(whole.scenario_N == scenario)
@@ -67,7 +67,8 @@ def estimated(
     targets = [target_of(log, one, chance, cell_N, rows, model) for one, chance in zip(chosen, chances, strict=True)]
     b, a = targets
     found = evaluate(rows, b, None if chosen[1].kind == "logger" else a, seed=seed)
-    return found if chances[0] is None else widened(found, counted_spread(log, chances[0], cell_N, seed))
+    se_b, se_a = (0.0 if one is None else counted_spread(log, one, cell_N, seed) for one in chances)
+    return widened(found, se_b, se_a, chosen[0] == chosen[1])
 
 
 def users(log: LakeLog, request_N: Codes) -> Codes | None:
@@ -151,20 +152,21 @@ def counted_spread(log: LakeLog, chance: ItemShares, cell_N: Codes, seed: int) -
     return float(np.std(values, ddof=1))
 
 
-def widened(report: Report, se: float) -> Report:
-    """Add the spread of the counted shares to every interval, as of an independent source."""
-    return replace(report, estimates=tuple(wider(one, se, report) for one in report.estimates))
+def widened(report: Report, se_b: float, se_a: float, same: bool) -> Report:
+    """Add what counting the shares of B and A did to every interval, as of independent sources unless they are one."""
+    return replace(report, estimates=tuple(wider(one, se_b, se_a, same, report) for one in report.estimates))
 
 
-def wider(one: Estimate, value_se: float, report: Report) -> Estimate:
-    if one.interval is None:
+def wider(one: Estimate, se_b: float, se_a: float, same: bool, report: Report) -> Estimate:
+    if one.interval is None or not (se_b or se_a):
         return one
-    # d lift = d value_b / value_a.
-    base = 1.0 if one.quantity == "value_b" else value_a(report, one.estimator)
-    extra, at = Z * value_se / base, one.interval.estimate
-    low = at - float(np.hypot(at - one.interval.low, extra))
-    high = at + float(np.hypot(one.interval.high - at, extra))
-    se = float(np.hypot(one.interval.se, value_se / base))
+    at, more = one.interval.estimate, se_b
+    if one.quantity == "lift":
+        # d lift = (d value_b - (1 + lift) d value_a) / value_a, which of one policy over itself is 0.
+        more = 0.0 if same else float(np.hypot(se_b, (1 + at) * se_a)) / value_a(report, one.estimator)
+    low = at - float(np.hypot(at - one.interval.low, Z * more))
+    high = at + float(np.hypot(one.interval.high - at, Z * more))
+    se = float(np.hypot(one.interval.se, more))
     return replace(one, interval=replace(one.interval, se=se, low=low, high=high))
 
 

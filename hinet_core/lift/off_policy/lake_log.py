@@ -18,7 +18,7 @@ from hinet_core.lift.expected import NotEstimableError
 from hinet_core.lift.off_policy.logged import Codes, Floats
 from hinet_core.quality.inputs import settled_until_us
 
-MASKS = ("log", "shown_by", "truth")
+MASKS = ("log", "shown_by", "baseline_shown_by", "truth")
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ def slots_in(log: LakeLog) -> Slots:
     return Slots(tuple(sorted(set(zip(log.scenario_N.tolist(), log.slot_N.tolist(), strict=True)))))
 
 
-def shares(chosen: Choice, whole: LakeLog, slots: Slots) -> ItemShares | None:
-    """The policy's probabilities of all items, None where only those of shown rows are known."""
+def shares(chosen: Choice, whole: LakeLog, slots: Slots, mask: str = "shown_by") -> ItemShares | None:
+    """The policy's probabilities of all items, None where only shown rows' are known; `mask`: rows that it showed."""
     n_items = int(whole.item_N.max()) + 1
     if chosen.kind == "uniform":
         seen = {one: np.unique(whole.item_N[whole.scenario_N == one]) for one, _ in slots.keys}
@@ -75,7 +75,7 @@ def shares(chosen: Choice, whole: LakeLog, slots: Slots) -> ItemShares | None:
             chance[row, seen[scenario]] = 1 / len(seen[scenario])
         return ItemShares(chance)
     if chosen.kind == "shown":
-        rows = whole.of("shown_by")
+        rows = whole.of(mask)
         if not len(rows):
             raise ValueError(f"no row of the log has {chosen.shown_by}")
         count = np.zeros((len(slots.keys), n_items))
