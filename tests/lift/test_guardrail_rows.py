@@ -9,7 +9,8 @@ from noisy_rankers import noisy
 from scipy.special import logit
 
 from hinet_core.contract import load_contract
-from hinet_core.lift.ab_test.guardrail_rows import coverage, guardrail_rows
+from hinet_core.lift.ab_test.guardrail_rows import calibration, coverage, guardrail_rows, ratio
+from hinet_core.lift.ab_test.paired_rows import scope
 from hinet_core.lift.ab_test.replay import head_shops, replay
 from hinet_core.world.load import load
 from hinet_core.world.slates import top_slots
@@ -88,6 +89,58 @@ def test_calibration_is_promised_over_expected_and_a_baseline_without_probabilit
     assert both["verdict"] == "broken"
     alone = pooled(world, scorers, "b")["calibration"]
     assert (alone["value_a"], alone["value_b"]) == pytest.approx((1.0, 0.5), rel=1e-6)
+
+
+def test_a_ranking_without_head_shops_says_whose_share_is_zero():
+    world = world_of()
+    head = head_shops(world)
+
+    def scorers(truth):
+        return {"a": truth.worth_RC - head[truth.requests.item_RC], "b": truth.worth_RC + head[truth.requests.item_RC]}
+
+    assert pooled(world, scorers, n=2)["head_share"]["reason"] == "the baseline's head_share is 0"
+    swapped = lambda truth: dict(zip("ba", scorers(truth).values(), strict=True))  # noqa: E731
+    assert pooled(world, swapped, n=2)["head_share"]["reason"] == "the challenger's head_share is 0"
+
+
+def without_each_user(found, value) -> float:
+    """Standard error of a logarithm: every user left out once."""
+    users = np.unique(found.user_R)
+    logs = np.array([value(found.user_R != user) for user in users])
+    return np.sqrt((len(users) - 1) / len(users) * np.square(logs - logs.mean()).sum())
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.8])
+def test_spreads_of_ratios_and_of_calibration_are_those_of_the_jackknife_over_users(factor):
+    world, n_users = world_of(users=150), 150
+
+    def scorers(truth):
+        noise = noisy(a=0.0, b=1.5)(truth)["b"] - np.log(truth.worth_RC)
+        odds = {"a": truth.worth_RC * 0.8, "b": np.minimum(truth.worth_RC * factor * np.exp(0.4 * noise), 0.9)}
+        return {name: logit(one) for name, one in odds.items()}
+
+    found = replay(world, scorers, ("a", "b"), DAYS, 60)
+    mine, weight = scope(world, found, "")
+    assert len(np.unique(found.user_R)) > 0.5 * n_users
+    sums = lambda values, keep: (weight * values)[keep].sum()  # noqa: E731
+
+    def log_ratio(keep):
+        return np.log(sums(found.seen[1]["price"], keep) / sums(found.seen[0]["price"], keep))
+
+    def log_far(keep, arms=(0, 1)):
+        a, b = (
+            abs(np.log(sums(found.seen[arm]["promised"], keep) / sums(found.expected[arm]["orders"], keep)))
+            for arm in (0, 1)
+        )
+        return b - a if arms == (0, 1) else b
+
+    effect = ratio(world, found, "price", mine, weight)[1]
+    assert effect.log_se == pytest.approx(without_each_user(found, log_ratio), rel=0.05)
+    for both, arms in ((True, (0, 1)), (False, (1,))):
+        effect = calibration(found, mine, weight, both)[1]
+        expected = without_each_user(found, lambda keep, arms=arms: log_far(keep, arms))
+        assert effect.log_se == pytest.approx(expected, rel=0.05)
+        assert np.log1p(effect.lift) == pytest.approx(log_far(mine, arms))
 
 
 def test_the_jackknife_of_coverage_is_about_the_spread_over_other_requests():

@@ -1,5 +1,6 @@
 """L3, an online test of two rankings: a slow implementation, coverage of the truth, its days, its split, its memory."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import slow_world as slow
 from noisy_rankers import noisy
 
 from hinet_core.contract import load_contract
-from hinet_core.lift.ab_test.online import arriving, in_b, online_test
+from hinet_core.lift.ab_test.online import arriving, enter, in_b, online_test
 from hinet_core.lift.ab_test.online_rows import days_of, online_rows, per_user
 from hinet_core.lift.ab_test.shown import slate
 from hinet_core.lift.own_test.analyse import from_users
@@ -18,6 +19,7 @@ from hinet_core.lift.own_test.read import PerUser
 from hinet_core.lift.policies import judged
 from hinet_core.lift.statistics.samples import NotEstimableError
 from hinet_core.world.load import load
+from hinet_core.world.traffic import HOUR_US
 
 DAYS = [date(2025, 3, 21) + timedelta(days=number) for number in range(4)]
 SMALL = {"users": 1500, "items": 300, "calibration_requests": 1000}
@@ -110,6 +112,61 @@ def test_days_end_where_the_test_ends_and_may_be_looked_at(usual):
         assert last[column] == pytest.approx(pooled[column])
     assert len({one["tau"] for one in days}) == 1
     assert all(later["p_sequential"] <= earlier["p_sequential"] for earlier, later in pairwise(days))
+
+
+def test_a_user_enters_where_he_came_first_though_a_day_may_have_25_hours():
+    """23:40 in Berlin on the day that summer time ends, 24 h 40 after midnight, then 10 minutes past midnight."""
+    contract, days = load_contract("meishi"), [date(2025, 10, 26), date(2025, 10, 27)]
+    settings = {**contract.world, **SMALL, "users": 60}
+    world = load(contract.model_copy(update={"world": settings, "time_zone": "Europe/Berlin", "first_day": days[0]}))
+    test = online_test(world, noisy(a=1.0, b=0.2), ("a", "b"), days, 2)
+    test.entry_us_U[:], test.entry_U[:] = np.inf, -1
+    hours = world.traffic.hour_start_us(days[0])
+    assert hours[23] - hours[0] == 24 * HOUR_US
+    for index, scenario, when in ((1, 4, world.traffic.hour_start_us(days[1])[0] + HOUR_US // 6),
+                                  (0, 2, hours[23] + HOUR_US * 2 // 3)):  # fmt: skip
+        one = world.online_requests(days[index], index, np.arange(1), 0)
+        known = {"user_R": np.array([7]), "scenario_R": np.array([scenario]), "exposed_us_R": np.array([when])}
+        enter(world, test, replace(one, **known), index)
+    assert test.entry_U[7] == 2
+
+
+def test_tau_is_fixed_by_the_days_before_the_test_whatever_happens_in_it(usual):
+    _, test = usual
+    came = test.before_came_U > 0
+    orders, requests = test.before_orders_US.sum(axis=1)[came], test.before_came_U[came]
+    rate = orders.sum() / requests.sum()
+    variance = ((orders - rate * requests) / requests.mean()).var(ddof=1) / rate**2
+    half = int(came.sum()) // 2
+    # -2 ln .05 = 5.991: tau^2 = SE^2 (5.991 + ln 6.991), SE of two arms of half the users each.
+    tau = np.sqrt(2 * variance / half * (5.991465 + np.log(6.991465)))
+    assert days_of(test, ("a", "b"))[0]["tau"] == pytest.approx(tau, rel=1e-6)
+    other = replace(test, orders_DU=test.orders_DU * 3)
+    assert {one["tau"] for one in days_of(other, ("a", "b"))} == {days_of(test, ("a", "b"))[0]["tau"]}
+    wide, narrow = (days_of(test, ("a", "b"), level)[-1] for level in (0.99, 0.8))
+    assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
+    assert wide["sequential_low"] < narrow["sequential_low"] < narrow["sequential_high"] < wide["sequential_high"]
+
+
+def test_units_are_those_of_the_orders_and_have_a_truth_and_an_oracle_of_their_own(usual):
+    world, test = usual
+    for units_US, orders_US in ((test.units_US, test.orders_US), (test.before_units_US, test.before_orders_US)):
+        assert ((units_US >= orders_US) & ((units_US > 0) == (orders_US > 0))).all()
+        assert 1.6 < units_US.sum() / orders_US.sum() < 2.1
+    expected, scorers = np.zeros((3, 6)), noisy(a=1.0, b=0.2)
+    for index, day in enumerate(DAYS):
+        requests = world.online_requests(day, index, np.arange(int(test.came_DU[index].sum())), 0)
+        truth = judged(world, requests)
+        units = truth.worth_RC * world.units.expected(requests.user_R[:, None], requests.item_RC)
+        for code, score in enumerate([*scorers(truth).values(), units]):
+            top = np.argsort(-score, axis=1, kind="stable")[:, :10]
+            worth = (truth.theta_RN * np.take_along_axis(units, top, axis=1)).sum(axis=1)
+            expected[code] += np.bincount(requests.scenario_R, worth, 6)
+    np.testing.assert_allclose(test.units_TS, expected, rtol=1e-5)
+    assert (test.expected_TS[2] >= test.expected_TS[:2]).all()
+    units = [row for row in online_rows(world, test, ("a", "b")).rows if row["metric"] == "units_per_request"]
+    for row, (a, b, best) in zip(units, [expected.sum(axis=1), *expected.T], strict=True):
+        assert (row["true_lift"], row["oracle_lift"]) == pytest.approx((b / a - 1, best / a - 1), rel=1e-4)
 
 
 def test_a_user_stays_in_an_arm_whatever_the_requests_and_the_salt_moves_him():

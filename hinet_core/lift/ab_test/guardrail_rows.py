@@ -98,8 +98,9 @@ def ratio(
     )
     per = world.config.slots if metric == "ctr" else 1
     a_R, b_R = (one[name][mine_R] / per for one in source)
-    if not b_R.any():
-        raise NotEstimableError(f"the challenger's {metric} is 0")
+    for whose, value_R in (("baseline", a_R), ("challenger", b_R)):
+        if not value_R.any():
+            raise NotEstimableError(f"the {whose}'s {metric} is 0")
     one = ratio_lift(a_R, b_R, found.user_R[mine_R], weight_R)
     return (one.value_a, one.value_b), Effect(one.lift, one.se / (1 + one.lift))
 

@@ -21,6 +21,8 @@ from hinet_core.world.truth import CHUNK, Requests, World
 
 DAYS = 14
 TRUTHS = ("a", "b", "oracle")
+# In autumn a day may have 25 hours; the next one begins no sooner.
+LONGEST_DAY_US = 25 * HOUR_US
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def wait(world: World, test: OnlineTest, requests: Requests) -> None:
 def enter(world: World, test: OnlineTest, requests: Requests, index: int) -> None:
     """Where the test first meets a user: pieces of a day come in no order, so the time of day decides."""
     since_R = requests.exposed_us_R - world.traffic.hour_start_us(requests.day)[0]
-    when_R = (index * 24 * HOUR_US + since_R).astype(np.float64)
+    when_R = (index * LONGEST_DAY_US + since_R).astype(np.float64)
     earlier = np.flatnonzero(when_R < test.entry_us_U[requests.user_R])
     # Of several requests of a user the earliest is written last, and stays.
     earlier = earlier[np.argsort(-when_R[earlier], kind="stable")]
