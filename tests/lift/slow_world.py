@@ -7,7 +7,7 @@ import math
 
 WORD = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
-CLICK, ORDER, ARM = 7, 8, 13
+CLICK, ORDER, UNITS, ARM = 7, 8, 11, 13
 
 
 def mixed(word):
@@ -56,20 +56,43 @@ def ranked(items, scores, n_slots):
     return [item for _, item in sorted(zip([-one for one in scores], items, strict=True))][:n_slots]
 
 
-def worth(world, requests, r, slots):
-    """Expected orders of a slate."""
+def worth(world, requests, r, slots, per_order=None):
+    """Expected orders of a slate; units, where it is said how many an order of each item has."""
     decay = list(world.config.scenarios.values())[int(requests.scenario_R[r])].position_decay
     return math.fsum(
-        n**-decay * math.prod(chances(world, requests, r, item)) for n, item in enumerate(slots, start=1)
+        n**-decay * math.prod(chances(world, requests, r, item)) * (per_order[item] if per_order else 1)
+        for n, item in enumerate(slots, start=1)
     )
+
+
+def ordered(world, requests, r, slots, key):
+    """Items of a slate that are ordered."""
+    decay = list(world.config.scenarios.values())[int(requests.scenario_R[r])].position_decay
+    found = []
+    for n, item in enumerate(slots, start=1):
+        click, order = chances(world, requests, r, item)
+        if luck(key, CLICK, item) < n**-decay * click and luck(key, ORDER, item) < order:
+            found.append(item)
+    return found
 
 
 def orders(world, requests, r, slots, key):
     """Realised orders of a slate."""
-    decay = list(world.config.scenarios.values())[int(requests.scenario_R[r])].position_decay
-    count = 0
-    for n, item in enumerate(slots, start=1):
-        click, order = chances(world, requests, r, item)
-        if luck(key, CLICK, item) < n**-decay * click and luck(key, ORDER, item) < order:
-            count += 1
+    return len(ordered(world, requests, r, slots, key))
+
+
+def mean_units(world, user, item):
+    """Expected units of an order: users and shops vary by a log-normal factor of mean 1 each."""
+    shift = float(world.units.user_U[user]) + float(world.units.item_I[item])
+    return 1 + (world.config.units_per_order - 1) * math.exp(shift - 0.4**2)
+
+
+def poisson(u, mean):
+    """The number whose cumulated probability first reaches u."""
+    count, mass = 0, math.exp(-mean)
+    below = mass
+    while below < u:
+        count += 1
+        mass *= mean / count
+        below += mass
     return count

@@ -11,6 +11,7 @@ from hinet_core.lift.expected import ratio_lift
 from hinet_core.lift.policies import by_score, judged, logger, oracle, random
 from hinet_core.quality.auc import grouped_auc
 from hinet_core.world.load import load
+from hinet_core.world.posterior import known_chances
 
 MONDAY = date(2025, 3, 3)
 
@@ -76,6 +77,37 @@ def test_what_is_known_is_between_chance_and_the_truth_and_lifts_are_in_order():
         for latent, feature in zip(one.latent_auc_T, one.feature_auc_T, strict=True):
             assert 0.5 < feature < latent < 1
         assert one.lifts["random"] < 0 == one.lifts["logger"] < one.lifts["oracle"]
+
+
+def test_ceilings_are_those_of_all_pairs_of_shown_rows_and_pooled_lifts_are_by_traffic():
+    contract = small_contract(users=500)
+    world = load(contract)
+    found = {one.scenario: one for one in ceilings_of(world, MONDAY, 12, seed=3)}
+    requests = world.requests(MONDAY, 12, seed=3)
+    click, order = world.probabilities(requests)
+    logged = np.argsort(-world.logger_score(requests), axis=1)[:, :10]
+    row_N, item_N = np.repeat(np.arange(72), 10), np.take_along_axis(requests.item_RC, logged, axis=1).ravel()
+    decays = [one["position_decay"] for one in contract.world["scenarios"].values()]
+    looked = np.arange(1, 11) ** -np.array(decays)[:, None]
+    look_N = looked[requests.scenario_R].ravel()
+    known_N2 = look_N[:, None] * known_chances(world, requests, row_N, item_N)
+    click_N = look_N * np.take_along_axis(click, logged, axis=1).ravel()
+    true_N2 = np.stack([click_N, click_N * np.take_along_axis(order, logged, axis=1).ravel()], axis=1)
+    value = {
+        "logger": true_N2[:, 1].reshape(72, 10).sum(axis=1),
+        "oracle": (-np.sort(-click * order, axis=1)[:, :10] * looked[requests.scenario_R]).sum(axis=1),
+    }
+    for code, name in enumerate([*world.scenario_ids, "pooled"]):
+        mine_R = (requests.scenario_R == code) | (name == "pooled")
+        mine_N = mine_R[row_N]
+        for task in (0, 1):
+            chance = true_N2[mine_N, task]
+            assert found[name].latent_auc_T[task] == pytest.approx(brute_force(chance, chance), abs=1e-9)
+            feature = brute_force(known_N2[mine_N, task], chance)
+            assert found[name].feature_auc_T[task] == pytest.approx(feature, abs=1e-9)
+        weight = world.shares_S[requests.scenario_R[mine_R]]
+        worth = {one: weight @ values[mine_R] for one, values in value.items()}
+        assert found[name].lifts["oracle"] == pytest.approx(worth["oracle"] / worth["logger"] - 1)
 
 
 def test_the_lift_falls_with_every_dose_of_noise_and_without_noise_it_is_the_oracles():

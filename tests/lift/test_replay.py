@@ -1,5 +1,6 @@
 """L1 and L2 of any two rankings: identities, known orders, a slow implementation, and what cannot be estimated."""
 
+import math
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import slow_world as slow
 from noisy_rankers import noisy
+from scipy import stats
 
 from hinet_core.contract import load_contract
 from hinet_core.lift.ab_test.paired_rows import paired_row, paired_rows
@@ -127,6 +129,29 @@ def test_plain_loops_find_the_same_worth_and_the_same_orders():
             key = slow.again(int(requests.key_R[r]), 5)
             assert found.expected[arm]["orders"][r] == pytest.approx(slow.worth(world, requests, r, slots), rel=1e-4)
             assert found.drawn[arm]["orders"][r] == slow.orders(world, requests, r, slots, key)
+            assert found.drawn[arm]["units"][r] == found.drawn[arm]["orders"][r]
+
+
+def test_plain_loops_draw_the_same_units_and_find_the_most_of_them():
+    world = world_of(users=60, items=40, candidates=8, slots=3, units_per_order=2.5)
+    found = replay(world, noisy(a=0.5, b=0.3), ("a", "b"), DAYS[:1], 30, outcome_seed=5)
+    requests = world.requests(DAYS[0], 30)
+    scores = noisy(a=0.5, b=0.3)(judged(world, requests))
+    for r in range(len(requests)):
+        key, items = slow.again(int(requests.key_R[r]), 5), requests.item_RC[r].tolist()
+        per_order = {item: slow.mean_units(world, int(requests.user_R[r]), item) for item in items}
+        worth = [math.prod(slow.chances(world, requests, r, item)) * per_order[item] for item in items]
+        for name, score in (("a", scores["a"][r].tolist()), ("most", worth)):
+            slots = slow.ranked(items, score, 3)
+            expected = slow.worth(world, requests, r, slots, per_order)
+            if name == "most":
+                assert found.reference["units"][r] == pytest.approx(expected, rel=1e-4)
+                continue
+            assert found.expected[0]["units"][r] == pytest.approx(expected, rel=1e-4)
+            ordered = slow.ordered(world, requests, r, slots, key)
+            units = [1 + slow.poisson(slow.luck(key, slow.UNITS, item), per_order[item] - 1) for item in ordered]
+            assert found.drawn[0]["units"][r] == sum(units)
+    assert found.drawn[0]["units"].sum() > found.drawn[0]["orders"].sum() + 3
 
 
 @pytest.mark.slow
@@ -157,6 +182,33 @@ def test_units_have_a_best_ranking_of_their_own():
         assert one["lift"] != other["lift"]
         assert other["lift"] < other["oracle_lift"] or other["estimator"] == "L2"
         assert other["value_a"] > one["value_a"]
+
+
+def test_scenarios_of_a_metric_are_a_family_and_totals_are_what_was_counted():
+    world, scorers = world_of(units_per_order=1.8), noisy(a=0.8, b=0.7)
+    found = replay(world, scorers, ("a", "b"), DAYS, 200)
+    rows = paired_rows(world, found, ("a", "b"))
+    families = [rows[start : start + 7] for start in range(0, 28, 7)]
+    for pooled_row, *others in families:
+        assert len({(row["estimator"], row["metric"]) for row in (pooled_row, *others)}) == 1
+        assert pooled_row["p_bh"] == pooled_row["p_raw"]
+        adjusted = stats.false_discovery_control([row["p_raw"] for row in others])
+        assert [row["p_bh"] for row in others] == pytest.approx(adjusted.tolist())
+        measure = pooled_row["metric"].removesuffix("_per_request")
+        for row in (pooled_row, *others):
+            mine = np.ones(len(found), bool)
+            if row["scenario_id"]:
+                mine = found.scenario_R == world.scenario_ids.index(row["scenario_id"])
+            for arm, name in enumerate("ab"):
+                total = row[f"orders_{name}"]
+                assert row["n_requests"] == mine.sum()
+                if row["estimator"] == "L2":
+                    assert total == found.drawn[arm][measure][mine].sum()
+                elif row["scenario_id"]:
+                    assert total == pytest.approx(found.expected[arm][measure][mine].sum())
+                else:
+                    by_scenario = np.bincount(found.scenario_R, found.expected[arm][measure]) / 200
+                    assert total == pytest.approx(world.shares_S @ by_scenario * 1200)
 
 
 def test_what_carries_no_lift_says_why():

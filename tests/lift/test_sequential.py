@@ -97,6 +97,16 @@ def test_every_day_holds_what_came_until_then():
     assert [look.p for look in looks] == sorted((look.p for look in looks), reverse=True)
 
 
+def test_both_intervals_of_a_day_have_the_level_that_is_asked_for():
+    a, b = daily(1), daily(2)
+    last, wide = chronicle(a, b, tau=0.1, level=0.8)[-1], chronicle(a, b, tau=0.1, level=0.99)[-1]
+    assert (last.level, wide.level) == (0.8, 0.99)
+    assert wide.fixed.low < last.fixed.low < last.fixed.high < wide.fixed.high
+    for look in (last, wide):
+        half = half_width(np.array([look.fixed.log_se]), 0.1, 1 - look.level)[0]
+        assert math.log1p(look.high) - math.log1p(look.fixed.lift) == pytest.approx(half)
+
+
 def test_a_day_with_too_few_orders_says_so_and_has_no_sequential_interval():
     a, b = daily(3), daily(4)
     a.orders_DU[0] = 0
