@@ -11,6 +11,7 @@ from hinet_core.lift.off_policy.estimators import choose_switch, direct, doubly_
 from hinet_core.lift.off_policy.evaluate import MODEL_DEPENDENT, evaluate, evaluate_slates
 from hinet_core.lift.off_policy.exposures import epsilon_mix, greedy, plackett_luce, require_slates_of, uniform
 from hinet_core.lift.off_policy.gates import health, support
+from hinet_core.lift.off_policy.intervals import bootstrap
 from hinet_core.lift.off_policy.logged import LoggedRows, Target, rows_of_slates, target_of_slates
 from hinet_core.lift.off_policy.simulated_log import THETA_S, draw, population
 
@@ -180,6 +181,23 @@ def test_a_lift_is_as_doubtful_as_its_baseline():
         assert (report.of("value_b", "IPS").status, report.of("lift", "IPS").status) == ("green", status)
         assert "the baseline: the estimate leans on" in report.of("lift", "IPS").reason
     assert evaluate(log, b, b).of("lift", "IPS").status == "green"
+
+
+@pytest.mark.filterwarnings("error")
+def test_redraws_without_an_outcome_of_the_baseline_leave_the_interval_its_ends():
+    """With seven outcomes one redraw in 1,100 has none."""
+    ends = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        outcome = np.isin(np.arange(400), rng.choice(400, 7, replace=False)).astype(float)
+        log = LoggedRows(np.arange(400), outcome, np.full(400, 0.5), np.ones(400))
+        found = evaluate(log, Target(rng.normal(0.5, 0.01, 400)), seed=seed).of("lift", "IPS").interval
+        assert -0.06 < found.low < found.estimate < found.high < 0.06
+        ends.append(found.low)
+    assert len(set(ends)) == 8
+    a, b = (np.where(np.arange(400) == one, 1.0, 0.0) for one in (3, 5))
+    with pytest.raises(NotEstimableError, match="no upper end"):
+        bootstrap(a, b, np.arange(400), seed=0)
 
 
 def test_a_log_without_users_takes_requests_and_one_user_alone_is_refused():

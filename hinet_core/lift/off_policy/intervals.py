@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from hinet_core.lift.expected import LEVEL, ratio_lift
+from hinet_core.lift.expected import LEVEL, NotEstimableError, ratio_lift
 from hinet_core.lift.off_policy.logged import Codes, Floats
 
 DRAWS = 1000
@@ -45,13 +45,27 @@ def ratio_of(a_R: Floats, b_R: Floats, cluster_R: Codes, *, few: bool = False, s
 
 
 def bootstrap(a_R: Floats, b_R: Floats, cluster_R: Codes, seed: int) -> tuple[float, float]:
-    """Percentile interval of sum(b) / sum(a) - 1, clusters drawn with replacement."""
+    """Percentile interval of sum(b) / sum(a) - 1, clusters drawn with replacement.
+
+    NotEstimableError where so many draws leave the baseline without outcomes that the interval has no end.
+    """
     _, code = np.unique(cluster_R, return_inverse=True)
     totals = np.bincount(code, a_R), np.bincount(code, b_R)
-    found = stats.bootstrap(
-        totals,
-        lambda a, b, axis: b.sum(axis=axis) / a.sum(axis=axis) - 1,
-        paired=True, vectorized=True, n_resamples=DRAWS, batch=50, confidence_level=LEVEL, method="percentile",
-        rng=np.random.default_rng(seed),
-    )  # fmt: skip
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    estimate = totals[1].sum() / totals[0].sum() - 1
+
+    def lift(a_DU: Floats, b_DU: Floats, axis: int) -> Floats:
+        a_D, b_D = a_DU.sum(axis=axis), b_DU.sum(axis=axis)
+        # No baseline and something above it is the upper end; nothing over nothing tells neither end.
+        without_D = np.where(b_D > 0, np.inf, estimate)
+        return np.where(a_D > 0, b_D / np.where(a_D > 0, a_D, 1.0) - 1, without_D)
+
+    # Only the ends are used: the standard error of draws without an end would be a warning.
+    with np.errstate(invalid="ignore"):
+        found = stats.bootstrap(
+            totals, lift, paired=True, vectorized=True, n_resamples=DRAWS, batch=50, confidence_level=LEVEL,
+            method="percentile", rng=np.random.default_rng(seed),
+        )  # fmt: skip
+    low, high = float(found.confidence_interval.low), float(found.confidence_interval.high)
+    if not np.isfinite([low, high]).all():
+        raise NotEstimableError("too many redraws of users leave the baseline no outcome: the lift has no upper end")
+    return low, high
