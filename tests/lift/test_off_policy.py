@@ -140,6 +140,24 @@ def test_bad_arrays_say_what_was_expected():
         LoggedRows(*(np.array([]) for _ in range(4)))
 
 
+def test_slates_and_exposures_that_are_none_are_named():
+    shown, two = np.array([[0, 1], [2, -1]]), np.full((2, 3), 0.5)
+    with pytest.raises(ValueError, match="slates of candidates 0 to 2, found -1; leave out empty slots"):
+        target_of_slates(two, shown, two)
+    with pytest.raises(ValueError, match="slates of candidates 0 to 2, found 3"):
+        target_of_slates(two, shown + 1, two)
+    with pytest.raises(ValueError, match="found 1 slates and 2 requests"):
+        target_of_slates(two, shown[:1], two)
+    good, missing = np.abs(shown), np.array([[0.5, np.nan, 0.1], [0.2, 0.1, 0.1]])
+    with pytest.raises(ValueError, match=r"logger's exposure of every candidate, found .* 1 missing"):
+        target_of_slates(two, good, missing)
+    for odd in (missing, -two, 0 * two):
+        with pytest.raises(ValueError, match="exposures of the target policy from 0 up"):
+            target_of_slates(odd, good, two)
+    with pytest.raises(ValueError, match=r"temperature above 0 .* found 0\.0 and 10"):
+        plackett_luce(two, two[:, :2], 0.0, 10, 0)
+
+
 def test_a_target_off_the_logs_support_is_refused():
     log, _, (shown, outcome, theta, _, a, b) = drawn(epsilon=0.0)
     report = evaluate_slates(shown, outcome, theta, a, a, b, user_R=log.user_R)

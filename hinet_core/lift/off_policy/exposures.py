@@ -41,6 +41,8 @@ def plackett_luce(score_RC: Floats, theta_RS: Floats, temperature: float, draws:
         raise ValueError(f"expected scores without NaN, found {int(np.isnan(score_RC).sum())}; check the model")
     if score_RC.shape[1] < theta_RS.shape[1]:
         raise ValueError(f"expected at least {theta_RS.shape[1]} candidates a request, found {score_RC.shape[1]}")
+    if not temperature > 0 or draws < 1:
+        raise ValueError(f"expected a temperature above 0 and a draw or more, found {temperature} and {draws}")
     rng, exposure_RC = np.random.default_rng(seed), np.zeros(score_RC.shape)
     for _ in range(draws):
         noisy = score_RC / temperature + rng.gumbel(size=score_RC.shape)

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 # Sums of float32 probabilities exceed 1 by their rounding.
 ROUNDING = 1e-6
+NO_EXPOSURES = "expected exposures of the target policy from 0 up, found NaN, less than 0, or nothing but 0"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Target:
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.exposure_N).all() or (self.exposure_N < 0).any():
-            raise ValueError("expected exposures of the target policy from 0 up, found NaN or less than 0")
+            raise ValueError(NO_EXPOSURES)
 
 
 def require_propensities(logged_N: Floats) -> None:
@@ -96,7 +97,13 @@ def require_propensities(logged_N: Floats) -> None:
 
 
 def shown_of(value_RC: Floats, shown_RS: Codes) -> Floats:
-    """The values of the shown items, flat: (R * S,)."""
+    """The values of the shown items, flat: (R * S,). ValueError for what is no candidate: -1 is not the last one."""
+    n_requests, n_candidates = value_RC.shape
+    if len(shown_RS) != n_requests:
+        raise ValueError(f"expected a slate per request, found {len(shown_RS)} slates and {n_requests} requests")
+    if shown_RS.size and not (shown_RS.min() >= 0 and shown_RS.max() < n_candidates):
+        odd = shown_RS.min() if shown_RS.min() < 0 else shown_RS.max()
+        raise ValueError(f"expected slates of candidates 0 to {n_candidates - 1}, found {odd}; leave out empty slots")
     found: Floats = np.take_along_axis(value_RC, shown_RS, axis=1).ravel()
     return found
 
@@ -124,7 +131,14 @@ def rows_of_slates(
 def target_of_slates(
     exposure_RC: Floats, shown_RS: Codes, logged_RC: Floats, reward_RC: Floats | None = None
 ) -> Target:
-    """A target whose exposure of every candidate is known."""
+    """A target whose exposure of every candidate is known; ValueError for exposures that are none."""
+    if exposure_RC.shape != logged_RC.shape or np.isnan(logged_RC).any():
+        raise ValueError(
+            f"expected the logger's exposure of every candidate {exposure_RC.shape}, found {logged_RC.shape}, "
+            f"{int(np.isnan(logged_RC).sum())} missing"
+        )
+    if not (np.isfinite(exposure_RC).all() and (exposure_RC >= 0).all() and exposure_RC.any()):
+        raise ValueError(NO_EXPOSURES)
     unsupported = float(exposure_RC[logged_RC <= 0].sum() / exposure_RC.sum())
     direct_R = None if reward_RC is None else (exposure_RC * reward_RC).sum(axis=1)
     return Target(shown_of(exposure_RC, shown_RS), direct_R, unsupported)
