@@ -131,6 +131,18 @@ def test_a_user_enters_where_he_came_first_though_a_day_may_have_25_hours():
     assert test.entry_U[7] == 2
 
 
+def test_units_of_too_few_orders_carry_no_lift():
+    world = world_of(units_per_order=6.0)
+    test = online_test(world, noisy(a=1.0, b=0.2), ("a", "b"), DAYS, 800)
+    rows = {(row["metric"], row["scenario_id"]): row for row in online_rows(world, test, ("a", "b")).rows}
+    refused = {one for one in world.scenario_ids if rows["orders_per_request", one]["lift"] is None}
+    assert 0 < len(refused) < 6
+    for one in refused:
+        units = rows["units_per_request", one]
+        assert (units["lift"], units["reason"]) == (None, rows["orders_per_request", one]["reason"])
+    assert any(test.units_US[:, world.scenario_ids.index(one)].sum() > 30 for one in refused)
+
+
 def test_tau_is_fixed_by_the_days_before_the_test_whatever_happens_in_it(usual):
     _, test = usual
     came = test.before_came_U > 0

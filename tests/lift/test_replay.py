@@ -216,6 +216,9 @@ def test_what_carries_no_lift_says_why():
     refused = [row for row in few if row["status"] == "not_estimable"]
     assert {row["estimator"] for row in refused} == {"L2"}
     assert all("ask for more requests" in row["reason"] and row["lift"] is None for row in refused)
+    units = rows_of(world_of(units_per_order=6.0), noisy(a=1.0, b=0.5), n=10)
+    assert [row["status"] for row in units[14:21]] == [row["status"] for row in units[21:]]
+    assert any(row["status"] == "not_estimable" and "got 3 orders" in row["reason"] for row in units[21:])
     with pytest.raises(ValueError, match="without NaN"):
         rows_of(world_of(), lambda truth: dict.fromkeys("ab", truth.worth_RC * np.nan), n=2)
     with pytest.raises(ValueError, match="one score per candidate"):

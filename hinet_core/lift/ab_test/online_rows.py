@@ -40,8 +40,11 @@ def online_rows(world: World, test: OnlineTest, names: tuple[str, str]) -> Analy
     rows = [beside(world, row, test.expected_TS) for row in found.rows]
     if "units_per_request" in metrics_of(world):
         units = analyse(per_user(world, test, "units")).rows
-        renamed = [row | {"metric": "units_per_request"} for row in units if row["metric"] == "orders_per_request"]
-        rows += [beside(world, row, test.units_TS) for row in renamed]
+        for row, orders in zip(units, found.rows, strict=True):
+            if row["metric"] == "orders_per_request":
+                # Units of one order come together: where orders are too few, units are too.
+                told = row if orders["lift"] is not None else orders
+                rows.append(beside(world, told | {"metric": "units_per_request"}, test.units_TS))
     common = {"kind": "artifact", "estimator": "L3", "model_a": names[0], "model_b": names[1], "n_seeds": 1}
     return replace(found, rows=[row | common for row in rows])
 

@@ -63,10 +63,11 @@ def paired_row(
     try:
         if not mine_R.any():
             raise NotEstimableError(f"insufficient: no request of {scenario}")
-        if estimator == "L2" and min(a_R.sum(), b_R.sum()) < FEWEST:
+        # Units of one order come together, so that orders are counted for both.
+        least = min(one["orders"][mine_R].sum() for one in found.drawn)
+        if estimator == "L2" and least < FEWEST:
             raise NotEstimableError(
-                f"insufficient: a ranking got {min(a_R.sum(), b_R.sum()):g} {measure}, expected {FEWEST} or more; "
-                "ask for more requests"
+                f"insufficient: a ranking got {least:g} orders, expected {FEWEST} or more; ask for more requests"
             )
         lift = ratio_lift(a_R, b_R, found.user_R[mine_R], weight_R)
     except NotEstimableError as error:
