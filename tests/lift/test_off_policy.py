@@ -149,7 +149,7 @@ def test_slates_and_exposures_that_are_none_are_named():
     with pytest.raises(ValueError, match="found 1 slates and 2 requests"):
         target_of_slates(two, shown[:1], two)
     good, missing = np.abs(shown), np.array([[0.5, np.nan, 0.1], [0.2, 0.1, 0.1]])
-    with pytest.raises(ValueError, match=r"logger's exposure of every candidate, found .* 1 missing"):
+    with pytest.raises(ValueError, match=r"logger's exposure of every candidate .* 1 missing"):
         target_of_slates(two, good, missing)
     for odd in (missing, -two, 0 * two):
         with pytest.raises(ValueError, match="exposures of the target policy from 0 up"):

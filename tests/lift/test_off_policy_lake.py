@@ -225,28 +225,28 @@ def test_a_target_as_baseline_has_lift_zero(own):
     assert found.of("lift", "IPS").interval.estimate == 0.0
 
 
-def test_two_policies_that_ran_are_each_known_by_rows_of_their_own(own, monkeypatch):
-    """`new` over `old` from the log of `old`, through the verb: shares counted here, arm by arm."""
-    lines = own[2]
-    old, values = [line for line in lines if line["arm"] == "old"], {}
-    for arm in ("new", "old"):
-        shown = Counter((line["place"], line["slot"], line["thing"]) for line in lines if line["arm"] == arm)
-        total = Counter((line["place"], line["slot"]) for line in lines if line["arm"] == arm)
+def test_two_policies_known_by_what_they_showed_are_each_counted_on_rows_of_their_own(own, monkeypatch):
+    """`new` over what was bought, from the log of `old`, through the verb: shares counted here."""
+    old, values = [line for line in own[2] if line["arm"] == "old"], {}
+    for column, value in (("arm", "new"), ("bought", 1)):
+        mine = [line for line in own[2] if line[column] == value]
+        shown = Counter((line["place"], line["slot"], line["thing"]) for line in mine)
+        total = Counter((line["place"], line["slot"]) for line in mine)
         chance = {key: count / total[key[:2]] for key, count in shown.items()}
-        values[arm] = sum(
+        values[column] = sum(
             line["bought"] * chance[line["place"], line["slot"], line["thing"]] / line["chance"] for line in old
         )
     monkeypatch.setenv("HINET_HOME", str(own[1]))
     asked = ["off-policy", "--contract", str(own[1] / "own.toml"), "--log", "arm=old", "--csv"]
-    done = CliRunner().invoke(cli.main, [*asked, "--target", "shown:arm=new", "--baseline", "shown:arm=old"])
+    done = CliRunner().invoke(cli.main, [*asked, "--target", "shown:arm=new", "--baseline", "shown:bought=1"])
     rows = csv.DictReader(io.StringIO(done.output))
     (found,) = [row for row in rows if (row["scope"], row["quantity"], row["estimator"]) == ("pooled", "lift", "IPS")]
-    assert float(found["estimate"]) == pytest.approx(values["new"] / values["old"] - 1, rel=1e-6)
+    assert float(found["estimate"]) == pytest.approx(values["arm"] / values["bought"] - 1, rel=1e-6)
 
 
 def test_counted_shares_widen_a_lift_from_whichever_side_they_come(own):
-    forth = asked(own, "shown:arm=new", baseline="logger", truth=None)["home"].report
-    back = asked(own, "logger", baseline="shown:arm=new", truth=None)["home"].report
+    forth = asked(own, "shown:arm=new")["home"].report
+    back = asked(own, "logger", baseline="shown:arm=new", truth=None, scopes=2)["home"].report
     for name in ("IPS", "SNIPS"):
         one, other = forth.of("lift", name).interval, back.of("lift", name).interval
         assert other.estimate == pytest.approx(1 / (1 + one.estimate) - 1)
