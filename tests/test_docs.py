@@ -31,6 +31,7 @@ SECTIONS = {
     "[features]": ["Features", "Entity", "Recent", "MadeNumber", "Buckets", "Cross"],
     "[quality]": ["Quality", "Rates", "History", "Drift", "Leaks"],
     "[split], [training], [lift], [schedule], [world]": ["Split", "TrainingSection", "LiftSection", "Schedule"],
+    "[[off_policy]]": ["Question"],
 }
 
 

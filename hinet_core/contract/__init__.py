@@ -27,9 +27,11 @@ from hinet_core.contract.load import (
     parse_contract,
     with_settings,
 )
+from hinet_core.contract.off_policy import POLICIES, Question
 from hinet_core.contract.training import TrainingSection
 
 __all__ = [
+    "POLICIES",
     "Buckets",
     "Column",
     "Computed",
@@ -40,6 +42,7 @@ __all__ = [
     "Entity",
     "MadeNumber",
     "Origin",
+    "Question",
     "Rates",
     "Scenario",
     "Source",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hinet_core.contract.feature_checks import FEATURE_CHECKS, feature_references
 from hinet_core.contract.fields import check_field_names, field_references
+from hinet_core.contract.off_policy import check_questions, question_references
 from hinet_core.contract.side_checks import check_counted
 from hinet_core.contract.training import check_some_weight, weight_references
 from hinet_core.contract.values import time_zones
@@ -52,6 +53,7 @@ def check_unique(contract: "Contract") -> list[str]:
         "scenario values": [value for one in contract.scenarios for value in one.log_values],
         "tasks": [one.name for one in contract.tasks],
         "features.entities": [one.name for one in contract.features.entities],
+        "off_policy": [one.name for one in contract.off_policy],
     }
     return [
         f"{group}: {name!r} is named {names.count(name)} times, allowed: once"
@@ -107,6 +109,7 @@ def check_references(contract: "Contract") -> list[str]:
              for key in ("counted_by", "through", "also_in", "alike_to") if (name := getattr(one, key))]  # fmt: skip
     uses += [("dedupe.key", key, columns) for key in contract.dedupe.key]
     uses += feature_references(contract) + field_references(contract) + weight_references(contract)
+    uses += question_references(contract)
     uses += [(f"tasks.{one.name}.label", part.column, columns) for one in contract.tasks for part in one.label]
     uses += [(f"tasks.{one.name}.known_at", one.known_at, columns) for one in contract.tasks if one.known_at]
     uses += [("quality.max_null_share", key, columns) for key in contract.quality.max_null_share]
@@ -297,7 +300,9 @@ def check_dedupe(contract: "Contract") -> list[str]:
     ]
 
 
-FREE_CHECKS = (check_unique, check_modelled, check_sources, check_tasks, check_sampling, check_models)
+FREE_CHECKS = (
+    check_unique, check_modelled, check_sources, check_tasks, check_sampling, check_models, check_questions,
+)  # fmt: skip
 # Every name that these follow exists.
 REFERRING_CHECKS = (
     check_paths, check_headerless, check_spread, check_leaks, *FEATURE_CHECKS, check_field_names, check_dedupe,

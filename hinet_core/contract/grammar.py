@@ -13,6 +13,7 @@ from hinet_core.contract.checks import contradictions
 from hinet_core.contract.columns import MAX_LIST_LENGTH, Column, Role, Source
 from hinet_core.contract.computed import IMPRESSIONS
 from hinet_core.contract.fields import Buckets, Cross, MadeNumber
+from hinet_core.contract.off_policy import Question
 from hinet_core.contract.part import Part
 from hinet_core.contract.training import TrainingSection
 from hinet_core.contract.values import Clock, ContractName, Duration, Name, as_tuple, as_written, is_number
@@ -206,6 +207,7 @@ class Contract(Part):
     split: Split = Split()
     training: TrainingSection = TrainingSection()
     lift: LiftSection = LiftSection()
+    off_policy: tuple[Question, ...] = ()
     schedule: Schedule = Schedule()
     world: dict[str, Any] | None = None
 
@@ -253,6 +255,13 @@ class Contract(Part):
     def models(self) -> tuple[str, ...]:
         """The models that are trained as of each day, by the names of their files, sorted."""
         return tuple(sorted({*self.training.models, self.lift.baseline, self.lift.challenger}))
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked of the log's propensities: of a log that has some, at least what random display is worth."""
+        if self.off_policy or self.column_for("propensity") is None:
+            return self.off_policy
+        return (Question(name="uniform"),)
 
     @property
     def modelled(self) -> tuple[Scenario, ...]:

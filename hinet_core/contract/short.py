@@ -9,7 +9,7 @@ from typing import Any
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 MOST_NAMES = 10_000
-NAMED = ("sources", "columns", "scenarios", "tasks")  # lists whose entries have a name or an id
+NAMED = ("sources", "columns", "scenarios", "tasks", "off_policy")  # lists whose entries have a name or an id
 Table = dict[str, Any]
 
 

@@ -6,17 +6,16 @@ again. A refused file has no day, so its one commit stands under the first day t
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hinet_core.contract import Contract
 from hinet_core.ingest.files import LandedFile
-from hinet_core.lake import Lake
+from hinet_core.lake import NO_DAY, Lake
 
 STEP = "refused_files"
-NO_DAY = date(1970, 1, 1)
 ROWS_UNKNOWN = "file refused: rows unknown"
 SCHEMA = pa.schema(
     [

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+# The day of a step whose one commit belongs to none.
+NO_DAY = date(1970, 1, 1)
+
 
 @dataclass(frozen=True)
 class TableFile:

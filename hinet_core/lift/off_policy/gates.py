@@ -5,6 +5,7 @@ saw only where its logger explored. SUPPORT ORDERS are the orders on impressions
 them the interval of a lift is too narrow though every other figure looks healthy (lift.md 6: 76 % coverage at 1.4).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,8 +21,20 @@ FEWEST_ORDERS, FEW_ORDERS = 5, 30
 FEWEST_ROWS, LOW_ESS_SHARE = 50, 0.01
 MEAN_WEIGHT_SE = 3.0
 TOP_ROWS = 0.01
+SUPPORT_RULE = f"if the target adds something: amber below {FEW_ORDERS}, refused below {FEWEST_ORDERS}"
 # Of the target's exposure; what is less is rounding.
 NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One figure, the rule it is held to, and what follows; `reason` empty where it passes."""
+
+    name: str
+    value: float
+    rule: str
+    verdict: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ class Health:
     effective_orders: float  # (sum w y)^2 / sum (w y)^2
     verdict: str
     reasons: tuple[str, ...] = field(default=())
+    gates: tuple[Gate, ...] = field(default=())
 
     @property
     def few(self) -> bool:
@@ -53,6 +67,10 @@ class Support:
     orders: float
     verdict: str
     reason: str = ""
+
+    @property
+    def gate(self) -> Gate:
+        return Gate("support_orders", self.orders, SUPPORT_RULE, self.verdict, self.reason)
 
 
 def health(log: LoggedRows, target: Target) -> Health:
@@ -69,41 +87,45 @@ def health(log: LoggedRows, target: Target) -> Health:
         "top_variance_share": top_share(won_N), "mean_weight": mean, "mean_weight_se": se,
         "unsupported": target.unsupported, "effective_orders": effective,
     }  # fmt: skip
-    refusals = refusals_of(figures)
-    warnings = warnings_of(figures)
+    gates = tuple(gates_of(figures))
+    refusals, warnings = (tuple(one.reason for one in gates if one.verdict == verdict) for verdict in (REFUSED, AMBER))
     verdict = REFUSED if refusals else AMBER if warnings else GREEN
-    return Health(**figures, verdict=verdict, reasons=tuple(refusals or warnings))
+    return Health(**figures, verdict=verdict, reasons=refusals or warnings, gates=gates)
 
 
-def refusals_of(of: dict[str, float]) -> list[str]:
-    reasons = []
-    if of["unsupported"] > NEGLIGIBLE:
-        reasons.append(
-            f"{of['unsupported']:.2%} of the target's exposure is on items that the logger never shows (must be 0): "
-            "nothing in the log tells what they are worth"
-        )
-    if abs(of["mean_weight"] - 1) > MEAN_WEIGHT_SE * of["mean_weight_se"] + NEGLIGIBLE:
-        reasons.append(
-            f"the mean weight is {of['mean_weight']:.4f} (standard error {of['mean_weight_se']:.4f}); with its own "
-            "propensities it is 1 within 3 of them: the slates are not what the policy would show"
-        )
-    if of["ess_rows"] < FEWEST_ROWS:
-        reasons.append(
-            f"the weights are worth {of['ess_rows']:.1f} rows (at least {FEWEST_ROWS}); the largest alone holds "
-            f"{of['max_weight_share']:.0%} of their sum"
-        )
-    if of["effective_orders"] < FEWEST_ORDERS:
-        reasons.append(f"the estimate leans on {of['effective_orders']:.1f} outcomes (at least {FEWEST_ORDERS})")
-    return reasons
+def gates_of(of: dict[str, float]) -> Iterator[Gate]:
+    """Every gate with its figure, also those that pass."""
+    never, off, se = of["unsupported"], abs(of["mean_weight"] - 1), of["mean_weight_se"]
+    yield gate("unsupported", never, "refused above 0", (
+        REFUSED, never > NEGLIGIBLE,
+        f"{never:.2%} of the target's exposure is on items that the logger never shows (must be 0): "
+        "nothing in the log tells what they are worth",
+    ))  # fmt: skip
+    yield gate("mean_weight", of["mean_weight"], f"refused beyond 1 ± {MEAN_WEIGHT_SE * se:.3g}", (
+        REFUSED, off > MEAN_WEIGHT_SE * se + NEGLIGIBLE,
+        f"the mean weight is {of['mean_weight']:.4f} (standard error {se:.4f}); with its own "
+        "propensities it is 1 within 3 of them: the slates are not what the policy would show",
+    ))  # fmt: skip
+    yield gate("ess_rows", of["ess_rows"], f"refused below {FEWEST_ROWS}", (
+        REFUSED, of["ess_rows"] < FEWEST_ROWS,
+        f"the weights are worth {of['ess_rows']:.1f} rows (at least {FEWEST_ROWS}); the largest alone holds "
+        f"{of['max_weight_share']:.0%} of their sum",
+    ))  # fmt: skip
+    few = of["effective_orders"]
+    yield gate("effective_orders", few, f"amber below {FEW_ORDERS}, refused below {FEWEST_ORDERS}",
+        (REFUSED, few < FEWEST_ORDERS, f"the estimate leans on {few:.1f} outcomes (at least {FEWEST_ORDERS})"),
+        (AMBER, few < FEW_ORDERS, f"the estimate leans on {few:.1f} outcomes (fewer than {FEW_ORDERS})"),
+    )  # fmt: skip
+    yield gate("ess_share", of["ess_share"], f"amber below {LOW_ESS_SHARE}", (
+        AMBER, of["ess_share"] < LOW_ESS_SHARE,
+        f"the weights are worth {of['ess_share']:.2%} of the rows (less than {LOW_ESS_SHARE:.0%})",
+    ))  # fmt: skip
 
 
-def warnings_of(of: dict[str, float]) -> list[str]:
-    reasons = []
-    if of["effective_orders"] < FEW_ORDERS:
-        reasons.append(f"the estimate leans on {of['effective_orders']:.1f} outcomes (fewer than {FEW_ORDERS})")
-    if of["ess_share"] < LOW_ESS_SHARE:
-        reasons.append(f"the weights are worth {of['ess_share']:.2%} of the rows (less than {LOW_ESS_SHARE:.0%})")
-    return reasons
+def gate(name: str, value: float, rule: str, *ways: tuple[str, bool, str]) -> Gate:
+    """The first way to fail (verdict, whether it does, reason) that does, else green."""
+    verdict, reason = next(((verdict, reason) for verdict, fails, reason in ways if fails), (GREEN, ""))
+    return Gate(name, value, rule, verdict, reason)
 
 
 def mean_weight(log: LoggedRows, w_N: Floats) -> tuple[float, float]:

@@ -1,11 +1,14 @@
-"""One tidy row per scope, quantity and estimator, for people (`hinet off-policy`), programs (--csv) and the page."""
+"""One tidy row per scope, quantity and estimator, and one per scope and gate.
+
+For people (`hinet off-policy`), programs (--csv), the page and the tables `off_policy` and `off_policy_gates`.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from hinet_core.lift.expected import LEVEL
 from hinet_core.lift.off_policy.evaluate import Estimate
-from hinet_core.lift.off_policy.gates import REFUSED
+from hinet_core.lift.off_policy.gates import GREEN, REFUSED, Gate
 from hinet_core.lift.off_policy.lake_estimates import Scope
 
 Row = dict[str, Any]
@@ -18,7 +21,10 @@ COLUMNS = (
     "method", "unit", "n_units", "n_requests", "n_rows", "truth", "truth_low", "truth_high", *FIGURES, "unseen_share",
     "added_share", "support_orders", "switch_tau", "dropped_share",
 )  # fmt: skip
-
+GATE_COLUMNS = ("scope", "scenario_id", "gate", "quantity", "value", "rule", "verdict", "reason")
+USABLE = "every row with a propensity above 0 and at most 1, two users (or requests) at least"
+# The estimator of a row that stands for all of them.
+EVERY = "every"
 
 
 def rows_of(scope: Scope) -> Iterator[Row]:
@@ -27,7 +33,8 @@ def rows_of(scope: Scope) -> Iterator[Row]:
         "scope": "scenario" if scope.scenario else "pooled", "scenario_id": scope.scenario, "n_rows": scope.n_rows,
     }  # fmt: skip
     if scope.report is None:
-        yield blank | {"quantity": "value_b", "status": REFUSED, "reason": scope.reason} | truth_of(scope, "value_b")
+        refused = {"quantity": "value_b", "estimator": EVERY, "status": REFUSED, "reason": scope.reason}
+        yield blank | refused | truth_of(scope, "value_b")
         return
     report = scope.report
     common = blank | {name: getattr(report.health, name) for name in FIGURES} | {
@@ -39,6 +46,22 @@ def rows_of(scope: Scope) -> Iterator[Row]:
         if one.estimator == "Switch-DR" and report.switch is not None:
             row |= {"switch_tau": report.switch.tau, "dropped_share": report.switch.dropped_share}
         yield row
+
+
+def gate_rows(scope: Scope) -> Iterator[Row]:
+    """What the scope was held to. `rows`: the log can be weighted at all; what it lacks is the reason."""
+    place = {"scope": "scenario" if scope.scenario else "pooled", "scenario_id": scope.scenario}
+    verdict = GREEN if scope.report else REFUSED
+    gates = [("value_b", Gate("rows", float(scope.n_rows), USABLE, verdict, scope.reason))]
+    if scope.report is not None:
+        # A log of shown rows does not say what its logger never shows.
+        gates += [("value_b", one) for one in scope.report.health.gates if one.name != "unsupported"]
+        gates += [("lift", scope.report.support.gate)]
+    for quantity, one in gates:
+        yield place | {
+            "gate": one.name, "quantity": quantity, "value": one.value, "rule": one.rule, "verdict": one.verdict,
+            "reason": one.reason,
+        }  # fmt: skip
 
 
 def interval_of(one: Estimate) -> Row:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hinet_core.contract import Contract
+from hinet_core.contract import POLICIES, Contract
 from hinet_core.lift.off_policy.lake_log import Condition, LakeLog, condition, known_column
 from hinet_core.lift.off_policy.logged import Codes, Floats
-
-KINDS = "uniform, logger, column:NAME (a column of probabilities), shown:COLUMN=VALUE (rows that the policy showed)"
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def choice(contract: Contract, text: str) -> Choice:
         return Choice("column", column=known_column(contract, rest))
     if kind == "shown" and rest:
         return Choice("shown", shown_by=condition(contract, rest))
-    raise ValueError(f"found {text!r}, allowed: {KINDS}")
+    raise ValueError(f"found {text!r}, allowed: {POLICIES}")
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,14 @@ class Checked:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Rows in the columns of the table `lift`, one per arm, scope and metric, and the checks of the split."""
+    """Rows in the columns of the table `lift`, one per arm, scope and metric, and the checks of the split.
+
+    `shares` are the intended ones of all `arms`, in the file's order, and sum to 1.
+    """
 
     baseline: str
+    arms: tuple[str, ...]
+    shares: tuple[float, ...]
     rows: list[Row]
     checks: list[Checked]
 
@@ -68,7 +73,7 @@ def analyse(
             ]
             adjust(family)
             rows += family
-    return Analysis(base, rows, checks)
+    return Analysis(base, result.arms, tuple(one / sum(weights) for one in weights), rows, checks)
 
 
 def known_arm(arms: tuple[str, ...], arm: str) -> str:
