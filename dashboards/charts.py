@@ -204,3 +204,49 @@ def trend(frame: pd.DataFrame, models: dict[str, int], title: str) -> alt.LayerC
         tooltip=["as_of:O", "model:N", alt.Tooltip("text:N", title="Value")],
     )
     return alt.LayerChart(layer=[band, line, points]).properties(height=320)
+
+
+def days_of_test(frame: pd.DataFrame) -> alt.LayerChart:
+    """The lift so far by day, in percent: point, bar of the fixed interval, band of the one for daily looks, truth.
+
+    `frame` has day, lift_pct, low_pct, high_pct, sequential_low_pct, sequential_high_pct, true_pct. The first days are
+    cut off where their bars are wider than any band.
+    """
+    ends = frame[["sequential_low_pct", "sequential_high_pct"]].dropna()
+    ends = frame[["low_pct", "high_pct"]].dropna() if ends.empty else ends
+    low, high = (0.0, 0.0) if ends.empty else (ends.min().min(), ends.max().max())
+    shown = [min(low, 0.0, frame["lift_pct"].iloc[-1]), max(high, 0.0, frame["lift_pct"].iloc[-1])]
+    title = "Lift so far, %"
+    scale = alt.Scale(domain=shown, nice=True)
+    base = alt.Chart(frame).encode(x=alt.X("day:O", title="By the end of day", axis=alt.Axis(labelAngle=0)))
+    band = (
+        base.transform_filter("isValid(datum.sequential_low_pct)")
+        .mark_area(opacity=0.18, color=PALETTE[0], clip=True, aria=False)
+        .encode(y=alt.Y("sequential_low_pct:Q", title=title, scale=scale), y2="sequential_high_pct:Q")
+    )
+    bars = (
+        base.transform_filter("isValid(datum.low_pct)")
+        .mark_rule(strokeWidth=3, color=PALETTE[0], clip=True)
+        .encode(y=alt.Y("low_pct:Q", title=title, scale=scale), y2="high_pct:Q")
+    )
+    points = base.mark_point(size=70, filled=True, opacity=1, color=PALETTE[0], clip=True).encode(
+        y=alt.Y("lift_pct:Q", title=title, scale=scale),
+        tooltip=[alt.Tooltip("day:O", title="Day")]
+        + [
+            alt.Tooltip(f"{name}_pct:Q", title=words, format="+.2f")
+            for name, words in (
+                ("lift", "Lift, %"), ("low", "Fixed, from"), ("high", "Fixed, to"),
+                ("sequential_low", "For daily looks, from"), ("sequential_high", "For daily looks, to"),
+                ("true", "Truth, %"),
+            )
+        ],
+    )  # fmt: skip
+    truth = base.mark_line(color=NEUTRAL, strokeDash=[5, 4], clip=True, aria=False).encode(
+        y=alt.Y("true_pct:Q", title=title, scale=scale)
+    )
+    zero = (
+        alt.Chart(pd.DataFrame({"at": [0.0]}))
+        .mark_rule(color=NEUTRAL, strokeWidth=1.5, aria=False)
+        .encode(y=alt.Y("at:Q", title=title, scale=scale))
+    )
+    return alt.LayerChart(layer=[zero, band, bars, truth, points]).properties(height=320)

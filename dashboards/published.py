@@ -152,6 +152,12 @@ def query(snapshot: Snapshot, sql: str, *values: Any) -> pd.DataFrame:
     return query_cached(snapshot.path, snapshot.key, sql, values)
 
 
+def has_table(snapshot: Snapshot, table: str) -> bool:
+    """Whether the snapshot has a table that came after the first ones: adding one keeps the schema's version."""
+    found = query(snapshot, "SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = ?", table)
+    return bool(found["n"].iloc[0])
+
+
 def current() -> Snapshot:
     """The snapshot that the entry script chose for this rerun."""
     snapshot: Snapshot = st.session_state["_snapshot"]

@@ -73,7 +73,7 @@ def steps_of(contract: Contract) -> dict[str, str]:
     """Asset -> the step whose manifests are its commits, in the order in which one is made from the other."""
     days = {table.name: table.name for table in day_tables(contract)}
     models = {name: f"train/{name}" for name in contract.models}
-    judged = {"eval_metrics": "evaluation", "lift": "lift"}
+    judged = {"eval_metrics": "evaluation", "lift": "lift", "lift_test": "lift_test"}
     return {"impressions": "ingest"} | days | {drift.STEP: drift.STEP} | models | judged
 
 

@@ -89,11 +89,12 @@ class Materializer:
         return pending.is_trained(self.contract, self.lake, self.paths, as_of, name, self.preset, self.seed)
 
     def judgement(self, as_of: date) -> None:
-        """Metrics and lift as of the day, where there are models to judge."""
+        """Metrics, lift and its simulated test as of the day, where there are models to judge."""
         if not pending.versions_as_of(self.lake, as_of):
             return
         stale = [] if pending.is_evaluated(self.contract, self.lake, as_of) else ["eval_metrics"]
         stale += [] if pending.is_lifted(self.contract, self.lake, as_of) else ["lift"]
+        stale += [] if pending.is_tested(self.contract, self.lake, as_of) else ["lift_test"]
         if stale:
             log.info("%s: judging as of %s (%s)", self.contract.name, as_of, ", ".join(stale))
             self.run(stale, partition_key=as_of.isoformat())

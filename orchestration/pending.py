@@ -58,6 +58,13 @@ def is_lifted(contract: Contract, lake: Lake, as_of: date) -> bool:
     return lake.made_from("lift", as_of, inputs=inputs_of(contract, lake, as_of))
 
 
+def is_tested(contract: Contract, lake: Lake, as_of: date) -> bool:
+    """Whether the simulated test as of the day is one of the present models, in the present world and size."""
+    from hinet_core.lift.ab_test.run import STEP, inputs_of
+
+    return lake.made_from(STEP, as_of, inputs=inputs_of(contract, lake, as_of))
+
+
 def is_published(contract: Contract, lake: Lake, paths: Paths, dagster_url: str) -> bool:
     """Whether the snapshot in use was published after the last commit, from this contract and code."""
     pointer = paths.published / POINTER

@@ -29,7 +29,7 @@ PUBLISHED_TABLES = ("champion", "snapshot")
 
 
 def as_of_tables(contract: Contract) -> list[str]:
-    return [*contract.models, "eval_metrics", "lift"]
+    return [*contract.models, "eval_metrics", "lift", "lift_test"]
 
 
 def tables_by_day(contract: Contract) -> list[str]:
@@ -105,9 +105,9 @@ def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunR
 
 
 def needs_models(contract: Contract, committed: list[date], home: Home, as_of: date) -> bool:
-    """Whether the as_of lacks a model, its metrics or its lift, and there is a past to train on."""
+    """Whether the as_of lacks a model, its metrics, its lift or its test, and there is a past to train on."""
     lake = home.lake(contract)
-    steps = [*(f"train/{name}" for name in contract.models), "evaluation", "lift"]
+    steps = [*(f"train/{name}" for name in contract.models), "evaluation", "lift", "lift_test"]
     return as_of > committed[0] and any(lake.manifest(step, as_of) is None for step in steps)
 
 

@@ -17,6 +17,7 @@ SMALLER = {
     r"^(home_feed|food_channel|nearby|deals|group_meals|new_shops) = \d+": r"\1 = 1",
     r"^low = .*": "low = 0.0",
     r"^high = .*": "high = 0.9",
+    r'^challenger = "hinet"': 'challenger = "hinet"\nreplay_requests = 20\ntest_days = 3\ntest_requests = 300',
 }
 
 

@@ -107,8 +107,11 @@ def test_the_snapshot_opens_in_plain_duckdb(undisturbed):
     with duckdb.connect(str(home / "small" / "published" / pointer["file"]), read_only=True) as con:
         models = con.execute("SELECT DISTINCT model FROM eval_metrics ORDER BY 1").fetchall()
         (lifts,) = con.execute("SELECT count(*) FROM lift WHERE status = 'estimated'").fetchone()
+        tested = con.execute("SELECT estimator, count(*) FROM lift_test GROUP BY ALL ORDER BY ALL").fetchall()
+        (days,) = con.execute("SELECT count(*) FROM lift_days").fetchone()
     assert [one for (one,) in models] == ["hinet", "mmoe", "shared_bottom"]
     assert lifts == 7
+    assert (tested, days) == ([("L2", 7), ("L3", 14)], 3)
 
 
 @pytest.mark.slow

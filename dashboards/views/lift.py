@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, panels, published, words
+from dashboards import charts, online_test, panels, published, words
 from dashboards.published import Snapshot
 
 # Abstract of the HiNet paper (ICDE 2023): order quantity in the two scenarios where it was deployed.
@@ -223,6 +223,7 @@ def main() -> None:
     show_forest(frame, kind, as_of)
     show_refusals(frame)
     show_table(frame, kind, as_of)
+    online_test.show(snapshot, frame)
 
 
 main()

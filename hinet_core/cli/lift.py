@@ -10,8 +10,6 @@ from hinet_core.cli.output import show, write_csv
 from hinet_core.cli.quarantine import csv_option
 
 if TYPE_CHECKING:
-    from hinet_core.lift.ab_test.named import Contest
-    from hinet_core.lift.own_test.analyse import Analysis
     from hinet_core.lift.tables import Row
 
 GUARD_COLUMNS = ("guardrail", "scenario", "A", "B", "change", "at worst", "margin", "verdict")
@@ -40,25 +38,23 @@ def lift(
     L1 is the expected value, L2 a replay of both with the same luck, L3 an online test that splits users; each beside
     the truth and the best lift that any ranking can have. Guardrails are what should not get worse.
     """
-    from hinet_core.lift.ab_test.guardrail_rows import guardrail_rows
+    from hinet_core.lift.ab_test.compared import replayed_rows, tested_online
     from hinet_core.lift.ab_test.named import contest
-    from hinet_core.lift.ab_test.paired_rows import paired_rows
-    from hinet_core.lift.ab_test.replay import replay
     from hinet_core.lift.run import code_version
 
     with one_sentence():
         contract, paths, lake = places(name)
         with contest(contract, lake, paths.models, (a, b)) as found:
             world = found.world
-            replayed = replay(world, found.scorers, (a, b), found.days, requests, seed, seed)
-            rows = paired_rows(world, replayed, (a, b))
-            guards = guardrail_rows(world, replayed, (a, b), found.versions)
-            tested = online_part(found, (a, b), days, test_requests, seed) if online else None
+            rows, guards = replayed_rows(found, (a, b), requests, seed)
+            tested = tested_online(found, (a, b), days, test_requests, seed) if online else None
             common = {"as_of": found.as_of, "world_hash": world.hash, "seed": seed, "code_version": code_version()}
     if tested is not None:
-        rows += tested[0].rows
+        rows += tested.rows
+        if tested.no_days:
+            click.echo(tested.no_days, err=True)
     if as_csv:
-        everything = [*rows, *guards, *(tested[1] if tested is not None else [])]
+        everything = [*rows, *guards, *(tested.days if tested is not None else [])]
         columns = list(dict.fromkeys(column for row in everything for column in row))
         write_csv(columns, [[(row | common).get(column) for column in columns] for row in everything])
         return
@@ -68,27 +64,10 @@ def lift(
         click.echo(reason)
     show(GUARD_COLUMNS, [guard_cells(row) for row in guards if not row["scenario_id"] or row["verdict"] == "broken"])
     if tested is not None:
-        for check in tested[0].checks:
+        for check in tested.checks:
             click.echo(said(check))
-        show(DAY_COLUMNS, [day_cells(row) for row in tested[1]])
+        show(DAY_COLUMNS, [day_cells(row) for row in tested.days])
     click.echo("* found at 5 %: pooled by itself, scenarios after Benjamini and Hochberg. MDE: found with 80 % power")
-
-
-def online_part(
-    found: "Contest", names: tuple[str, str], days: int, n_requests: int | None, seed: int
-) -> tuple["Analysis", list["Row"]]:
-    """L3's rows and checks, and its days; none where the days before the test had too little to plan by."""
-    from hinet_core.lift.ab_test.online import online_test
-    from hinet_core.lift.ab_test.online_rows import days_of, online_rows
-    from hinet_core.lift.statistics.samples import NotEstimableError
-
-    test = online_test(found.world, found.scorers, names, found.test_days(days), n_requests, seed)
-    rows = online_rows(found.world, test, names)
-    try:
-        return rows, days_of(test, names)
-    except NotEstimableError as error:
-        click.echo(str(error), err=True)
-        return rows, []
 
 
 def guard_cells(row: "Row") -> list[str | None]:

@@ -157,10 +157,16 @@ class Split(Part):
 
 
 class LiftSection(Part):
-    """Which two models the lift compares, and by which task's orders."""
+    """Which two models the lift compares, by which task's orders, and how large their simulated test is.
+
+    Requests of the replay (L2, guardrails) are per scenario, those of the online test (L3) of both arms and all days.
+    """
 
     baseline: Name = "shared_bottom"
     challenger: Name = "hinet"
+    replay_requests: int = Field(default=400, ge=1)
+    test_days: int = Field(default=14, ge=1)
+    test_requests: int = Field(default=10_000, ge=1)
 
     @model_validator(mode="after")
     def _two(self) -> Self:

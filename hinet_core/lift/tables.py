@@ -3,6 +3,10 @@
 `kind` says of what: `artifact`, two trained models, or `architecture`, over training seeds (docs/lift.md).
 `true_lift` is what a noisy estimate is held against; it stays NULL for L1, which is that truth up to the
 sampling of requests. `ess` and `support_orders` belong to estimates from logs and stay NULL here.
+
+The step `lift_test` has the same columns in `lift_test` (L2 and L3), and more of them in `lift_guardrails` (within a
+margin or not) and `lift_days` (the online test by the end of each day); `lift_splits` says whether its users were split
+evenly.
 """
 
 from datetime import date
@@ -32,10 +36,19 @@ _ORDER = (
     "support_orders n_seeds world_hash seed code_version"
 )
 LIFT = pa.schema([(name, _TYPES[name]) for name in _ORDER.split()])
+LIFT_GUARDRAILS = pa.schema([*LIFT, ("margin", pa.float64()), ("verdict", pa.string()), ("worst", pa.float64())])
+_SEQUENTIAL = ("sequential_low", "sequential_high", "p_sequential", "tau")
+LIFT_DAYS = pa.schema([*LIFT, ("test_day", pa.int32()), *((name, pa.float64()) for name in _SEQUENTIAL)])
+# `scenario_id` is where the test first met a user, "" all of them; without a `light` there is a reason.
+_OF_SPLITS = {
+    "light": pa.string(), "p": pa.float64(), "detectable": pa.float64(), "users_a": pa.int64(), "users_b": pa.int64(),
+}  # fmt: skip
+_SPLIT_ORDER = "scope scenario_id as_of model_a model_b light reason p detectable users_a users_b world_hash seed"
+LIFT_SPLITS = pa.schema([(name, (_TYPES | _OF_SPLITS)[name]) for name in f"{_SPLIT_ORDER} code_version".split()])
 
 
 def blank_row(contract: Contract, as_of: date, scenario_id: str | None) -> Row:
-    """Keys of one row, everything else NULL; `scenario_id` None = pooled over the modelled scenarios."""
+    """Keys of one row of L1, everything else NULL; `scenario_id` None = pooled over the modelled scenarios."""
     return dict.fromkeys(LIFT.names) | {
         "kind": "artifact",
         "metric": "orders_per_request",

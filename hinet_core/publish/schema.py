@@ -31,6 +31,19 @@ def _one_of(column: str, *allowed: str) -> dict[str, str]:
 
 
 _INTERVAL = "low DOUBLE, high DOUBLE, level DOUBLE, method VARCHAR, n BIGINT"
+_LIFT = """kind VARCHAR, metric VARCHAR, scope VARCHAR, scenario_id VARCHAR, as_of DATE, model_a VARCHAR,
+            model_b VARCHAR, estimator VARCHAR, status VARCHAR, reason VARCHAR, lift DOUBLE, low DOUBLE, high DOUBLE,
+            level DOUBLE, method VARCHAR, n_users BIGINT, n_requests BIGINT, orders_a DOUBLE, orders_b DOUBLE,
+            value_a DOUBLE, value_b DOUBLE, oracle_lift DOUBLE, logger_lift DOUBLE, random_lift DOUBLE,
+            true_lift DOUBLE, p_raw DOUBLE, p_bh DOUBLE, mde80 DOUBLE, ess DOUBLE, support_orders BIGINT,
+            n_seeds INTEGER, world_hash VARCHAR, seed INTEGER, code_version VARCHAR"""
+_LIFT_KEY = ("kind", "metric", "scope", "scenario_id", "as_of", "model_a", "model_b", "estimator")
+_LIFT_RULES = _one_of("status", "estimated", "not_estimable") | {
+    "an estimated lift is a finite number": "status = 'estimated' AND (lift IS NULL OR isnan(lift) OR isinf(lift))",
+    "a lift that is not estimable says why and shows no number": (
+        "status = 'not_estimable' AND (lift IS NOT NULL OR coalesce(reason, '') = '')"
+    ),
+}
 _A_NUMBER_OR_A_REASON = "coalesce(isnan({0}) OR isinf({0}), false) OR (({0} IS NULL) = (coalesce({1}, '') = ''))"
 
 TABLES = (
@@ -177,26 +190,57 @@ TABLES = (
         ),
         source="label_rates",
     ),
+    Table("lift", _LIFT_KEY, _columns(_LIFT), source="lift", rules=_LIFT_RULES),
+    Table("lift_test", _LIFT_KEY, _columns(_LIFT), source="lift_test", rules=_LIFT_RULES),
     Table(
-        "lift",
-        ("kind", "metric", "scope", "scenario_id", "as_of", "model_a", "model_b", "estimator"),
-        _columns(
-            """kind VARCHAR, metric VARCHAR, scope VARCHAR, scenario_id VARCHAR, as_of DATE, model_a VARCHAR,
-            model_b VARCHAR, estimator VARCHAR, status VARCHAR, reason VARCHAR, lift DOUBLE, low DOUBLE, high DOUBLE,
-            level DOUBLE, method VARCHAR, n_users BIGINT, n_requests BIGINT, orders_a DOUBLE, orders_b DOUBLE,
-            value_a DOUBLE, value_b DOUBLE, oracle_lift DOUBLE, logger_lift DOUBLE, random_lift DOUBLE,
-            true_lift DOUBLE, p_raw DOUBLE, p_bh DOUBLE, mde80 DOUBLE, ess DOUBLE, support_orders BIGINT,
-            n_seeds INTEGER, world_hash VARCHAR, seed INTEGER, code_version VARCHAR"""
-        ),
-        source="lift",
-        rules=_one_of("status", "estimated", "not_estimable")
+        "lift_guardrails",
+        _LIFT_KEY,
+        _columns(f"{_LIFT}, margin DOUBLE, verdict VARCHAR, worst DOUBLE"),
+        source="lift_guardrails",
+        rules=_LIFT_RULES
         | {
-            "an estimated lift is a finite number": (
-                "status = 'estimated' AND (lift IS NULL OR isnan(lift) OR isinf(lift))"
-            ),
-            "a lift that is not estimable says why and shows no number": (
-                "status = 'not_estimable' AND (lift IS NOT NULL OR coalesce(reason, '') = '')"
-            ),
+            "a guardrail that is estimated holds, is broken or is undecided": (
+                "status = 'estimated' AND coalesce(verdict, '') NOT IN ('holds', 'broken', 'undecided')"
+            )
+        },
+    ),
+    Table(
+        "lift_days",
+        (*_LIFT_KEY, "test_day"),
+        _columns(
+            f"""{_LIFT}, test_day INTEGER, sequential_low DOUBLE, sequential_high DOUBLE, p_sequential DOUBLE,
+            tau DOUBLE"""
+        ),
+        source="lift_days",
+        rules=_LIFT_RULES,
+    ),
+    Table(
+        "lift_splits",
+        ("as_of", "model_a", "model_b", "scope", "scenario_id"),
+        _columns(
+            """scope VARCHAR, scenario_id VARCHAR, as_of DATE, model_a VARCHAR, model_b VARCHAR, light VARCHAR,
+            reason VARCHAR, p DOUBLE, detectable DOUBLE, users_a BIGINT, users_b BIGINT, world_hash VARCHAR,
+            seed INTEGER, code_version VARCHAR"""
+        ),
+        source="lift_splits",
+        rules={
+            "a split has a light or a reason": (
+                "(light IS NULL AND coalesce(reason, '') = '') OR light NOT IN ('green', 'amber', 'red')"
+            )
+        },
+    ),
+    Table(
+        "lift_calibration",
+        ("day", "suite", "name"),
+        _columns(
+            """day DATE, suite VARCHAR, name VARCHAR, value DOUBLE, low DOUBLE, high DOUBLE, inside BOOLEAN,
+            replications INTEGER, seed INTEGER, code_version VARCHAR"""
+        ),
+        source="lift_calibration",
+        rules={
+            "a figure is inside of its bounds, or said to be outside": (
+                "inside IS DISTINCT FROM coalesce(value BETWEEN low AND high, false)"
+            )
         },
     ),
 )

@@ -12,86 +12,12 @@ import duckdb
 from hinet_core.contract import Contract
 from hinet_core.lake import Lake, parquet_list, quote_identifier, quote_literal
 from hinet_core.publish.schema import TABLES, Table
+from hinet_core.publish.words import METRIC_WORDS, MODEL_WORDS
 
 Champion = dict[str, Any]
 
-# metric: name, description, unit, which direction is better
-METRIC_WORDS = {
-    "auc": (
-        "AUC",
-        "Chance that a positive example is ranked above a negative one, at equal position; 0.5 is guessing.",
-        "0-1",
-        "higher",
-    ),
-    "gauc": (
-        "GAUC",
-        "AUC inside each user's rows of a scenario, averaged over users by impressions: what ranking for a user sees.",
-        "0-1",
-        "higher",
-    ),
-    "pr_auc": (
-        "PR-AUC",
-        "Average precision over the positives, at equal position; guessing gives the rate of positives.",
-        "0-1",
-        "higher",
-    ),
-    "ndcg_10": (
-        "NDCG@10",
-        "Discounted gain of the first ten of a request over the best possible, for requests with both outcomes.",
-        "0-1",
-        "higher",
-    ),
-    "auc_logged": (
-        "AUC at the logged slot",
-        "AUC of scores that include the effect of the slot an example was shown in.",
-        "0-1",
-        "higher",
-    ),
-    "logloss": ("Logloss", "Mean negative log-likelihood of the labels.", "nats per example", "lower"),
-    "normalized_entropy": (
-        "Normalized entropy",
-        "Logloss over that of predicting the rate of positives; below 1 is more than knowing the rate.",
-        "ratio",
-        "lower",
-    ),
-    "ece": (
-        "Calibration error (ECE)",
-        "Mean distance of predicted and observed rate over 20 bins of equally many examples.",
-        "probability",
-        "lower",
-    ),
-    "predicted_over_observed": (
-        "Predicted / observed",
-        "Sum of predicted probabilities over the number of positives; 1 is calibrated.",
-        "ratio",
-        "near 1",
-    ),
-    "logloss_before_calibration": (
-        "Logloss before calibration",
-        "Logloss of what the model says before its last step, which fits probabilities to the validation day.",
-        "nats per example",
-        "lower",
-    ),
-    "ece_before_calibration": (
-        "ECE before calibration",
-        "Calibration error before the model's last step.",
-        "probability",
-        "lower",
-    ),
-    "predicted_over_observed_before_calibration": (
-        "Predicted / observed before calibration",
-        "Predicted over observed before the model's last step.",
-        "ratio",
-        "near 1",
-    ),
-    "orders_per_request": (
-        "Orders per request",
-        "Expected number of orders of one page of items.",
-        "orders per request",
-        "higher",
-    ),
-}
-MODEL_WORDS = {"hinet": "HiNet", "shared_bottom": "Shared bottom", "mmoe": "MMoE", "ple": "PLE", "star": "STAR"}
+# The tables whose metrics have a row in `metrics`.
+WITH_METRICS = ("eval_metrics", "lift", "lift_test", "lift_guardrails")
 
 
 def fill(con: duckdb.DuckDBPyConnection, contract: Contract, lake: Lake, champion: Champion | None) -> None:
@@ -246,7 +172,7 @@ def task_rows(contract: Contract) -> list[dict[str, Any]]:
 
 def metric_rows(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """The metrics we have words for, then those that only the rows know."""
-    found = con.execute("SELECT DISTINCT metric FROM eval_metrics UNION SELECT metric FROM lift ORDER BY 1").fetchall()
+    found = con.execute(" UNION ".join(f"SELECT metric FROM {one}" for one in WITH_METRICS) + " ORDER BY 1").fetchall()
     names = list(METRIC_WORDS) + [name for (name,) in found if name not in METRIC_WORDS]
     rows = []
     for order, metric in enumerate(names):

@@ -8,6 +8,8 @@ from hinet_core.publish.run import publish
 from orchestration.reporting import OWNERS, RETRY, key_of, plain_failures
 from orchestration.resources import Home
 
+SHOWN = ("impressions", "drift", "eval_metrics", "lift", "lift_test", "lift_calibration", "champion")
+
 
 def publish_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     """Neither has partitions: both speak for what is newest."""
@@ -30,7 +32,7 @@ def publish_assets(contract: Contract) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=key_of(contract, "snapshot"),
-        deps=[key_of(contract, table) for table in ("impressions", "drift", "eval_metrics", "lift", "champion")],
+        deps=[key_of(contract, table) for table in SHOWN],
         group_name="publish",
         kinds={"duckdb"},
         owners=OWNERS,

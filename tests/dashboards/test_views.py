@@ -10,6 +10,7 @@ from planted_lake import LIFTS
 from dashboards import published
 from hinet_core.publish import schema
 
+LIFTED = ["Home", "Nearby", "Search", "Late night", "Coupons", "New shops"]
 VIEWS = {"overview": "Overview", "metrics": "Scenario metrics", "lift": "Order lift", "quality": "Data quality"}
 
 
@@ -153,12 +154,51 @@ def test_lift_page_shows_the_planted_lift(open_app, filled_home):
     assert "published online, other data" in text
     assert "3 better, 3 no detectable difference" in text
     assert "p_bh is adjusted by Benjamini and Hochberg over 6 scenarios." in text
-    forest, table = frames(app)
+    forest, table = frames(app)[:2]
     assert list(forest["row"]) == ["All, pooled", "Home", "Nearby", "Search", "Late night", "Coupons", "New shops"]
     assert list(forest["lift_pct"]) == pytest.approx([100 * lift for lift, _, _ in LIFTS.values()])
     assert list(table["oracle_lift, %"]) == [11.6] * 7 and list(table["random_lift, %"]) == [-18.7] * 7
     cards = {one.label: one.value for one in app.metric}
     assert cards["Share of what a perfect ranking gains"] == "16.1 %"
+
+
+def test_lift_page_shows_the_test_beside_the_expected_lift(open_app, filled_home):
+    app = open_app(filled_home, "lift", contract="tea")
+    text = text_of(app)
+    assert "9\u202f000 requests by 3\u202f100 users, half of them in each arm, shows **+3.10 %**" in text
+    assert "(95 % interval \N{MINUS SIGN}1.20 % to +7.60 %, 905 and 933 orders)" in text
+    assert "The expected lift is +1.87 % (95 % interval +0.96 % to +2.78 %)" in text
+    assert "**Under-powered**: it finds 6.1 % with 80 % power" in text
+    assert "**✓ OK**: users split 1\u202f563 to 1\u202f537 (p 0.62)" in text
+    table = frames(app)[2]
+    assert list(table["seen by"][:3]) == ["expected (L1)", "replay with the same luck (L2)", "online test (L3)"]
+    assert list(table["lift, %"][:3]) == pytest.approx([1.87, 1.97, 3.1])
+    assert list(table["scenario"])[::3] == ["All, pooled", *LIFTED]
+    assert "After 3 days the interval that may be looked at daily is \N{MINUS SIGN}16.67 % to +20.00 %." in text
+    assert "Pooled: 1 holds, 1 undecided. In scenarios: broken are Price shown in Coupons." in text
+    assert "**7 of 8 figures are within their bounds**, 2026-03-12, 200 simulated tests each, commit 1a2b3c4d" in text
+    assert "told apart at 5 % in 5.0 % of them" in text
+    days, guards, figures = frames(app)[3:]
+    assert list(days["day"]) == [1, 2, 3] and list(days["true_pct"]) == pytest.approx([1.87] * 3)
+    assert days["sequential_high_pct"][1:].tolist() == pytest.approx([30.0, 20.0])
+    assert days["reason"][0] == "insufficient: 3 orders" and days.isna()["lift_pct"][0]
+    assert set(guards["verdict"]) == {"✓ holds", "? undecided", "✗ broken"}
+    assert list(figures["inside"]) == [False] + [True] * 7
+    assert len(app.get("vega_lite_chart")) == 2
+
+
+def test_a_snapshot_from_before_the_test_still_shows_its_lift(open_app, own_home):
+    con = duckdb.connect(str(snapshot_file(own_home)))
+    for table in ("lift_test", "lift_guardrails", "lift_days", "lift_splits", "lift_calibration"):
+        con.execute(f"DROP TABLE {table}")
+    con.close()
+    app = open_app(own_home, "lift")
+    assert not app.exception
+    assert "**+1.87 %** against Shared bottom" in text_of(app)
+    assert [one.value for one in app.info][1:] == [
+        "No simulated test of these rankings is committed. Materialize `lift_test`, then publish.",
+        "No calibration is committed. Materialize `lift_calibration`, which takes about a minute.",
+    ]
 
 
 def test_lift_that_is_not_estimable_is_a_sentence_and_no_number(open_app, filled_home):

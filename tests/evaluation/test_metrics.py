@@ -20,7 +20,7 @@ from hinet_core.evaluation.metrics import (
     probability,
 )
 from hinet_core.evaluation.ranked import ranked
-from hinet_core.publish.tables import METRIC_WORDS
+from hinet_core.publish.words import METRIC_WORDS
 
 OF_SCORES = [name for name, one in METRICS.items() if isinstance(one, ScoreMetric)]
 

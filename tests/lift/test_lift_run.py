@@ -13,10 +13,13 @@ from hinet_core.features.examples import write_examples_range
 from hinet_core.ingest.days import ingest_days
 from hinet_core.ingest.landing import index
 from hinet_core.lake import Lake, connect
+from hinet_core.lift.ab_test.guardrail_rows import guardrail_rows
 from hinet_core.lift.ab_test.named import contest
 from hinet_core.lift.ab_test.online import online_test
+from hinet_core.lift.ab_test.online_rows import days_of, online_rows
 from hinet_core.lift.ab_test.paired_rows import paired_rows
 from hinet_core.lift.ab_test.replay import replay
+from hinet_core.lift.ab_test.run import TABLES, commit_test, inputs_of
 from hinet_core.lift.run import estimate
 from hinet_core.lift.scoring import ModelRankers
 from hinet_core.lift.tables import LIFT
@@ -40,6 +43,25 @@ def test_a_log_without_propensity_or_world_is_refused_with_a_sentence(tmp_path):
     committed = lake.scan(connect(), "lift", [as_of]).to_arrow_table()
     assert committed.schema.names == LIFT.names
     assert committed.to_pylist() == rows
+
+
+def test_no_test_is_simulated_on_a_log_without_a_world(tmp_path):
+    contract, lake, as_of = load_contract("kuairand"), Lake(tmp_path / "lake"), date(2022, 5, 6)
+    rows = commit_test(contract, lake, tmp_path / "models", as_of)
+    assert [(row["estimator"], row["scenario_id"]) for row in rows["lift_test"]] == [
+        (estimator, scenario) for estimator in ("L2", "L3") for scenario in ("", "0", "1", "2", "4", "6")
+    ]
+    for row in rows["lift_test"]:
+        assert (row["status"], row["lift"]) == ("not_estimable", None)
+        assert row["reason"].startswith("the log has neither propensities nor a simulated world: ")
+    assert {table: read(lake, table, as_of) for table in TABLES} == {
+        table: list(rows["lift_test"]) if table == "lift_test" else [] for table in TABLES
+    }
+    assert lake.made_from("lift_test", as_of, inputs=inputs_of(contract, lake, as_of))
+
+
+def read(lake, table, as_of):
+    return lake.scan(connect(), table, [as_of]).to_arrow_table().to_pylist()
 
 
 def test_a_log_with_propensities_is_refused_with_another_sentence(tmp_path):
@@ -124,6 +146,54 @@ def test_models_by_name_have_the_lift_that_is_committed(trained):
         contest(contract, lake, models, ("logger", "ple")),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_the_committed_test_is_the_one_that_hinet_lift_prints(trained):
+    contract, lake, models, as_of = trained
+    size = {"replay_requests": 10, "test_days": 3, "test_requests": 120}
+    contract = contract.model_copy(update={"lift": contract.lift.model_copy(update=size)})
+    names = (contract.lift.baseline, contract.lift.challenger)
+    estimate(contract, lake, models, as_of, requests_per_scenario=10)
+    of_lift = lake.manifest("lift", as_of).content_hash
+    with contest(contract, lake, models, names) as found:
+        replayed = replay(found.world, found.scorers, names, found.days, 10, 0, 0)
+        test = online_test(found.world, found.scorers, names, found.test_days(3), 120, 0)
+        common = {"as_of": as_of, "world_hash": found.world.hash, "seed": 0}
+        analysis = online_rows(found.world, test, names)
+        paired = [row for row in paired_rows(found.world, replayed, names) if row["estimator"] == "L2"]
+        expected = {
+            "lift_test": [*paired, *analysis.rows],
+            "lift_guardrails": guardrail_rows(found.world, replayed, names, found.versions),
+            "lift_days": [row | {"test_day": row["day"]} for row in days_of(test, names)],
+        }
+    rows = commit_test(contract, lake, models, as_of)
+    committed = {table: read(lake, table, as_of) for table in TABLES}
+    assert committed == {table: list(found) for table, found in rows.items()}
+    for table, wanted in expected.items():
+        columns = [name for name in committed[table][0] if name != "code_version"]
+        said, printed = ([{name: row[name] for name in columns} for row in rows_of] for rows_of in (
+            committed[table], [row | common for row in wanted]
+        ))  # fmt: skip
+        assert said == printed
+    assert {(row["estimator"], row["metric"]) for row in committed["lift_test"]} == {
+        ("L2", "orders_per_request"), ("L3", "orders_per_request"), ("L3", "orders_per_user"),
+    }  # fmt: skip
+    assert [row["test_day"] for row in committed["lift_days"]] == [1, 2, 3]
+    overall = committed["lift_splits"][0]
+    assert (overall["users_a"], overall["users_b"]) == analysis.checks[0].found.users
+    assert overall["users_a"] + overall["users_b"] == (test.came_DU.sum(axis=0) > 0).sum()
+    assert len(committed["lift_splits"]) == 7
+    # Once more: the same files, of the same inputs. Another seed, another test; another size, other inputs.
+    first = lake.manifest("lift_test", as_of)
+    commit_test(contract, lake, models, as_of)
+    assert lake.manifest("lift_test", as_of).content_hash == first.content_hash
+    assert lake.made_from("lift_test", as_of, inputs=inputs_of(contract, lake, as_of))
+    longer = contract.model_copy(update={"lift": contract.lift.model_copy(update={"test_days": 4})})
+    assert not lake.made_from("lift_test", as_of, inputs=inputs_of(longer, lake, as_of))
+    other = commit_test(contract, lake, models, as_of, seed=1)
+    assert all(a["true_lift"] != b["true_lift"] for a, b in zip(rows["lift_days"], other["lift_days"], strict=True))
+    assert lake.manifest("lift", as_of).content_hash == of_lift
 
 
 @pytest.mark.slow

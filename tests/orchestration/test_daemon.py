@@ -33,6 +33,6 @@ def test_at_its_hour_the_schedule_brings_everything_up_to_date(small_file, small
         process.wait(timeout=60)
     lake = home.lake(contract)
     assert len(lake.days("ingest")) == len(lake.days("examples")) == 9
-    for step in ("train/hinet", "train/mmoe", "train/shared_bottom", "evaluation", "lift"):
+    for step in ("train/hinet", "train/mmoe", "train/shared_bottom", "evaluation", "lift", "lift_test"):
         assert [str(day) for day in lake.days(step)] == ["2025-03-09"], step
     assert (small_paths.published / "current.json").exists()

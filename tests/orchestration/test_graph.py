@@ -24,6 +24,8 @@ GROUPS = {
     "shared_bottom": "training",
     "eval_metrics": "evaluation",
     "lift": "lift",
+    "lift_test": "lift",
+    "lift_calibration": "lift",
     "champion": "publish",
     "snapshot": "publish",
 }
@@ -37,8 +39,10 @@ READS = {
     "shared_bottom": {"examples"},
     "eval_metrics": {"examples", "hinet", "mmoe", "shared_bottom"},
     "lift": {"hinet", "shared_bottom", "entity_daily"},
+    "lift_test": {"hinet", "shared_bottom", "entity_daily"},
+    "lift_calibration": set(),
     "champion": {"hinet"},
-    "snapshot": {"impressions", "drift", "eval_metrics", "lift", "champion"},
+    "snapshot": {"impressions", "drift", "eval_metrics", "lift", "lift_test", "lift_calibration", "champion"},
 }
 
 
@@ -74,7 +78,7 @@ def test_edges(contract, specs):
     found = {table: {dep.asset_key.path[-1] for dep in spec.deps} for table, spec in specs.items()}
     if contract.features.recent:
         assert found.pop("entity_recent") == {"impressions"}
-        for table in ("examples", "lift"):
+        for table in ("examples", "lift", "lift_test"):
             found[table].remove("entity_recent")
     assert found == READS
 
@@ -88,7 +92,7 @@ def test_every_asset_says_who_and_what_it_is(specs):
 
 def test_partitions_are_the_days_of_the_log(contract, specs):
     unpartitioned = {table for table, spec in specs.items() if spec.partitions_def is None}
-    assert unpartitioned == {"champion", "snapshot"}
+    assert unpartitioned == {"champion", "snapshot", "lift_calibration"}
     for table in GROUPS.keys() - unpartitioned:
         keys = specs[table].partitions_def.get_partition_keys()
         assert (keys[0], keys[-1]) == (contract.first_day.isoformat(), contract.last_day.isoformat())

@@ -14,7 +14,7 @@ from orchestration.schedules import as_of_tables, daily_job, retrain_schedule
 pytestmark = pytest.mark.filterwarnings("ignore:Asset job")
 
 HEADER = "user,item,place,shown_at,slot,clicked,ordered,ordered_at,price"
-AS_OF_ASSETS = {"hinet", "mmoe", "shared_bottom", "eval_metrics", "lift", "champion", "snapshot"}
+AS_OF_ASSETS = {"hinet", "mmoe", "shared_bottom", "eval_metrics", "lift", "lift_test", "champion", "snapshot"}
 
 
 def land(paths, day):
@@ -93,7 +93,7 @@ def test_nothing_new_is_a_reason(tick, tiny, paths):
     for day in range(2, 9):
         land(paths, day)
     commit(tiny, paths)
-    steps = {"eval_metrics": "evaluation", "lift": "lift"}
+    steps = {"eval_metrics": "evaluation", "lift": "lift", "lift_test": "lift_test"}
     for table in as_of_tables(tiny):
         with Lake(paths.lake).begin(steps.get(table, f"train/{table}"), date(2026, 3, 6)) as draft:
             draft.commit()

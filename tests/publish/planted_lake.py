@@ -101,6 +101,10 @@ def plant(root: Path, lift_rows: list[dict] | None = None) -> Lake:
         write(lake, "evaluation", as_of, evaluation_rows(as_of))
         rows = estimated_lift(as_of) if lift_rows is None else lift_rows
         write(lake, "lift", as_of, {"lift": [row | {"as_of": as_of} for row in rows]})
+        if lift_rows is None:
+            write(lake, "lift_test", as_of, online_rows(as_of))
+    write(lake, "lift_calibration", AS_OFS[0], {"lift_calibration": calibration_rows(AS_OFS[0], out=2)})
+    write(lake, "lift_calibration", AS_OFS[1], {"lift_calibration": calibration_rows(AS_OFS[1], out=1)})
     return lake
 
 
@@ -253,6 +257,42 @@ def estimated_lift(as_of: date) -> list[dict]:
              "code_version": "0.1.0"}
         )  # fmt: skip
     return rows
+
+
+def online_rows(as_of: date) -> dict[str, list[dict]]:
+    """An online test that saw +3.1 % where +1.87 % is true, over three days, and two guardrails of the same replay."""
+    lifts, guards, days = [], [], []
+    for row in estimated_lift(as_of):
+        online = {"estimator": "L3", "true_lift": row["lift"], "mde80": 0.061, "n_users": 3_100, "n_requests": 9_000}
+        lifts.append(row | {"estimator": "L2", "true_lift": row["lift"], "lift": row["lift"] + 0.001})
+        lifts.append(row | online | {"lift": 0.031, "low": -0.012, "high": 0.076, "orders_a": 905.0, "orders_b": 933.0})
+        for metric, verdict in (("ctr", "holds"), ("price", "undecided")):
+            broken = metric == "price" and row["scenario_id"] == "e"
+            limit = {"margin": 0.05, "verdict": "broken" if broken else verdict, "worst": 0.04, "lift": 0.01}
+            guards.append(row | {"metric": metric} | limit)
+    for day in (1, 2, 3):
+        late = {"lift": 0.02 + 0.01 * day, "low": -0.3 / day, "high": 0.3 / day} if day > 1 else {
+            "lift": None, "low": None, "high": None, "status": "not_estimable", "reason": "insufficient: 3 orders"
+        }  # fmt: skip
+        band = {"sequential_low": -0.5 / day, "sequential_high": 0.6 / day} if day > 1 else {
+            "sequential_low": None, "sequential_high": None
+        }  # fmt: skip
+        known = {"estimator": "L3", "true_lift": 0.0187, "test_day": day, "p_sequential": 1.0, "tau": 0.061}
+        days.append(estimated_lift(as_of)[0] | known | band | late)
+    split = {"scope": "pooled", "scenario_id": "", "as_of": as_of, "model_a": "shared_bottom", "model_b": "hinet",
+             "light": "green", "reason": None, "p": 0.62, "detectable": 0.03, "users_a": 1_563, "users_b": 1_537,
+             "world_hash": "5f3a9c1d", "seed": 1, "code_version": "0.1.0"}  # fmt: skip
+    return {"lift_test": lifts, "lift_guardrails": guards, "lift_days": days, "lift_splits": [split]}
+
+
+def calibration_rows(day: date, out: int) -> list[dict]:
+    """Eight figures of which some are out of their bounds."""
+    names = ["T1 orders/user, pooled: identical arms rejected at 5 %", *(f"T3 cell {n}: coverage" for n in range(7))]
+    return [
+        {"day": day, "suite": "online", "name": name, "value": 0.05 if number >= out else 0.5, "low": 0.03,
+         "high": 0.07, "inside": number >= out, "replications": 200, "seed": 0, "code_version": "commit 1a2b3c4d5e"}
+        for number, name in enumerate(reversed(names))
+    ]  # fmt: skip
 
 
 def refused_lift() -> list[dict]:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from planted_lake import AS_OFS, BLOCKED, CHAMPION, GAP, estimated_lift, plant, planted_contract, write
+from planted_lake import (
+    AS_OFS,
+    BLOCKED,
+    CHAMPION,
+    GAP,
+    calibration_rows,
+    estimated_lift,
+    online_rows,
+    plant,
+    planted_contract,
+    write,
+)
 
 from hinet_core.lake import Lake
 from hinet_core.publish.run import POINTER, PublishError, publish
@@ -126,6 +137,23 @@ def test_a_broken_table_leaves_the_pointer(contract, lake, paths, lift_rows, sen
         publish(contract, lake, paths)
     assert pointer(paths) == before
     assert [path.name for path in paths.published.iterdir() if "pub-" in path.name] == [before["file"]]
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "sentence"),
+    [
+        ("lift_calibration", {"inside": True}, "a figure is inside of its bounds, or said to be outside"),
+        ("lift_guardrails", {"verdict": None}, "holds, is broken or is undecided"),
+        ("lift_splits", {"light": None}, "a split has a light or a reason"),
+    ],
+)
+def test_a_broken_table_of_the_simulated_test_is_named(contract, tmp_path, paths, table, change, sentence):
+    rows = online_rows(AS_OFS[0]) | {"lift_calibration": calibration_rows(AS_OFS[0], out=1)}
+    first, *rest = rows[table]
+    lake = Lake(tmp_path / "lake")
+    write(lake, "step", AS_OFS[0], {table: [first | change, *rest]})
+    with pytest.raises(PublishError, match=f"{table}: 1 rows break the rule .*{sentence}"):
+        publish(contract, lake, paths)
 
 
 def test_old_snapshots_go_but_three_and_the_young_stay(contract, lake, paths):

@@ -39,15 +39,20 @@ class Contest:
 
 
 @contextmanager
-def contest(contract: Contract, lake: Lake, models_root: Path, names: tuple[str, str]) -> Iterator[Contest]:
-    """Both rankings, ready to score; ValueError for a log without a world and for names that nothing has."""
+def contest(
+    contract: Contract, lake: Lake, models_root: Path, names: tuple[str, str], as_of: date | None = None
+) -> Iterator[Contest]:
+    """Both rankings, ready to score; ValueError for a log without a world and for names that nothing has.
+
+    Models are those as of the newest judged day if no `as_of` is given.
+    """
     if contract.world is None:
         raise ValueError(
             f"{contract.name} is a log without a simulated world, so what another ranking is worth there is not "
             "known. `hinet off-policy` estimates it from logged propensities, `hinet ab` analyses a test of your own"
         )
     wanted = sorted(set(names) - set(SCORES))
-    as_of = newest_judged_as_of(contract, lake)
+    as_of = as_of or newest_judged_as_of(contract, lake)
     require_known(contract, lake, as_of, wanted)
     world = load(contract)
     if not wanted or as_of is None:

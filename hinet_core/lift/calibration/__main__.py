@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from hinet_core.lift.calibration import online, rates, seeds
-from hinet_core.lift.off_policy import calibration as off_policy
-from hinet_core.training.origin import code, processor
+from hinet_core.lift.calibration.run import code_said
+from hinet_core.lift.calibration.suites import figures
+from hinet_core.training.origin import processor
 
 HEAD = """# Calibration of the lift
 
@@ -29,28 +29,20 @@ tests; rows named *teeth* show that the wrong way would be noticed.
 def main(replications: int, seed: int, output: Path | None) -> None:
     """Simulate tests whose truth is known and count how often the statistics hold it."""
     lines, n_out = [], 0
-    for suite in (online, seeds, off_policy, rates):
-        for name, value, low, high in suite.calibrate(replications, seed):
-            inside = low <= value <= high
-            lines.append(f"| {name} | {value:.4f} | {low:g} to {high:g} |{'' if inside else ' **out**'} |")
-            click.echo(lines[-1])
-            n_out += not inside
+    for one in figures(replications, seed):
+        out = "" if one.inside else " **out**"
+        lines.append(f"| {one.name} | {one.value:.4f} | {one.low:g} to {one.high:g} |{out} |")
+        click.echo(lines[-1])
+        n_out += not one.inside
     if output is not None:
         head = HEAD.format(
             day=datetime.now(UTC).date(), replications=replications, seed=seed, minutes=time.process_time() / 60,
-            python=platform.python_version(), processor=processor(), commit=commit(),
+            python=platform.python_version(), processor=processor(), commit=code_said(),
         )  # fmt: skip
         output.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     if n_out:
         raise click.ClickException(f"{n_out} of {len(lines)} figures are out of their bounds")
     click.echo(f"all {len(lines)} figures are within their bounds")
-
-
-def commit() -> str:
-    """'commit 1a2b3c4d5e', and whether files were changed since; 'no commit' outside of a checkout."""
-    found = code("")
-    revision = found["git_revision"]
-    return f"commit {revision[:10]}{' with changes' if found['modified'] else ''}" if revision else "no commit"
 
 
 if __name__ == "__main__":
