@@ -166,7 +166,7 @@ class LiftSection(Part):
     challenger: Name = "hinet"
     replay_requests: int = Field(default=400, ge=1)
     test_days: int = Field(default=14, ge=1)
-    test_requests: int = Field(default=10_000, ge=1)
+    test_requests: int = Field(default=8_000, ge=1)
 
     @model_validator(mode="after")
     def _two(self) -> Self:
