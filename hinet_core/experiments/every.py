@@ -23,12 +23,15 @@ CONTROLS_REQUESTS_PER_DAY = 800
 # The models that a prediction of a control world is about.
 CONTROLLED = ("shared_bottom", "single_task", "single_task_per_scenario", "mmoe", "ple", "hinet")
 REFERENCE = "reference"
+# Which of the control worlds, and the world they are held against, also have a model that cannot learn a product.
+LINEAR = {REFERENCE: ("logistic",), "interactions": ("logistic",)}
 CONTROLS = {
     REFERENCE: "The packaged world at the size of its controls, which are held against it.",
     "all_shared": "Control world: one taste for all scenarios and tasks.",
     "nothing_shared": "Control world: nearly nothing of a taste is shared between scenarios or tasks.",
     "no_task_link": "Control world: over scenarios, a task tells of its own taste no more than the other task does.",
     "scenarios_identical": "Control world: scenarios differ by their traffic alone.",
+    "interactions": "Control world: half of a taste is in products of two matches.",
 }
 CONTROL_DOC = """{words}
 
@@ -208,7 +211,7 @@ def control(name: str) -> Experiment:
     return Experiment(
         name=f"controls_{name}",
         contract=contract,
-        entries=tuple(Entry(model=one, tuned=False) for one in CONTROLLED),
+        entries=tuple(Entry(model=one, tuned=False) for one in (*CONTROLLED, *LINEAR.get(name, ()))),
         baseline="shared_bottom",
         prediction=prediction,
     )

@@ -22,7 +22,7 @@ class Control:
 
 
 def control_worlds(contract: Contract) -> dict[str, Control]:
-    """The controls of a contract's world: all_shared, nothing_shared, no_task_link, scenarios_identical.
+    """The controls of a contract's world: all_shared, nothing_shared, no_task_link, scenarios_identical, interactions.
 
     Raises ValueError where the contract has no world.
     """
@@ -43,6 +43,11 @@ def control_worlds(contract: Contract) -> dict[str, Control]:
         "scenarios_identical": Control(
             _with(contract, "scenarios_identical", _identical(contract, variance)),
             "knowing the scenario is worth nothing: no model that separates scenarios beats one that does not",
+        ),
+        "interactions": Control(
+            _with(contract, "interactions", {"variance": {**variance.model_dump(), "interaction": 0.5}}),
+            "logistic regression, as good as the best network in the contract's world, falls behind every network that "
+            "learns from all scenarios: half of a taste is in products of two matches, which no sum of columns has",
         ),
     }
 

@@ -39,9 +39,11 @@ def test_every_control_world_has_an_experiment_with_its_prediction_and_the_same_
     predicted = {f"controls_{name}": one.prediction for name, one in control_worlds(small_contract()).items()}
     assert {name: one.prediction for name, one in found.items()} == predicted | {"controls_reference": ""}
     assert {one.contract.name for one in found.values()} == {"controls", *predicted}
-    assert len({hash_of(one.contract) for one in found.values()}) == 5
+    assert len({hash_of(one.contract) for one in found.values()}) == 6
     for one in found.values():
-        assert {entry.model for entry in one.entries} == set(CONTROLLED) and not any(e.tuned for e in one.entries)
+        linear = {"logistic"} if one.name in {"controls_reference", "controls_interactions"} else set()
+        assert {entry.model for entry in one.entries} == {*CONTROLLED, *linear}
+        assert not any(entry.tuned for entry in one.entries)
         assert (one.baseline, one.n_seeds, one.contract.training.epochs) == ("shared_bottom", 5, 20)
 
 

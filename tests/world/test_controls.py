@@ -21,7 +21,7 @@ def matrix_of(name: str) -> np.ndarray:
 def test_every_control_is_a_world_of_its_own_with_a_prediction_and_weights_as_its_closed_form():
     contracts = [control.contract for control in CONTROLS.values()]
     assert [one.name for one in contracts] == [f"meishi_{name}" for name in CONTROLS]
-    assert len({load(one).hash for one in [small_contract(), *contracts]}) == 5
+    assert len({load(one).hash for one in [small_contract(), *contracts]}) == 6
     assert all(len(control.prediction) > 40 for control in CONTROLS.values())
     for one in contracts:
         flat = weights(read_config(one)).reshape(12, -1)
@@ -62,6 +62,16 @@ def test_identical_scenarios_differ_by_their_traffic_only():
     assert np.array_equal(world.shares_S, load(small_contract()).shares_S)
     # Each scenario's base rates are solved on requests of its own: 1,000 here.
     assert np.ptp(world.bias_SK, axis=0).max() < 0.25
+
+
+def test_interactions_leave_correlations_as_they_are_and_move_half_of_each_taste_into_products():
+    control = CONTROLS["interactions"].contract
+    found, packaged = read_config(control), read_config(small_contract())
+    assert correlation(found) == pytest.approx(correlation(packaged), abs=0)
+    world = load(control)
+    linear_SKJ, product_SKJ = np.split(world.weights_on(world.traffic.first_day), 2, axis=-1)
+    assert np.square(linear_SKJ).sum(axis=-1) == pytest.approx(0.5, rel=1e-3)
+    assert np.square(product_SKJ).sum(axis=-1) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_a_log_without_a_world_has_no_controls():
