@@ -183,7 +183,10 @@ def test_zero_orders_in_the_baseline_are_a_reason(tmp_path):
         ("arm,users,requests,orders\nA,9,9,4\nA,9,9,4\nB,9,9,1\n", "line 3: this arm and scenario"),
         ("arm,users,requests,orders\nA,9,9,4,1\nB,9,9,1\n", "line 2: 5 cells, expected 4 as in the header"),
         ("arm,users,requests,orders\n\nA,9,9,4\nB,9,9\n", "line 4: 3 cells, expected 4"),
-        ("arm,arm,users,requests,orders\nA,A,9,9,4\n", "a column stands there twice"),
+        ("arm,Users,users,requests,orders\nA,9,9,9,4\n", "a column stands there twice: users"),
+        ("arm|users|requests|orders\nA|9|9|4\n", "(per user), cells separated by comma, semicolon or tab"),
+        ("arm;users;requests;orders\nA;9;9.000;9\nB;9;9.000;9\n", "line 2: requests is '9.000', which is 9 or 9000"),
+        (f"arm,users,requests,orders\nA,9,{2**53},4\nB,9,{2**53},1\n", "requests add up to 1.8e+16, counts are exact"),
         (f"arm,users,requests,orders\nA,{10**20},9,4\nB,9,9,1\n", "expected a whole number of 0 or more"),
         ('arm,users,requests,orders\n"A,9,9,4\nB,9,9,1\n', "not a CSV in UTF-8"),
         (",users,requests,orders\nA,9,9,4\n", "no column arm"),
@@ -204,6 +207,27 @@ def test_other_delimiters_and_a_byte_order_mark_are_read(tmp_path):
     assert analyse(read(write(tmp_path, text))).rows == analyse(read(write(tmp_path, TOTALS))).rows
 
 
+def test_columns_without_a_name_are_left_out(tmp_path):
+    expected = analyse(read(write(tmp_path, TOTALS))).rows
+    numbered = "".join(f"{n},{line},,\n" for n, line in enumerate(TOTALS.splitlines())).replace("0,", ",", 1)
+    assert numbered.startswith(",arm,")
+    assert analyse(read(write(tmp_path, numbered))).rows == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_of_another_encoding_says_which_one_is_read(tmp_path, encoding):
+    (tmp_path / "test.csv").write_bytes("arm,users,requests,orders\nContr\u00f4le,9,9,9\nB,9,9,9\n".encode(encoding))
+    assert "test.csv: not a CSV in UTF-8, save it as one: " in hinet(tmp_path, str(tmp_path / "test.csv"))[1]
+
+
+def test_an_arm_without_an_order_is_a_reason_whichever_it_is(tmp_path):
+    lines = "arm,users,requests,orders\nA,900,9000,{}\nB,910,9100,{}\n"
+    for orders, reason in (((0, 330), "the baseline has no orders"), ((300, 0), "an arm has fewer than 30 orders"),
+                           ((0, 0), "the baseline has no orders")):  # fmt: skip
+        rows = analyse(read(write(tmp_path, lines.format(*orders))), overdispersion=2.0).rows
+        assert {row["status"] for row in rows} == {"not_estimable"} and reason in rows[0]["reason"]
+
+
 def test_csv_has_the_columns_of_the_table(tmp_path):
     status, output = hinet(tmp_path, str(write(tmp_path, TOTALS)), "--csv", "--overdispersion", "2")
     rows = list(csv.DictReader(io.StringIO(output)))
@@ -214,9 +238,10 @@ def test_csv_has_the_columns_of_the_table(tmp_path):
 def test_overdispersion_is_for_totals_and_a_share_is_of_an_arm(tmp_path):
     path = str(write(tmp_path, HEADER + users(60, "A") + users(60, "B")))
     assert "--overdispersion is for totals" in hinet(tmp_path, path, "--overdispersion", "2")[1]
-    assert "expected an overdispersion of 1 or more" in hinet(
-        tmp_path, str(write(tmp_path, TOTALS)), "--overdispersion", "nan"
-    )[1]
+    for wrong in ("nan", "1e308", "inf"):
+        assert "expected an overdispersion from 1 to 1e+06" in hinet(
+            tmp_path, str(write(tmp_path, TOTALS)), "--overdispersion", wrong
+        )[1]
     path = str(write(tmp_path, HEADER + users(60, "A") + users(60, "B")))
     assert "a share above 0" in hinet(tmp_path, path, "--share", "A=nan", "--share", "B=1")[1]
     assert "found no arm 'Z'" in hinet(tmp_path, path, "--share", "Z=1")[1]

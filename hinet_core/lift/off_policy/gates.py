@@ -21,7 +21,10 @@ FEWEST_ORDERS, FEW_ORDERS = 5, 30
 FEWEST_ROWS, LOW_ESS_SHARE = 50, 0.01
 MEAN_WEIGHT_SE = 3.0
 TOP_ROWS = 0.01
-SUPPORT_RULE = f"if the target adds something: amber below {FEW_ORDERS}, refused below {FEWEST_ORDERS}"
+SUPPORT_RULE = (
+    f"if the target adds something: amber below {FEW_ORDERS}, refused below {FEWEST_ORDERS}; "
+    "the baseline is held to the gates above"
+)
 # Of the target's exposure; what is less is rounding.
 NEGLIGIBLE = 1e-9
 

@@ -18,6 +18,8 @@ NO_SPREAD = (
     "no interval: totals do not say how orders are spread over users. Give outcomes per user, or --overdispersion: "
     "the variance of orders per user over their mean (1 = every order by itself: too narrow wherever users differ)"
 )
+# A user with a million orders for every order of another; beyond it intervals overflow.
+MOST_OVERDISPERSED = 1e6
 HIDDEN = "the users are not split as intended (p {p:.1e}): whatever moved users moves the lift too, so it is not shown"
 
 
@@ -57,8 +59,8 @@ def analyse(
     weights = [1.0 if shares is None else shares.get(arm, 0.0) for arm in result.arms]
     if not all(0 < weight < math.inf for weight in weights):
         raise OwnTestError(f"expected a share above 0 for every arm: {', '.join(result.arms)}")
-    if overdispersion is not None and not 1 <= overdispersion < math.inf:
-        raise OwnTestError(f"expected an overdispersion of 1 or more, found {overdispersion}")
+    if overdispersion is not None and not 1 <= overdispersion <= MOST_OVERDISPERSED:
+        raise OwnTestError(f"expected an overdispersion from 1 to {MOST_OVERDISPERSED:g}, found {overdispersion}")
     if overdispersion is not None and isinstance(result, PerUser):
         raise OwnTestError("--overdispersion is for totals: outcomes per user say themselves how orders are spread")
     checks = checks_of(result, weights)

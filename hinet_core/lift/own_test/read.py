@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 NUMBERS = ("users", "requests", "clicks", "orders", "pre_orders")
 # Beyond it a float no longer counts one by one.
 MOST = 2**53
+# 9.000 is nine in one country and nine thousand in another.
+GROUPED = r"\d{1,3}(\.\d{3})+"
 TOTALS, PER_USER = ("arm", "users", "requests", "orders"), ("user", "arm", "requests", "orders")
 
 
@@ -63,9 +65,10 @@ def read(path: Path) -> Totals | PerUser:
     form = PER_USER if "user" in table else TOTALS
     missing = [name for name in form if name not in table]
     if missing:
+        separated = "" if len(table.columns) > 1 else ", cells separated by comma, semicolon or tab"
         raise OwnTestError(
             f"{path}: no column {', '.join(missing)}; found {', '.join(table.columns)}. Expected either "
-            f"{', '.join(TOTALS)} (totals), or {', '.join(PER_USER)} (per user)"
+            f"{', '.join(TOTALS)} (totals), or {', '.join(PER_USER)} (per user){separated}"
         )
     if not len(table):
         raise OwnTestError(f"{path}: no rows below the header")
@@ -92,16 +95,20 @@ def text_table(path: Path) -> "pd.DataFrame":
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise OwnTestError(f"{path}: not a CSV in UTF-8: {error}") from error
+        raise OwnTestError(f"{path}: not a CSV in UTF-8, save it as one: {error}") from error
     if not lines:
         raise OwnTestError(f"{path}: the file is empty, expected a header and rows")
     header, body = [name.lower() for name in lines[0][1]], lines[1:]
-    if len(set(header)) < len(header):
-        raise OwnTestError(f"{path}: a column stands there twice: {', '.join(header)}")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise OwnTestError(f"{path}: a column stands there twice: {', '.join(twice)}")
     for line, row in body:
         if len(row) != len(header):
             raise OwnTestError(f"{path}, line {line}: {len(row)} cells, expected {len(header)} as in the header")
-    return pd.DataFrame([row for _, row in body], columns=header, index=[line for line, _ in body], dtype=str)
+    # A column without a name is what spreadsheets leave at the end, or the number of the row.
+    named = [place for place, name in enumerate(header) if name]
+    cells = [[row[place] for place in named] for _, row in body]
+    return pd.DataFrame(cells, columns=[header[n] for n in named], index=[line for line, _ in body], dtype=str)
 
 
 def numbers(path: Path, table: "pd.DataFrame", name: str) -> "pd.Series":
@@ -114,6 +121,13 @@ def numbers(path: Path, table: "pd.DataFrame", name: str) -> "pd.Series":
     if wrong.any():
         cell = table[name][wrong].iloc[0]
         require(path, table, wrong, f"{name} is {cell!r}, expected a whole number of 0 or more")
+    grouped = text.str.fullmatch(GROUPED)
+    if grouped.any():
+        cell = text[grouped].iloc[0]
+        either = f"{cell.split('.')[0]} or {cell.replace('.', '')}"
+        require(path, table, grouped, f"{name} is {cell!r}, which is {either}: leave the point out")
+    if found.sum() > MOST:
+        raise OwnTestError(f"{path}: {name} add up to {found.sum():.3g}, counts are exact up to {MOST} only")
     return found
 
 
