@@ -10,11 +10,13 @@ from orchestration.assets.evaluation import evaluation_assets
 from orchestration.assets.features import feature_assets
 from orchestration.assets.ingest import ingest_assets
 from orchestration.assets.lift import lift_assets
+from orchestration.assets.off_policy import off_policy_assets
 from orchestration.assets.publish import publish_assets
 from orchestration.assets.training import training_assets
 
 STAGES = (
-    ingest_assets, feature_assets, drift_assets, training_assets, evaluation_assets, lift_assets, publish_assets,
+    ingest_assets, feature_assets, drift_assets, training_assets, evaluation_assets, lift_assets, off_policy_assets,
+    publish_assets,
 )  # fmt: skip
 
 

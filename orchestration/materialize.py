@@ -17,6 +17,7 @@ from hinet_core.lake import LakeError
 from hinet_core.quality import drift
 from orchestration import pending
 from orchestration.assets.ingest import OUTCOME_BOOKS
+from orchestration.assets.off_policy import TABLE as OFF_POLICY
 from orchestration.graph import assets_of
 from orchestration.instance import LAUNCHED
 from orchestration.interruptible import interruptible
@@ -46,6 +47,7 @@ class Materializer:
         if as_of is not None:
             self.models(as_of)
             self.judgement(as_of)
+        self.log_estimates()
         self.champion()
         self.snapshot()
         return as_of
@@ -98,6 +100,12 @@ class Materializer:
         if stale:
             log.info("%s: judging as of %s (%s)", self.contract.name, as_of, ", ".join(stale))
             self.run(stale, partition_key=as_of.isoformat())
+
+    def log_estimates(self) -> None:
+        """What other policies would have been worth, of a log with propensities."""
+        if not pending.is_estimated(self.contract, self.lake):
+            log.info("%s: estimates from logged propensities", self.contract.name)
+            self.run([OFF_POLICY])
 
     def champion(self) -> None:
         """Point at the newest model, then compare the days with what it learned from: in this order, so that a second

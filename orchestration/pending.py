@@ -65,6 +65,13 @@ def is_tested(contract: Contract, lake: Lake, as_of: date) -> bool:
     return lake.made_from(STEP, as_of, inputs=inputs_of(contract, lake, as_of))
 
 
+def is_estimated(contract: Contract, lake: Lake) -> bool:
+    """Whether what the contract asks of its log's propensities is answered from all that is ingested."""
+    from hinet_core.lift.off_policy.inputs import is_current
+
+    return is_current(contract, lake)
+
+
 def is_published(contract: Contract, lake: Lake, paths: Paths, dagster_url: str) -> bool:
     """Whether the snapshot in use was published after the last commit, from this contract and code."""
     pointer = paths.published / POINTER

@@ -14,6 +14,7 @@ from hinet_core.ingest.readers import LandingError
 from hinet_core.quality.drift import STEP as DRIFT
 from orchestration import pending
 from orchestration.assets.ingest import OUTCOME_BOOKS
+from orchestration.assets.off_policy import TABLE as OFF_POLICY
 from orchestration.reporting import key_of
 from orchestration.resources import Home
 
@@ -49,8 +50,9 @@ def keys(contract: Contract, tables: tuple[str, ...] | list[str]) -> list[dg.Ass
 
 
 def daily_job(contract: Contract) -> AssetJob:
-    books = [OUTCOME_BOOKS] if contract.outcome_sources else []
-    everything = keys(contract, [*tables_by_day(contract), DRIFT, *books, *as_of_tables(contract), *PUBLISHED_TABLES])
+    of_log = [OUTCOME_BOOKS] if contract.outcome_sources else []
+    of_log += [OFF_POLICY] if contract.questions else []
+    everything = keys(contract, [*tables_by_day(contract), DRIFT, *of_log, *as_of_tables(contract), *PUBLISHED_TABLES])
     return dg.define_asset_job(
         f"{contract.name}_daily",
         selection=dg.AssetSelection.assets(*everything),
@@ -89,7 +91,9 @@ def requests_now(contract: Contract, home: Home) -> dg.SkipReason | list[dg.RunR
     for tables, later in zip(later_tables(contract), later_days, strict=True):
         requests += [days_request(contract, tables, *span) for span in pending.spans(later)]
     if contract.outcome_sources and (days or pending_books(lake, landed)):
-        requests.append(books_request(contract))
+        requests.append(log_request(contract, "books", OUTCOME_BOOKS))
+    if contract.questions and (days or not pending.is_estimated(contract, lake)):
+        requests.append(log_request(contract, "off-policy", OFF_POLICY, "snapshot"))
     as_of = pending.newest_as_of(contract, {*lake.days("ingest"), *days})
     if as_of is not None and (days or needs_models(contract, lake.days("ingest"), home, as_of)):
         requests.append(as_of_request(contract, as_of))
@@ -120,9 +124,9 @@ def days_request(contract: Contract, tables: list[str], first: date, last: date)
     )
 
 
-def books_request(contract: Contract) -> dg.RunRequest:
-    """The books of outcome files, which tell what matches only after the days are read."""
-    return dg.RunRequest(run_key="books", asset_selection=keys(contract, (OUTCOME_BOOKS,)), tags=DAYS_FIRST)
+def log_request(contract: Contract, run_key: str, *tables: str) -> dg.RunRequest:
+    """What is made of the whole log, after the days are read."""
+    return dg.RunRequest(run_key=run_key, asset_selection=keys(contract, tables), tags=DAYS_FIRST)
 
 
 def as_of_request(contract: Contract, as_of: date) -> dg.RunRequest:

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, online_test, panels, published, words
+from dashboards import charts, online_test, own_log, own_test, panels, published, words
 from dashboards.published import Snapshot
 
 # Abstract of the HiNet paper (ICDE 2023): order quantity in the two scenarios where it was deployed.
@@ -203,19 +203,19 @@ def refuse(pooled: pd.Series) -> None:
     )
 
 
-def main() -> None:
-    st.title("Order lift")
-    snapshot = published.current()
+def show_simulated(snapshot: Snapshot) -> pd.DataFrame:
+    """The lift of the simulated world, or why there is none; returns what stands beside an observed one."""
+    none = pd.DataFrame()
     if published.query(snapshot, "SELECT count(*) AS n FROM lift")["n"].iloc[0] == 0:
         panels.empty("No lift is estimated yet.", "Materialize `lift` in Dagster after training, then publish.")
-        return
+        return none
     kind, as_of = controls(snapshot)
     frame = lift_rows(snapshot, kind, as_of)
     pooled = frame.iloc[0]
     if pooled["status"] != "estimated":
         refuse(pooled)
         show_table(frame, kind, as_of)
-        return
+        return none
     say_notice(pooled)
     say_verdict(pooled)
     show_cards(pooled)
@@ -224,6 +224,16 @@ def main() -> None:
     show_refusals(frame)
     show_table(frame, kind, as_of)
     online_test.show(snapshot, frame)
+    shown = frame[frame["status"] == "estimated"]
+    return shown.assign(place=[row_name(row) for _, row in shown.iterrows()])
+
+
+def main() -> None:
+    st.title("Order lift")
+    snapshot = published.current()
+    simulated = show_simulated(snapshot)
+    own_log.show(snapshot)
+    own_test.show(snapshot, simulated)
 
 
 main()

@@ -4,31 +4,12 @@ Days are DATE, moments are TIMESTAMP in UTC, shares and rates are 0-1, and no ro
 or a table keeps the version; anything a reader could trip over raises it.
 """
 
-from dataclasses import dataclass, field
+from hinet_core.publish.own_log import OWN_LOG
+from hinet_core.publish.table import Table
+from hinet_core.publish.table import columns_of as _columns
+from hinet_core.publish.table import one_of as _one_of
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Table:
-    """One published table. `rules` maps a sentence to the SQL condition of a row that breaks it."""
-
-    name: str
-    key: tuple[str, ...]
-    columns: dict[str, str]
-    source: str = ""
-    rules: dict[str, str] = field(default_factory=dict)
-
-
-def _columns(text: str) -> dict[str, str]:
-    """Read 'name TYPE, name TYPE, …'."""
-    return {name: kind for name, kind in (one.split() for one in text.replace("\n", " ").split(","))}
-
-
-def _one_of(column: str, *allowed: str) -> dict[str, str]:
-    words = ", ".join(f"'{word}'" for word in allowed)
-    return {f"{column} is one of {', '.join(allowed)}": f"{column} IS NULL OR {column} NOT IN ({words})"}
-
 
 _INTERVAL = "low DOUBLE, high DOUBLE, level DOUBLE, method VARCHAR, n BIGINT"
 _LIFT = """kind VARCHAR, metric VARCHAR, scope VARCHAR, scenario_id VARCHAR, as_of DATE, model_a VARCHAR,
@@ -243,4 +224,5 @@ TABLES = (
             )
         },
     ),
+    *OWN_LOG,
 )

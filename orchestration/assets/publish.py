@@ -5,6 +5,7 @@ import dagster as dg
 from hinet_core import registry
 from hinet_core.contract import Contract
 from hinet_core.publish.run import publish
+from orchestration.assets.off_policy import TABLE as OFF_POLICY
 from orchestration.reporting import OWNERS, RETRY, key_of, plain_failures
 from orchestration.resources import Home
 
@@ -13,6 +14,7 @@ SHOWN = ("impressions", "drift", "eval_metrics", "lift", "lift_test", "lift_cali
 
 def publish_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     """Neither has partitions: both speak for what is newest."""
+    shown = [*SHOWN, *([OFF_POLICY] if contract.questions else [])]
 
     @dg.asset(
         key=key_of(contract, "champion"),
@@ -32,7 +34,7 @@ def publish_assets(contract: Contract) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=key_of(contract, "snapshot"),
-        deps=[key_of(contract, table) for table in SHOWN],
+        deps=[key_of(contract, table) for table in shown],
         group_name="publish",
         kinds={"duckdb"},
         owners=OWNERS,

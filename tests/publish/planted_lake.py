@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+from planted_own_log import plant_estimates, plant_own_tests
 
 from hinet_core.contract import Contract, load_contract
 from hinet_core.lake import Lake
@@ -103,6 +104,9 @@ def plant(root: Path, lift_rows: list[dict] | None = None) -> Lake:
         write(lake, "lift", as_of, {"lift": [row | {"as_of": as_of} for row in rows]})
         if lift_rows is None:
             write(lake, "lift_test", as_of, online_rows(as_of))
+    if lift_rows is None:
+        plant_estimates(lake)
+        plant_own_tests(lake, root.parent)
     write(lake, "lift_calibration", AS_OFS[0], {"lift_calibration": calibration_rows(AS_OFS[0], out=2)})
     write(lake, "lift_calibration", AS_OFS[1], {"lift_calibration": calibration_rows(AS_OFS[1], out=1)})
     return lake

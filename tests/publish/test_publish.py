@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import threading
 import time
 from datetime import date
@@ -19,6 +20,7 @@ from planted_lake import (
     planted_contract,
     write,
 )
+from planted_own_log import DAYS, estimates, gates
 
 from hinet_core.lake import Lake
 from hinet_core.publish.run import POINTER, PublishError, publish
@@ -33,9 +35,16 @@ def contract(tmp_path):
     return planted_contract(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    return plant(tmp_path_factory.mktemp("planted") / "lake")
+
+
 @pytest.fixture
-def lake(tmp_path):
-    return plant(tmp_path / "lake")
+def lake(planted, tmp_path):
+    """A copy, to be changed by a test."""
+    shutil.copytree(planted.root, tmp_path / "lake")
+    return Lake(tmp_path / "lake")
 
 
 @pytest.fixture
@@ -210,3 +219,20 @@ def test_readers_never_see_a_torn_snapshot(contract, tmp_path, paths):
             reader.join()
     assert torn == []
     assert len(seen) > 3
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "sentence"),
+    [
+        ("off_policy", {"status": "refused"}, "an estimate is refused with a reason, or it is a number"),
+        ("off_policy", {"high": float("inf")}, "1 rows break the rule 'estimate, low, high, truth are finite"),
+        ("off_policy_gates", {"verdict": "amber"}, "a gate that is not green says why"),
+    ],
+)
+def test_a_broken_table_of_the_own_log_is_named(contract, tmp_path, paths, table, change, sentence):
+    lake = Lake(tmp_path / "lake")
+    rows = {"off_policy": estimates(DAYS[1]), "off_policy_gates": gates(DAYS[1])}
+    rows[table][0] |= change
+    write(lake, "off_policy", DAYS[1], rows)
+    with pytest.raises(PublishError, match=sentence):
+        publish(contract, lake, paths)
