@@ -4,6 +4,8 @@ The outcomes are not drawn, so what remains uncertain is which users came: the u
 interval is that of a ratio clustered by user (delta method):
 
     lift = sum_r w_r V(r, B) / sum_r w_r V(r, A) - 1,    e_u = (B_u - (1 + lift) A_u) / mean(A),    SE = sd(e) / sqrt(U)
+
+and t, with as many degrees of freedom as users less one; below `FEW_USERS` as users that come equally often.
 """
 
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from hinet_core.lift.statistics.samples import LEVEL, MDE_FACTOR, Floats, NotEstimableError
+from hinet_core.lift.statistics.samples import FEW_USERS, LEVEL, MDE_FACTOR, Floats, NotEstimableError, effective_number
 
 METHOD = "expected value; user-clustered ratio, delta method, t"
 
@@ -50,8 +52,12 @@ def ratio_lift(a_R: Floats, b_R: Floats, user_R: NDArray[np.int64], weight_R: Fl
     lift = value_b / value_a - 1
     residual_U = np.bincount(code, weight * (b_R - (1 + lift) * a_R)) / value_a * n_users
     se = float(residual_U.std(ddof=1) / np.sqrt(n_users))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n_users - 1)) * se
-    p = float(2 * stats.t.sf(abs(lift) / se, n_users - 1)) if se > 0 else float(lift == 0)
+    effective = effective_number(np.bincount(code, weight).astype(np.float64))
+    if effective < 1.5:
+        raise NotEstimableError("nearly all requests come from one user, so the spread of the others tells little")
+    df = (effective if effective < FEW_USERS else n_users) - 1
+    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * se
+    p = float(2 * stats.t.sf(abs(lift) / se, df)) if se > 0 else float(lift == 0)
     return Lift(lift, se, lift - half, lift + half, p, value_a, value_b, n_users, len(a_R))
 
 

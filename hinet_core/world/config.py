@@ -59,7 +59,8 @@ class Variance(_Strict):
 class ScenarioWorld(_Strict):
     """One scenario: its traffic, its target rates under the logging policy, and what moves its users."""
 
-    share: Rate
+    # 1 where there is no other scenario.
+    share: Annotated[float, Field(gt=0, le=1)]
     ctr: Rate
     ctcvr: Rate
     # Unit vector over the shared factors: two scenarios are alike as far as these point the same way.

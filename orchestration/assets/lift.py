@@ -20,7 +20,7 @@ class CalibrationConfig(dg.Config):
     replications: int = Field(default=200, ge=1, description="Simulated tests per figure; make calibrate has 500.")
     seed: int = Field(default=0, description="Seed of all of them.")
     suites: list[str] = Field(
-        default=["online", "seeds", "off_policy", "rates"], description="What to calibrate; by default all there is."
+        default=["online", "seeds", "off_policy", "rates"], description="What to calibrate; make calibrate has more."
     )
 
 

@@ -1,9 +1,15 @@
 """The world's truth and draws once more, one request, one candidate, one number at a time, in plain Python.
 
 It shares with the engine the numbers that describe users, shops and requests, and nothing that is computed from them.
+Chances and worth are those of the loops of `make calibrate`.
 """
 
 import math
+
+from hinet_core.lift.calibration.engine import visit_of
+from hinet_core.lift.calibration.slow_world import SlowWorld, ranked
+
+__all__ = ["ranked"]
 
 WORD = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -26,34 +32,19 @@ def luck(key, stage, item=0):
     return ((word >> 11) + 0.5) / 2**53
 
 
-def sigmoid(x):
-    return 1 / (1 + math.exp(-x))
+def plain(world):
+    """Its numbers as lists, kept, because a world has many."""
+    if world.hash not in _plain:
+        _plain[world.hash] = SlowWorld(world)
+    return _plain[world.hash]
+
+
+_plain = {}
 
 
 def chances(world, requests, r, item):
     """P(click) at slot effect 1 and P(order | click)."""
-    user, s = int(requests.user_R[r]), int(requests.scenario_R[r])
-    users, items = world.users, world.items
-    scenario = list(world.config.scenarios.values())[s]
-    east, north = (float(users.place_U2[user, axis] - items.place_I2[item, axis]) for axis in (0, 1))
-    far = math.log(1 + 5 * math.hypot(east, north))
-    found = []
-    for k in range(2):
-        eta = float(world.bias_SK[s, k])
-        for j in range(world.config.dimensions):
-            eta += float(world.weights_SKJ[s, k, j]) * float(users.taste_UJ[user, j]) * float(items.trait_IJ[item, j])
-        eta += scenario.quality[k] * float(items.quality_I[item]) - scenario.distance[k] * far
-        eta -= scenario.price[k] * abs(float(items.price_I[item]) - float(users.price_ideal_U[user]))
-        eta += float(users.propensity_UK[user, k])
-        if k == 1 and requests.weekend_R[r]:
-            eta += world.config.weekend_order
-        found.append(sigmoid(eta))
-    return found
-
-
-def ranked(items, scores, n_slots):
-    """Best scores first, ties by item."""
-    return [item for _, item in sorted(zip([-one for one in scores], items, strict=True))][:n_slots]
+    return plain(world).chances(visit_of(requests, r), [item])[0]
 
 
 def worth(world, requests, r, slots, per_order=None):

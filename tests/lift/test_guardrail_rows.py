@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from noisy_rankers import noisy
 from scipy.special import logit
 
 from hinet_core.contract import load_contract
 from hinet_core.lift.ab_test.guardrail_rows import calibration, coverage, guardrail_rows, ratio
 from hinet_core.lift.ab_test.paired_rows import scope
 from hinet_core.lift.ab_test.replay import head_shops, replay
+from hinet_core.lift.calibration.rankings import noisy
 from hinet_core.world.load import load
 from hinet_core.world.slates import top_slots
 

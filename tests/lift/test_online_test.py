@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import slow_world as slow
-from noisy_rankers import noisy
 
 from hinet_core.contract import load_contract
 from hinet_core.lift.ab_test.online import arriving, enter, in_b, online_test
 from hinet_core.lift.ab_test.online_rows import days_of, online_rows, per_user
 from hinet_core.lift.ab_test.shown import slate
+from hinet_core.lift.calibration.rankings import noisy
 from hinet_core.lift.own_test.analyse import from_users
 from hinet_core.lift.own_test.read import PerUser
 from hinet_core.lift.policies import judged

@@ -160,3 +160,29 @@ def test_what_carries_no_lift_is_refused_with_the_reason(a, b, reason):
 def test_wrong_input_is_an_error(total, base, message):
     with pytest.raises(ValueError, match=message):
         Sample(np.array(total), None if base is None else np.array(base))
+
+
+@pytest.mark.parametrize(("n", "most"), [(8, 0.11), (15, 0.08)])
+def test_few_users_are_no_reason_to_find_something(n, most):
+    """Identical arms of very unequal users; by the normal quantile 16 and 9 % of them were told apart."""
+    rng, found, refused = np.random.default_rng(n), [], 0
+    for _ in range(400):
+        visits, taste = 60 * rng.gamma(0.8, 1 / 0.8, 2 * n), np.exp(rng.normal(0, 0.6, 2 * n))
+        requests = rng.poisson(visits).astype(float)
+        orders, before = (rng.poisson(0.08 * taste * one).astype(float) for one in (requests, visits))
+        came = requests > 0
+        arms = [came & (np.arange(2 * n) % 2 == code) for code in (0, 1)]
+        try:
+            found.append(relative_lift(*(Sample(orders[mine], requests[mine], before[mine]) for mine in arms)))
+        except NotEstimableError:
+            refused += 1
+    assert refused < 80
+    assert 0.02 <= np.mean([one.p < 0.05 for one in found]) <= most
+    assert all((one.p < 0.05) == (one.low > 0 or one.high < 0) for one in found)
+    assert all(one.method.endswith("t, few users") and one.df < 2 * n for one in found)
+
+
+def test_one_user_who_makes_nearly_all_requests_is_refused():
+    orders, requests = np.array([60.0, 1, 0, 1]), np.array([5000.0, 1, 1, 1])
+    with pytest.raises(NotEstimableError, match="come from one user"):
+        relative_lift(Sample(orders, requests), Sample(orders, requests))

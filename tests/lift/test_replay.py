@@ -1,6 +1,7 @@
 """L1 and L2 of any two rankings: identities, known orders, a slow implementation, and what cannot be estimated."""
 
 import math
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -8,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import slow_world as slow
-from noisy_rankers import noisy
 from scipy import stats
 
 from hinet_core.contract import load_contract
 from hinet_core.lift.ab_test.paired_rows import paired_row, paired_rows
 from hinet_core.lift.ab_test.replay import replay
+from hinet_core.lift.calibration.rankings import noisy
 from hinet_core.lift.policies import judged
 from hinet_core.world.load import load
 
@@ -230,3 +231,33 @@ def pooled(world, scorers, names):
     rows = [row for row in rows_of(world, scorers, names) if row["scope"] == "pooled"]
     assert [row["estimator"] for row in rows] == ["L1", "L2"]
     return rows
+
+
+def test_orders_that_hardly_weigh_carry_no_pooled_lift():
+    """28 orders of a scenario with a 2,000th of the traffic say nothing of the rest, where one order came."""
+    scenarios = load_contract("meishi").world["scenarios"]
+    shares = {"new_shops": 0.0005, "home_feed": 0.5395}
+    changed = {name: one | ({"share": shares[name]} if name in shares else {}) for name, one in scenarios.items()}
+    world, names = world_of(scenarios=changed), ("a", "b")
+    found = replay(world, noisy(a=1.0, b=0.2), names, DAYS, 40)
+    first, last = (np.flatnonzero(found.scenario_R == code) for code in (0, 5))
+    a_R, b_R = np.zeros((2, len(found)))
+    a_R[[first[0], *last[:28]]] = 1.0
+    b_R[[first[0], *last[8:36]]] = 1.0
+    found = replace(found, drawn=({"orders": a_R}, {"orders": b_R}))
+    row = paired_row(world, found, names, "L2", "orders_per_request", "", [a_R, b_R])
+    assert row["status"] == "not_estimable"
+    assert "tell as much as 1.1 would" in row["reason"]
+    alone = paired_row(world, found, names, "L2", "orders_per_request", "new_shops", [a_R, b_R])
+    assert (alone["status"], alone["lift"]) == ("estimated", 0.0)
+    assert alone["low"] < -0.1 < 0.1 < alone["high"]
+
+
+def test_rankings_that_no_drawn_order_tells_apart_are_not_said_to_be_the_same():
+    world, names = world_of(), ("a", "b")
+    found = replay(world, noisy(a=1.0, b=0.9), names, DAYS, 40)
+    same_R = np.where(np.arange(len(found)) % 5 == 0, 1.0, 0.0)
+    found = replace(found, drawn=({"orders": same_R}, {"orders": same_R}))
+    row = paired_row(world, found, names, "L2", "orders_per_request", "", [same_R, same_R])
+    assert row["status"] == "not_estimable"
+    assert "apart" in row["reason"]

@@ -9,11 +9,13 @@ from hinet_core.lift.expected import METHOD, ratio_lift, relative
 from hinet_core.lift.own_test.analyse import adjust
 from hinet_core.lift.policies import POLICIES, Floats
 from hinet_core.lift.statistics.relative import FEWEST
-from hinet_core.lift.statistics.samples import LEVEL, NotEstimableError
+from hinet_core.lift.statistics.samples import LEVEL, NotEstimableError, effective_number
 from hinet_core.lift.tables import LIFT, Row
 from hinet_core.world.truth import World
 
 L2_METHOD = "paired replay, common random numbers; user-clustered ratio, delta method, t"
+# Of requests whose outcomes differ between the rankings: below, intervals of L2 hold the truth in 88 % (docs/log.md).
+FEWEST_APART = 4
 MEASURES = {"orders_per_request": "orders", "units_per_request": "units"}
 
 
@@ -63,12 +65,10 @@ def paired_row(
     try:
         if not mine_R.any():
             raise NotEstimableError(f"insufficient: no request of {scenario}")
-        # Units of one order come together, so that orders are counted for both.
-        least = min(one["orders"][mine_R].sum() for one in found.drawn)
-        if estimator == "L2" and least < FEWEST:
-            raise NotEstimableError(
-                f"insufficient: a ranking got {least:g} orders, expected {FEWEST} or more; ask for more requests"
-            )
+        if estimator == "L2":
+            # Units of one order come together, so that orders are counted for both.
+            ordered_a, ordered_b = (one["orders"][mine_R] for one in found.drawn)
+            require_enough(ordered_a, ordered_b, weight_R, alike=np.array_equal(expected_a, expected_b))
         lift = ratio_lift(a_R, b_R, found.user_R[mine_R], weight_R)
     except NotEstimableError as error:
         return row | {"status": "not_estimable", "reason": str(error)}
@@ -88,6 +88,29 @@ def paired_row(
         "orders_a": totals[0], "orders_b": totals[1], "value_a": lift.value_a, "value_b": lift.value_b,
         "p_raw": lift.p, "mde80": lift.mde80,
     }  # fmt: skip
+
+
+def require_enough(a_R: Floats, b_R: Floats, weight_R: Floats, *, alike: bool) -> None:
+    """Refuse orders from which no spread can be told: too few, or too few under one ranking alone.
+
+    Weighted ones count as `effective_number` does. `alike`: both rankings show the same.
+    """
+    ask = "ask for more requests"
+    least = min(a_R.sum(), b_R.sum())
+    if least < FEWEST:
+        raise NotEstimableError(f"insufficient: a ranking got {least:g} orders, expected {FEWEST} or more; {ask}")
+    weighted = min(effective_number(weight_R * a_R), effective_number(weight_R * b_R))
+    if weighted < FEWEST:
+        raise NotEstimableError(
+            f"insufficient: weighted by the world's traffic, a ranking's {least:g} orders tell as much as "
+            f"{weighted:.1f} would, expected {FEWEST} or more; {ask}"
+        )
+    apart = effective_number(weight_R * (b_R - a_R))
+    if apart < FEWEST_APART and not alike:
+        raise NotEstimableError(
+            f"insufficient: orders of {apart:.1f} requests tell the rankings apart, expected {FEWEST_APART} or "
+            f"more; {ask}"
+        )
 
 
 def scope(world: World, found: Replayed, scenario: str) -> tuple[np.ndarray, Floats]:

@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 
 from hinet_core.lake import Lake
-from hinet_core.lift.calibration.suites import SUITES, Figure, figures
+from hinet_core.lift.calibration.suites import QUICK, Figure, figures
 from hinet_core.lift.run import code_version
 from hinet_core.lift.tables import Row
 from hinet_core.training.origin import code
@@ -25,7 +25,7 @@ LIFT_CALIBRATION = pa.schema(
 
 
 def commit_calibration(
-    lake: Lake, day: date, replications: int = REPLICATIONS, seed: int = 0, suites: Sequence[str] = tuple(SUITES)
+    lake: Lake, day: date, replications: int = REPLICATIONS, seed: int = 0, suites: Sequence[str] = QUICK
 ) -> list[Row]:
     """Run the suites and commit their figures under the day on which they ran; the same twice for one code and seed."""
     inputs = {"replications": replications, "seed": seed, "code_version": code_said()}

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hinet_core.lift.calibration import online, rates, seeds
+from hinet_core.lift.calibration import engine, online, planted, rates, seeds, shuffled_labels, world_online
 from hinet_core.lift.off_policy import calibration as off_policy
 
 # Replications and seed to rows (name, value, low bound, high bound).
 Suite = Callable[[int, int], Iterable[tuple[str, float, float, float]]]
 SUITES: Mapping[str, Suite] = {
     "online": online.calibrate, "seeds": seeds.calibrate, "off_policy": off_policy.calibrate, "rates": rates.calibrate,
+    "engine": engine.calibrate, "world_online": world_online.calibrate, "shuffled_labels": shuffled_labels.calibrate,
+    "planted": planted.calibrate,
 }  # fmt: skip
+# Of the statistics and the rates: they take a minute of processor time at 200 replications, the others four more.
+QUICK = ("online", "seeds", "off_policy", "rates")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A test day by day: the cumulative lift with its fixed and its always-valid interval. D days, U users of an arm."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,8 @@ class DailyArm:
 class Look:
     """The state at the end of a day (1 = the first). Without `fixed` there is a `reason`.
 
-    The sequential bounds are None with fewer than 30 orders in an arm: the mixture relies on a standard error.
+    The sequential bounds are None with fewer than 30 orders or very few users in an arm: the mixture relies on a
+    standard error.
     """
 
     day: int
@@ -45,7 +47,7 @@ class Look:
 def chronicle(a: DailyArm, b: DailyArm, tau: float, level: float = LEVEL) -> list[Look]:
     """One look per day; `tau` was fixed before the first of them (`tightest_tau` of the planned standard error)."""
     found = [cumulative(a.until(day), b.until(day), level) for day in range(len(a.orders_DU))]
-    usable = [None if isinstance(one, str) or min(one.events_a, one.events_b) < FEW else one for one in found]
+    usable = [None if isinstance(one, str) or is_small(one) else one for one in found]
     lift_L = np.array([np.nan if one is None else one.lift for one in usable])
     log_se_L = np.array([np.nan if one is None else one.log_se for one in usable])
     band = confidence_sequence(lift_L, log_se_L, tau, level)
@@ -62,6 +64,10 @@ def chronicle(a: DailyArm, b: DailyArm, tau: float, level: float = LEVEL) -> lis
         )
         for day, one in enumerate(found)
     ]
+
+
+def is_small(one: RelativeLift) -> bool:
+    return min(one.events_a, one.events_b) < FEW or math.isfinite(one.df)
 
 
 def cumulative(a: Sample, b: Sample, level: float) -> RelativeLift | str:

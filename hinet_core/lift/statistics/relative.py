@@ -4,17 +4,18 @@
 
 tea-tasting does it: ratios by the delta method, CUPED with theta pooled over the arms, y - theta (x - mean(x)). Its
 interval is symmetric on the log scale, so swapping the arms inverts it exactly. Below `FEW` events in an arm Fieller's
-interval takes over, which does not divide by an uncertain mean; below `FEWEST` nothing is said (docs/lift.md).
+interval takes over, which does not divide by an uncertain mean; below `FEWEST` nothing is said (docs/lift.md). Below
+`FEW_USERS` in an arm the normal quantile gives way to Welch's t, with users counted by how often they come.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
-from hinet_core.lift.statistics.samples import LEVEL, MDE_FACTOR, NotEstimableError, Sample
+from hinet_core.lift.statistics.samples import FEW_USERS, LEVEL, MDE_FACTOR, NotEstimableError, Sample
 
 if TYPE_CHECKING:
     from tea_tasting.aggr import Aggregates
@@ -45,6 +46,8 @@ class RelativeLift:
     n_b: int
     unit: str
     method: str
+    # Degrees of freedom where users are few.
+    df: float = math.inf
 
     @property
     def mde80(self) -> float:
@@ -101,16 +104,28 @@ def by_delta_method(a: Sample, b: Sample, level: float) -> RelativeLift:
     if not log_se > NO_SPREAD:
         raise NotEstimableError(alike(a))
     method = f"{of_what(a)}, delta method{', CUPED' if a.before_U is not None else ''}"
-    return RelativeLift(
+    one = RelativeLift(
         found.rel_effect_size, found.rel_effect_size_ci_lower, found.rel_effect_size_ci_upper, level, log_se,
         two_sided_p(math.log1p(found.rel_effect_size), log_se), float(found.control), float(found.treatment),
         float(a.total_U.sum()), float(b.total_U.sum()), len(a), len(b), a.unit, method,
+    )  # fmt: skip
+    df = degrees_of_freedom(a, b)
+    return one if math.isinf(df) else by_t(one, df)
+
+
+def by_t(found: RelativeLift, df: float) -> RelativeLift:
+    """The interval by t with `df` degrees of freedom."""
+    effect, half = math.log1p(found.lift), float(stats.t.ppf((1 + found.level) / 2, df)) * found.log_se
+    return replace(
+        found, low=math.expm1(effect - half), high=math.expm1(effect + half), p=two_sided_p(effect, found.log_se, df),
+        method=f"{found.method}, t, few users", df=df,
     )  # fmt: skip
 
 
 def by_fieller(a: Sample, b: Sample, level: float) -> RelativeLift:
     """All t with (y_B - t y_A)^2 <= z^2 (v_B + t^2 v_A); CUPED is left out, for theta is not known well enough."""
-    ratio, z = b.value / a.value, z_of(level)
+    ratio, df = b.value / a.value, degrees_of_freedom(a, b)
+    z = z_of(level) if math.isinf(df) else float(stats.t.ppf((1 + level) / 2, df))
     spread_a, spread_b = a.variance / a.value**2, b.variance / a.value**2
     g = z * z * spread_a
     inside = spread_b + ratio**2 * spread_a - g * spread_b
@@ -118,11 +133,24 @@ def by_fieller(a: Sample, b: Sample, level: float) -> RelativeLift:
         raise NotEstimableError("insufficient: the orders of one arm come from so few users that any lift is possible")
     half = z * math.sqrt(max(inside, 0.0))
     se = math.sqrt(a.variance + b.variance)
+    method = f"{of_what(a)}, Fieller, few orders{'' if math.isinf(df) else ', t, few users'}"
     return RelativeLift(
         ratio - 1, (ratio - half) / (1 - g) - 1, (ratio + half) / (1 - g) - 1, level,
-        math.sqrt(spread_a + spread_b / ratio**2), two_sided_p(b.value - a.value, se), a.value, b.value,
-        float(a.total_U.sum()), float(b.total_U.sum()), len(a), len(b), a.unit, f"{of_what(a)}, Fieller, few orders",
+        math.sqrt(spread_a + spread_b / ratio**2), two_sided_p(b.value - a.value, se, df), a.value, b.value,
+        float(a.total_U.sum()), float(b.total_U.sum()), len(a), len(b), a.unit, method, df,
     )  # fmt: skip
+
+
+def degrees_of_freedom(a: Sample, b: Sample) -> float:
+    """Welch's, (v_A + v_B)^2 / (v_A^2 / (n_A - 1) + v_B^2 / (n_B - 1)) on the log scale; infinite for many users."""
+    arms = [(one.variance / one.value**2, one.effective) for one in (a, b)]
+    least = min(n for _, n in arms)
+    if least >= FEW_USERS:
+        return math.inf
+    if least < 1.5:
+        raise NotEstimableError("insufficient: nearly all requests of an arm come from one user: no spread is known")
+    below = sum(v**2 / (n - 1) for v, n in arms)
+    return sum(v for v, _ in arms) ** 2 / below if below > 0 else math.inf
 
 
 def moments(one: Sample) -> "Aggregates":
@@ -148,6 +176,8 @@ def z_of(level: float) -> float:
     return float(stats.norm.ppf((1 + level) / 2))
 
 
-def two_sided_p(effect: float, se: float) -> float:
+def two_sided_p(effect: float, se: float, df: float = math.inf) -> float:
     """Of no effect; 1 where there is neither effect nor spread."""
-    return float(2 * stats.norm.sf(abs(effect) / se)) if se > 0 else float(effect == 0)
+    if not se > 0:
+        return float(effect == 0)
+    return float(2 * (stats.norm.sf(abs(effect) / se) if math.isinf(df) else stats.t.sf(abs(effect) / se, df)))

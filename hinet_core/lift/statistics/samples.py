@@ -13,11 +13,21 @@ LEVEL = 0.95
 # Effect found with 80 % power by a two-sided 5 % test: (1.960 + 0.842) standard errors.
 MDE_FACTOR = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
 
+# With fewer users (as many that come equally often) t takes the place of the normal distribution: identical arms of 30
+# users each, worth 13, were rejected in 7 % of simulated tests, of 10 each in 15 %.
+FEW_USERS = 20
+
 Floats = NDArray[np.float64]
 
 
 class NotEstimableError(ValueError):
     """These requests carry no lift; the message is the reason shown to people."""
+
+
+def effective_number(value_N: Floats) -> float:
+    """How many equal values have the same sum and sum of squares, (sum |x|)^2 / sum x^2; 0 of zeros."""
+    squares = float(np.square(value_N).sum())
+    return float(np.abs(value_N).sum()) ** 2 / squares if squares else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +66,11 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.total_U)
+
+    @property
+    def effective(self) -> float:
+        """Units, as many as come equally often: one who makes half of the requests is half of what is known."""
+        return float(len(self)) if self.base_U is None else effective_number(self.base_U)
 
     @property
     def value(self) -> float:
