@@ -86,14 +86,28 @@ def test_swapping_the_arms_inverts_lift_and_interval(rate):
     assert (other.low, other.high) == pytest.approx((1 / (1 + one.high) - 1, 1 / (1 + one.low) - 1), abs=1e-9)
 
 
-def test_few_orders_get_fiellers_interval():
+def rate_and_variance(one: Sample) -> tuple[float, float]:
+    """Of orders per request, or per user where there is no base, from sums over users alone."""
+    base = [1.0] * len(one) if one.base_U is None else one.base_U.tolist()
+    users = list(zip(one.total_U.tolist(), base, strict=True))
+    rate = sum(y for y, _ in users) / sum(n for _, n in users)
+    mean_n = sum(n for _, n in users) / len(users)
+    return rate, sum(((y - rate * n) / mean_n) ** 2 for y, n in users) / (len(users) - 1) / len(users)
+
+
+@pytest.mark.parametrize("per_user", [False, True])
+def test_few_orders_get_fiellers_interval(per_user):
     """It is the set of ratios that are not refused: found here by trying every ratio on a grid."""
-    a, b = (Sample(one.total_U, one.base_U) for one in (arm(10, rate=0.012), arm(11, rate=0.02)))
+    a, b = (Sample(one.total_U, None if per_user else one.base_U) for one in (arm(10, rate=0.012), arm(11, rate=0.02)))
     found = relative_lift(a, b)
     assert "Fieller" in found.method
+    (rate_a, var_a), (rate_b, var_b) = rate_and_variance(a), rate_and_variance(b)
     ratios = np.arange(0.01, 40, 0.0005)
-    kept = ratios[(b.value - ratios * a.value) ** 2 <= Z**2 * (b.variance + ratios**2 * a.variance)]
+    kept = ratios[(rate_b - ratios * rate_a) ** 2 <= Z**2 * (var_b + ratios**2 * var_a)]
     assert (found.low, found.high) == pytest.approx((kept[0] - 1, kept[-1] - 1), abs=0.001)
+    assert found.log_se == pytest.approx(math.sqrt(var_a / rate_a**2 + var_b / rate_b**2))
+    # Of the same test at a ratio of 1.
+    assert found.p == pytest.approx(math.erfc(abs(rate_b - rate_a) / math.sqrt(2 * (var_a + var_b))))
 
 
 def test_a_log_without_users_says_that_requests_were_the_unit():

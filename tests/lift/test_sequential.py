@@ -116,6 +116,16 @@ def test_a_day_with_too_few_orders_says_so_and_has_no_sequential_interval():
     assert second.fixed is not None and second.reason is None
 
 
+def test_days_with_less_than_30_orders_in_an_arm_have_a_fixed_interval_alone():
+    a, b = daily(1), daily(2)
+    b.orders_DU[:, 40:] = 0
+    looks = chronicle(a, b, tau=0.1)
+    few = [look for look in looks if look.fixed is not None and look.fixed.events_b < 30]
+    assert few and len(few) < len(looks)
+    for look in looks:
+        assert (look.low is None) == (look.fixed is None or look.fixed.events_b < 30)
+
+
 def test_identical_arms_are_zero_on_every_day():
     a = daily(5)
     assert [look.fixed.lift for look in chronicle(a, a, tau=0.1)] == [0, 0, 0, 0]
