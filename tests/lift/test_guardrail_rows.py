@@ -115,8 +115,12 @@ def test_spreads_of_ratios_and_of_calibration_are_those_of_the_jackknife_over_us
     world, n_users = world_of(users=150), 150
 
     def scorers(truth):
-        noise = noisy(a=0.0, b=1.5)(truth)["b"] - np.log(truth.worth_RC)
-        odds = {"a": truth.worth_RC * 0.8, "b": np.minimum(truth.worth_RC * factor * np.exp(0.4 * noise), 0.9)}
+        # Promises off by a factor of their own, B's also for popular shops.
+        drawn = noisy(a=0.5, b=1.5)(truth)
+        off = {name: one - np.log(truth.worth_RC) for name, one in drawn.items()}
+        liked = np.exp(2.0 * head_shops(world)[truth.requests.item_RC])
+        odds = {"a": 0.5 * np.exp(0.4 * off["a"]), "b": factor * liked * np.exp(0.4 * off["b"])}
+        odds = {name: np.minimum(truth.worth_RC * one, 0.9) for name, one in odds.items()}
         return {name: logit(one) for name, one in odds.items()}
 
     found = replay(world, scorers, ("a", "b"), DAYS, 60)
@@ -125,7 +129,7 @@ def test_spreads_of_ratios_and_of_calibration_are_those_of_the_jackknife_over_us
     sums = lambda values, keep: (weight * values)[keep].sum()  # noqa: E731
 
     def log_ratio(keep):
-        return np.log(sums(found.seen[1]["price"], keep) / sums(found.seen[0]["price"], keep))
+        return np.log(sums(found.seen[1]["head"], keep) / sums(found.seen[0]["head"], keep))
 
     def log_far(keep, arms=(0, 1)):
         a, b = (
@@ -134,7 +138,8 @@ def test_spreads_of_ratios_and_of_calibration_are_those_of_the_jackknife_over_us
         )
         return b - a if arms == (0, 1) else b
 
-    effect = ratio(world, found, "price", mine, weight)[1]
+    effect = ratio(world, found, "head_share", mine, weight)[1]
+    assert effect.lift > 0.3
     assert effect.log_se == pytest.approx(without_each_user(found, log_ratio), rel=0.05)
     for both, arms in ((True, (0, 1)), (False, (1,))):
         effect = calibration(found, mine, weight, both)[1]

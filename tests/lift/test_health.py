@@ -83,6 +83,8 @@ def test_the_smallest_effect_is_found_four_times_in_five_and_agrees_with_tea_tas
         moments(history), "rel_effect_size"
     )
     assert effect == pytest.approx(theirs[0].rel_effect_size, rel=effect)
+    # A third of the users in one arm: 1 / 5,000 + 1 / 15,000 instead of 2 / 10,000.
+    assert planned_log_se(history, 5_000, 15_000) == pytest.approx(log_se * math.sqrt(4 / 3))
     assert users_needed(effect, log_se, 20_000) in (20_000, 20_001)
     assert users_needed(math.expm1(math.log1p(effect) / 2), log_se, 20_000) in (80_000, 80_001)
 
@@ -107,6 +109,19 @@ def test_a_guardrail_holds_breaks_or_is_undecided():
     # Of a price a rise is the loss.
     assert guardrail(lift_of(1.1), margin=0.05, more_is_better=False).verdict == "broken"
     assert guardrail(lift_of(0.9), margin=0.05, more_is_better=False).verdict == "holds"
+
+
+@pytest.mark.parametrize("more_is_better", [True, False])
+def test_a_guardrails_worst_and_p_by_hand(more_is_better):
+    found = lift_of(0.98 if more_is_better else 1.02, n=900)
+    one = guardrail(found, margin=0.05, more_is_better=more_is_better)
+    # Towards worse by 1.645 standard errors; p: how far the effect is from log(.95), or from log(1.05).
+    worse = -1.6448536 if more_is_better else 1.6448536
+    assert one.worst == pytest.approx((1 + found.lift) * math.exp(worse * found.log_se) - 1)
+    effect = math.log1p(found.lift)
+    inside = effect - math.log(0.95) if more_is_better else math.log(1.05) - effect
+    assert one.p == pytest.approx(math.erfc(inside / found.log_se / math.sqrt(2)) / 2)
+    assert 0.001 < one.p < 0.999
 
 
 def test_a_guardrail_at_its_margin_holds_in_one_of_twenty():

@@ -271,6 +271,9 @@ def test_plackett_luce_agrees_with_its_closed_form():
     found = plackett_luce(score, theta, 1.0, draws=8000, seed=1)[0]
     assert found == pytest.approx(chance + 0.5 * np.array(second), abs=0.02)
     assert (found == plackett_luce(score, theta, 1.0, draws=8000, seed=1)[0]).all()
+    # Scores over a temperature of .5 are their squares.
+    cooler = plackett_luce(score, theta[:, :1], 0.5, draws=8000, seed=1)[0]
+    assert cooler == pytest.approx(np.array([16, 4, 1]) / 21, abs=0.02)
     with pytest.raises(ValueError, match="without NaN"):
         plackett_luce(score * np.nan, theta, 1.0, 10, 0)
     with pytest.raises(ValueError, match="at least 4 candidates"):

@@ -17,7 +17,8 @@ from hinet_core.lift.calibration.rankings import noisy
 from hinet_core.lift.own_test.analyse import from_users
 from hinet_core.lift.own_test.read import PerUser
 from hinet_core.lift.policies import judged
-from hinet_core.lift.statistics.samples import NotEstimableError
+from hinet_core.lift.statistics.relative import relative_lift
+from hinet_core.lift.statistics.samples import NotEstimableError, Sample
 from hinet_core.world.load import load
 from hinet_core.world.traffic import HOUR_US
 
@@ -177,8 +178,23 @@ def test_units_are_those_of_the_orders_and_have_a_truth_and_an_oracle_of_their_o
     np.testing.assert_allclose(test.units_TS, expected, rtol=1e-5)
     assert (test.expected_TS[2] >= test.expected_TS[:2]).all()
     units = [row for row in online_rows(world, test, ("a", "b")).rows if row["metric"] == "units_per_request"]
+    arms = [
+        Sample(test.units_US.sum(axis=1)[mine], test.came_US.sum(axis=1)[mine], test.before_units_US.sum(axis=1)[mine])
+        for mine in (test.came_U & ~test.is_b_U, test.came_U & test.is_b_U)
+    ]
+    by_hand = relative_lift(*arms)
+    assert (units[0]["lift"], units[0]["low"]) == pytest.approx((by_hand.lift, by_hand.low))
     for row, (a, b, best) in zip(units, [expected.sum(axis=1), *expected.T], strict=True):
         assert (row["true_lift"], row["oracle_lift"]) == pytest.approx((b / a - 1, best / a - 1), rel=1e-4)
+
+
+def test_a_day_that_is_taken_again_has_other_requests():
+    """Judged days are taken in turn: the same calendar day twice is two days of the test."""
+    world = world_of(users=300)
+    twice = [requests for _, requests in arriving(world, [DAYS[0], DAYS[0]], 400, 0)]
+    assert [len(one) for one in twice] == [200, 200]
+    assert not set(twice[0].key_R.tolist()) & set(twice[1].key_R.tolist())
+    assert not np.array_equal(twice[0].user_R, twice[1].user_R)
 
 
 def test_a_user_stays_in_an_arm_whatever_the_requests_and_the_salt_moves_him():

@@ -185,6 +185,11 @@ def test_units_have_a_best_ranking_of_their_own():
         assert other["value_a"] > one["value_a"]
 
 
+def test_no_fewer_requests_than_asked_for_are_replayed_on_every_day_alike():
+    found = replay(world_of(), noisy(a=0.8, b=0.7), ("a", "b"), DAYS, 3)
+    assert np.bincount(found.scenario_R).tolist() == [4] * 6
+
+
 def test_scenarios_of_a_metric_are_a_family_and_totals_are_what_was_counted():
     world, scorers = world_of(units_per_order=1.8), noisy(a=0.8, b=0.7)
     found = replay(world, scorers, ("a", "b"), DAYS, 200)
