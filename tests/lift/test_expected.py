@@ -18,6 +18,9 @@ def test_by_hand():
     assert (found.n_users, found.n_requests) == (2, 4)
     assert found.mde80 == pytest.approx(MDE_FACTOR * 0.25)
     assert found.low < 0 < found.high
+    # Users worth 3 and 1 under A, 4 and 3 under B: e = B - 1.75 A = (-1.25, 1.25), mean(A) = 2, sd = 1.25 sqrt(2).
+    uneven = ratio_lift(np.array([3.0, 1]), np.array([4.0, 3]), np.array([1, 2]))
+    assert (uneven.lift, uneven.se) == pytest.approx((0.75, 0.625))
 
 
 def test_identical_policies_give_exactly_zero():
