@@ -42,7 +42,8 @@ def show(snapshot: Snapshot) -> None:
     titles = dict(zip(rows["question"], rows["title"], strict=True))
     asked = panels.choose("Question", list(titles), "question", titles) if len(titles) > 1 else next(iter(titles))
     mine, gates = rows[rows["question"] == asked], newest(snapshot, "off_policy_gates")
-    gates = gates[gates["question"] == asked]
+    mine = in_order(mine, quantity=("value_b", "lift"), estimator=MARKS)
+    gates = in_order(gates[gates["question"] == asked], gate=tuple(GATES))
     say_question(mine.iloc[0])
     say_answer(mine)
     show_estimates(mine, asked)
@@ -63,13 +64,22 @@ def newest(snapshot: Snapshot, table: str) -> pd.DataFrame:
     )
 
 
+def in_order(rows: pd.DataFrame, **ranked: tuple[str, ...]) -> pd.DataFrame:
+    """Scopes as they are; within one by each column's values in their order, others last."""
+    orders = {"place": tuple(dict.fromkeys(rows["place"])), **ranked}
+    ranks = {column: {value: number for number, value in enumerate(values)} for column, values in orders.items()}
+    return rows.sort_values(
+        list(ranks), key=lambda one: one.map(ranks[str(one.name)]), na_position="last", kind="stable"
+    )
+
+
 def say_question(first: pd.Series) -> None:
     days = " to ".join(dict.fromkeys((words.iso(first["first_day"]), words.iso(first["day"]))))
     rows = f"rows with `{first['log_rows']}`" if first["log_rows"] else "all rows"
     st.markdown(
-        f"What would `{first['target']}` have been worth, and its lift over `{first['baseline']}`, in {first['task']} "
-        f"per request? Estimated from {rows} of {days}: outcomes are weighted by the policy's probability of what was "
-        "shown over the logged one."
+        f"What would `{first['target']}` have been worth in `{first['task']}` per request, and its lift over "
+        f"`{first['baseline']}`? Estimated from {rows} of {days}: outcomes are weighted by the policy's probability of "
+        "what was shown over the logged one."
     )
 
 
@@ -113,7 +123,9 @@ def has_truth(row: pd.Series) -> bool:
 
 def show_estimates(rows: pd.DataFrame, asked: str) -> None:
     """Lifts with their intervals, beside what the target's own rows got; values where every lift is refused."""
-    shown = rows[rows["estimate"].notna() & rows["estimator"].isin(MARKS)]
+    # A Switch-DR that never switched is DR again.
+    again = (rows["estimator"] == "Switch-DR") & ~(rows["switch_tau"] < float("inf"))
+    shown = rows[rows["estimate"].notna() & rows["estimator"].isin(MARKS) & ~again]
     quantity = "lift" if (shown["quantity"] == "lift").any() else "value_b"
     shown = shown[shown["quantity"] == quantity]
     if shown.empty:

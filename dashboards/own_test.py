@@ -110,7 +110,7 @@ def show_beside(rows: pd.DataFrame, simulated: pd.DataFrame, title: str) -> None
                 "value": 100 * part["lift"].astype(float),
                 "low": 100 * part["low"].astype(float),
                 "high": 100 * part["high"].astype(float),
-                "low_n": name == OBSERVED,
+                "low_n": False,
                 "text": [words.signed_percent(one) for one in part["lift"]],
             }
         )

@@ -189,12 +189,16 @@ def show_refusals(frame: pd.DataFrame) -> None:
         st.markdown(f"**{row_name(row)}**: not estimable, because {row['reason']}.")
 
 
-def refuse(pooled: pd.Series) -> None:
+def refuse(pooled: pd.Series, asked_its_log: bool) -> None:
     """No number, and why: a result of its own."""
+    next_step = (
+        "What its own propensities say of other policies stands below, in *From your own log*."
+        if asked_its_log
+        else "It becomes estimable with logged propensities, or in a simulated world whose probabilities are known."
+    )
     st.warning(
         f"**Not estimable**, because {pooled['reason']}.\n\nNo lift of {pooled['name_b']} against {pooled['name_a']} "
-        "is shown for this log, and none is assumed. It becomes estimable with logged propensities, or in a simulated "
-        "world whose probabilities are known."
+        f"is shown for this log, and none is assumed. {next_step}"
     )
     st.markdown(
         "For comparison only, the HiNet paper reports order quantity "
@@ -213,7 +217,7 @@ def show_simulated(snapshot: Snapshot) -> pd.DataFrame:
     frame = lift_rows(snapshot, kind, as_of)
     pooled = frame.iloc[0]
     if pooled["status"] != "estimated":
-        refuse(pooled)
+        refuse(pooled, not own_log.newest(snapshot, "off_policy").empty)
         show_table(frame, kind, as_of)
         return none
     say_notice(pooled)

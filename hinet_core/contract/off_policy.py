@@ -66,8 +66,20 @@ def question_references(contract: "Contract") -> list[tuple[str, str, set[str]]]
 
 
 def check_questions(contract: "Contract") -> list[str]:
-    """Without propensities nothing can be weighted."""
-    if not contract.off_policy or contract.column_for("propensity") is not None:
-        return []
-    names = ", ".join(one.name for one in contract.off_policy)
-    return [f"off_policy: found {names}, allowed: with a column of role 'propensity'"]
+    """Without propensities nothing can be weighted, and probabilities are numbers."""
+    if contract.off_policy and contract.column_for("propensity") is None:
+        names = ", ".join(one.name for one in contract.off_policy)
+        return [f"off_policy: found {names}, allowed: with a column of role 'propensity'"]
+    texts = {one.name: one.type for one in contract.columns if not one.is_number}
+    problems = [
+        f"columns.{one.name}.type: found {one.type!r}, allowed: a number, for role 'propensity'"
+        for one in contract.columns_with("propensity")
+        if one.name in texts
+    ]
+    for question in contract.off_policy:
+        for key in ("target", "baseline"):
+            name = question.columns.get(key)
+            if name in texts and getattr(question, key).startswith("column:"):
+                where = f"off_policy.{question.name}.{key}"
+                problems.append(f"{where}: found {name!r}, which is {texts[name]}, allowed: a column of numbers")
+    return problems

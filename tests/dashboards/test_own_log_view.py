@@ -32,7 +32,8 @@ def test_an_estimate_stands_with_its_interval_beside_its_truth_and_the_refusals(
     assert "Nearby" not in {row for row, _ in drawn.index}
     assert {model for _, model in drawn.index} == {"IPS", "SNIPS", "DR", "its own rows"}
     table = by_columns(app, "estimator", "of", "log_rows")
-    assert len(table) == 24 and "direct method" in set(table["estimator"])
+    assert list(table["estimator"]) == ["IPS", "SNIPS", "DR", "Switch-DR", "direct method"] * 6
+    assert list(table["of"][:10]) == ["outcomes per request"] * 5 + ["lift"] * 5
     assert set(table[table["scenario"] == "Nearby"]["status"]) == {"refused"}
     check_gates(app)
     check_a_question_that_is_refused_as_a_whole(app)
@@ -41,6 +42,7 @@ def test_an_estimate_stands_with_its_interval_beside_its_truth_and_the_refusals(
 def check_gates(app):
     assert "Gates: 3 pass, 1 amber, 1 refused." in text_of(app)
     gates = by_columns(app, "gate", "verdict", "found", "rule").set_index(["scenario", "gate"])
+    assert list(gates.loc["Home"].index) == ["Rows that can be weighted", "Outcomes that the estimate leans on"]
     refused = gates.loc[("Nearby", "Rows that the weights are worth")]
     assert (refused["verdict"], refused["found"], refused["reason"]) == ("✗ refused", 2.1, WORTHLESS)
     amber = gates.loc[("Home", "Outcomes that the estimate leans on")]

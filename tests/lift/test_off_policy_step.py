@@ -163,6 +163,7 @@ def test_a_condition_without_a_row_is_refused_everywhere(tmp_path):
     [("", "1 of 240 rows have no propensity"),
      ("0", "1 of 240 shown rows have a propensity of 0 or less: the slate is not what the logger's policy"),
      ("-0.5", "1 of 240 shown rows have a propensity of 0 or less"),
+     ("1e-320", "1 of 240 propensities are below 1e-100: no logger draws so seldom"),
      ("1.5", "1 of 240 propensities are above 1")],
 )  # fmt: skip
 def test_a_propensity_that_is_none_refuses_its_scopes_and_no_others(tmp_path, chance, reason):
@@ -203,6 +204,7 @@ def test_a_slate_that_is_not_what_the_policy_shows_is_refused(tmp_path):
     ("question", "said"),
     [
         ({"target": "best"}, "off_policy.a.target: found 'best', allowed: uniform, logger, column:NAME"),
+        ({"target": "column:arm"}, "off_policy.a.target: found 'arm', which is string, allowed: a column of numbers"),
         ({"target": "column:price"}, "off_policy.a.target: found 'price', allowed: arm, at, bought"),
         ({"baseline": "shown:gun=1"}, "off_policy.a.baseline: found 'gun', allowed: arm, at"),
         ({"log": "arm"}, "off_policy.a.log: found 'arm', allowed: a condition COLUMN=VALUE, such as policy=random"),
@@ -215,6 +217,27 @@ def test_a_question_that_cannot_be_asked_is_a_mistake_of_the_contract(made, ques
     with pytest.raises(ContractError) as error:
         parse_contract(raw)
     assert said in str(error.value)
+
+
+def test_propensities_and_probabilities_are_numbers(made):
+    raw = made[1].model_dump(exclude_unset=True, by_alias=True)
+    texts = [one | {"type": "string"} if one["name"] == "chance" else one for one in raw["columns"]]
+    with pytest.raises(ContractError, match="columns.chance.type: found 'string', allowed: a number, for role"):
+        parse_contract(raw | {"columns": texts})
+    with pytest.raises(ValueError, match="found column 'arm', which is string, allowed: one of probabilities"):
+        answers(made[1], made[2], target="column:arm", baseline="logger")
+
+
+def test_a_policy_that_showed_nothing_refuses_its_question_and_no_other(tmp_path):
+    text = SEVERAL_FILES.replace("second\", target = \"column:new_chance", "second\", target = \"shown:arm=x")
+    contract, lake = shop(tmp_path, list(lines_of(60)), text)
+    rows = commit_estimates(contract, lake)
+    refused = [row for row in rows if row["question"] == "second"]
+    assert [(row["scenario_id"], row["status"], row["reason"]) for row in refused] == [
+        (scenario, "refused", "no row of the log has arm=x") for scenario in ("", "home", "search")
+    ]
+    assert len([row for row in rows if row["question"] == "new"]) > 3
+    assert is_current(contract, lake)
 
 
 def test_questions_have_names_of_their_own_and_need_propensities(made):

@@ -38,11 +38,12 @@ def estimate(question: str, day: date, scenario: str, quantity: str, estimator: 
 def estimates(day: date, shift: float = 0.0) -> list[dict]:
     """`green` everywhere but amber in a and refused in b; `refused` as a whole."""
     rows = []
-    for name in ("IPS", "SNIPS", "DR", "direct method"):
+    for name in ("direct method", "Switch-DR", "DR", "SNIPS", "IPS"):
         for scenario, status, reason in (("", "green", ""), ("a", "amber", FEW), ("b", "refused", WORTHLESS)):
             for quantity, value in (("value_b", 0.2), ("lift", 0.1234 + shift)):
                 number = None if status == "refused" else value
-                rows.append(estimate("asked", day, scenario, quantity, name, status, reason, number))
+                row = estimate("asked", day, scenario, quantity, name, status, reason, number)
+                rows.append(row | ({"switch_tau": float("inf")} if name == "Switch-DR" else {}))
     for scenario in PLACES:
         why = "3 of 4000 rows have no propensity"
         rows.append(estimate("bare", day, scenario, "value_b", "every", "refused", why))
@@ -55,9 +56,9 @@ def gates(day: date) -> list[dict]:
                 "quantity": "value_b", "value": value, "rule": "refused below 50", "verdict": verdict,
                 "reason": reason}  # fmt: skip
 
-    rows = [row("asked", scenario, "rows", 4000.0, "green") for scenario in PLACES]
-    rows += [row("asked", "a", "effective_orders", 12.0, "amber", FEW), row("asked", "b", "ess_rows", 2.1, "refused",
-                                                                           WORTHLESS)]  # fmt: skip
+    rows = [row("asked", "a", "effective_orders", 12.0, "amber", FEW)]
+    rows += [row("asked", "b", "ess_rows", 2.1, "refused", WORTHLESS)]
+    rows += [row("asked", scenario, "rows", 4000.0, "green") for scenario in PLACES]
     missing = "3 of 4000 rows have no propensity"
     return rows + [row("bare", scenario, "rows", 4000.0, "refused", missing) for scenario in PLACES]
 

@@ -226,7 +226,7 @@ def test_readers_never_see_a_torn_snapshot(contract, tmp_path, paths):
     [
         ("off_policy", {"status": "refused"}, "an estimate is refused with a reason, or it is a number"),
         ("off_policy", {"high": float("inf")}, "1 rows break the rule 'estimate, low, high, truth are finite"),
-        ("off_policy_gates", {"verdict": "amber"}, "a gate that is not green says why"),
+        ("off_policy_gates", {"reason": ""}, "a gate that is not green says why"),
     ],
 )
 def test_a_broken_table_of_the_own_log_is_named(contract, tmp_path, paths, table, change, sentence):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hinet_core.contract import POLICIES, Contract
+from hinet_core.lift.expected import NotEstimableError
 from hinet_core.lift.off_policy.lake_log import Condition, LakeLog, condition, known_column
 from hinet_core.lift.off_policy.logged import Codes, Floats
 
@@ -33,10 +34,17 @@ def choice(contract: Contract, text: str) -> Choice:
     if kind in ("uniform", "logger") and not rest:
         return Choice(kind)
     if kind == "column" and rest:
-        return Choice("column", column=known_column(contract, rest))
+        return Choice("column", column=number_column(contract, rest))
     if kind == "shown" and rest:
         return Choice("shown", shown_by=condition(contract, rest))
     raise ValueError(f"found {text!r}, allowed: {POLICIES}")
+
+
+def number_column(contract: Contract, name: str) -> str:
+    column = next(one for one in contract.columns if one.name == known_column(contract, name))
+    if not column.is_number:
+        raise ValueError(f"found column {name!r}, which is {column.type}, allowed: one of probabilities")
+    return name
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def shares(chosen: Choice, whole: LakeLog, slots: Slots, mask: str = "shown_by")
     if chosen.kind == "shown":
         rows = whole.of(mask)
         if not len(rows):
-            raise ValueError(f"no row of the log has {chosen.shown_by}")
+            raise NotEstimableError(f"no row of the log has {chosen.shown_by}")
         count = np.zeros((len(slots.keys), n_items))
         np.add.at(count, (slots.cell_of(rows), rows.item_N), 1.0)
         total = count.sum(axis=1).astype(np.int64)

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 # Sums of float32 probabilities exceed 1 by their rounding.
 ROUNDING = 1e-6
+# The square of a weight stays finite; no logger draws so seldom.
+LEAST = 1e-100
 NO_EXPOSURES = "expected exposures of the target policy from 0 up, found NaN, less than 0, or nothing but 0"
 
 
@@ -80,6 +82,7 @@ class Target:
 def require_propensities(logged_N: Floats) -> None:
     """Refuse a log that does not say how likely every shown row was."""
     missing, zero = int(np.isnan(logged_N).sum()), int((logged_N <= 0).sum())
+    tiny = int((logged_N < LEAST).sum()) - zero
     above = int((logged_N > 1 + ROUNDING).sum())
     n_rows = len(logged_N)
     if missing:
@@ -92,6 +95,8 @@ def require_propensities(logged_N: Floats) -> None:
             f"{zero} of {n_rows} shown rows have a propensity of 0 or less: the slate is not what the logger's policy "
             "would show, so the propensities are those of another policy"
         )
+    if tiny:
+        raise NotEstimableError(f"{tiny} of {n_rows} propensities are below {LEAST:g}: no logger draws so seldom")
     if above:
         raise NotEstimableError(f"{above} of {n_rows} propensities are above 1, which no probability is")
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from hinet_core.contract import Contract, Question
 from hinet_core.lake import Lake, LakeError
+from hinet_core.lift.expected import NotEstimableError
 from hinet_core.lift.off_policy.answers import answers, task_of
 from hinet_core.lift.off_policy.inputs import STEP, inputs_of
 from hinet_core.lift.off_policy.lake_estimates import Scope
@@ -62,8 +63,13 @@ def commit_estimates(contract: Contract, lake: Lake, seed: int = 0) -> list[Row]
 def answered(
     contract: Contract, lake: Lake, question: Question, days: Sequence[date], seed: int
 ) -> list[Scope]:
+    """The answer; what cannot be asked of these rows is a refusal in every scope."""
     said: dict[str, Any] = {name: getattr(question, name) for name in ("target", "baseline", "log", "truth", "task")}
-    return answers(contract, lake, days=days, seed=seed, **said)
+    try:
+        return answers(contract, lake, days=days, seed=seed, **said)
+    except NotEstimableError as error:
+        scopes = ["", *(one.id for one in contract.modelled)]
+        return [Scope(one, None, str(error), {}, None, 0) for one in scopes]
 
 
 def asked_of(contract: Contract, question: Question, days: Sequence[date], seed: int) -> Row:
