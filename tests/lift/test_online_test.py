@@ -132,6 +132,17 @@ def test_a_user_enters_where_he_came_first_though_a_day_may_have_25_hours():
     assert test.entry_U[7] == 2
 
 
+def test_a_broken_split_hides_the_rows_and_the_days(usual):
+    world, test = usual
+    broken = replace(test, is_b_U=in_b(1, len(test.is_b_U)) & in_b(2, len(test.is_b_U)))
+    found, days = online_rows(world, broken, ("a", "b")), days_of(broken, ("a", "b"))
+    assert found.checks[0].found.light == "red"
+    for row in (*found.rows, *days):
+        assert (row["lift"], row["low"], row["status"]) == (None, None, "not_estimable")
+        assert row["reason"].startswith("the users are not split as intended (p ")
+    assert {(row["sequential_low"], row["p_sequential"]) for row in days} == {(None, 1.0)}
+
+
 def test_units_of_too_few_orders_carry_no_lift():
     world = world_of(units_per_order=6.0)
     test = online_test(world, noisy(a=1.0, b=0.2), ("a", "b"), DAYS, 800)

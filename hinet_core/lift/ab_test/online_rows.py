@@ -9,12 +9,13 @@ import numpy as np
 
 from hinet_core.lift.ab_test.online import OnlineTest
 from hinet_core.lift.ab_test.paired_rows import blank, metrics_of
-from hinet_core.lift.own_test.analyse import Analysis, analyse, figures
+from hinet_core.lift.own_test.analyse import HIDDEN, Analysis, analyse, figures
 from hinet_core.lift.own_test.read import PerUser
 from hinet_core.lift.policies import Floats
 from hinet_core.lift.statistics.chronicle import DailyArm, Look, chronicle
 from hinet_core.lift.statistics.planning import planned_log_se
-from hinet_core.lift.statistics.samples import LEVEL, Sample
+from hinet_core.lift.statistics.sample_ratio import sample_ratio
+from hinet_core.lift.statistics.samples import LEVEL, NotEstimableError, Sample
 from hinet_core.lift.statistics.sequential import tightest_tau
 from hinet_core.lift.tables import Row
 from hinet_core.world.truth import World
@@ -60,7 +61,7 @@ def days_of(test: OnlineTest, names: tuple[str, str], level: float = LEVEL) -> l
 
     Columns of the table `lift` and `day`, `sequential_low`, `sequential_high`, `p_sequential`, `tau`. tau was fixed by
     the days before the test: those of the users who came then, half of them in each arm. NotEstimableError where
-    nobody ordered in these days.
+    nobody ordered in these days. A split that is red hides every day, as it hides the rows.
     """
     came_before = test.before_came_U > 0
     history = Sample(test.before_orders_US.sum(axis=1)[came_before], test.before_came_U[came_before])
@@ -72,11 +73,23 @@ def days_of(test: OnlineTest, names: tuple[str, str], level: float = LEVEL) -> l
     )
     expected_a, expected_b, oracle = test.expected_TS.sum(axis=1)
     truth = {"true_lift": expected_b / expected_a - 1, "oracle_lift": oracle / expected_a - 1}
-    came_D = test.came_DU.sum(axis=1).cumsum()
+    came_D, hidden = test.came_DU.sum(axis=1).cumsum(), broken_split(test)
+    looks = chronicle(a, b, tau, level)
+    if hidden is not None:
+        looks = [replace(look, fixed=None, reason=hidden, low=None, high=None, p=1.0) for look in looks]
     return [
         day_row(blank(names, "L3", "orders_per_request", "") | truth | {"n_requests": int(came)}, look)
-        for look, came in zip(chronicle(a, b, tau, level), came_D, strict=True)
+        for look, came in zip(looks, came_D, strict=True)
     ]
+
+
+def broken_split(test: OnlineTest) -> str | None:
+    """Why no lift is shown where the arms have not got the users that they should."""
+    try:
+        found = sample_ratio([int((test.came_U & mine).sum()) for mine in (~test.is_b_U, test.is_b_U)])
+    except NotEstimableError:
+        return None
+    return HIDDEN.format(p=found.p) if found.hides_lift else None
 
 
 def day_row(row: Row, look: Look) -> Row:
