@@ -2,6 +2,8 @@
 
 import csv
 import io
+import resource
+import signal
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from hinet_core import cli
-from hinet_core.lake import NO_DAY, Lake, connect
+from hinet_core.lake import NO_DAY, Lake, LakeError, connect
 from hinet_core.lift.own_test.analyse import analyse
 from hinet_core.lift.own_test.kept import OWN_TESTS, keep, kept_rows, remove, step_of
 from hinet_core.lift.own_test.read import OwnTestError, read
@@ -133,6 +135,23 @@ def test_one_title_in_two_spellings_is_one_test(lake, tmp_path):
     for title in ("Caf\u00e9", "Cafe\u0301"):
         keep(lake, title, write(tmp_path), analyse(read(tmp_path / "spring.csv")))
     assert len({row["title"] for row in committed(lake)}) == 1
+
+
+def test_on_a_full_disk_the_test_before_stays_and_the_new_one_is_named(lake, tmp_path):
+    path = write(tmp_path)
+    keep(lake, "Spring", path, analyse(read(path)))
+    write(tmp_path, TOTALS.replace(",330\n", ",400\n"))
+    found = analyse(read(path))
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+    try:
+        with pytest.raises(LakeError, match="^'Spring' is not kept: could not write .*free some space"):
+            keep(lake, "Spring", path, found)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert {row["orders_b"] for row in committed(lake) if row["scope"] == "pooled"} == {330.0}
+    assert len(list(lake.root.glob("own_test*/day=*/*"))) == 2
 
 
 # Forks of one process that has analysed both files and opened no lake: each dies where it is told to.

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hinet_core.lake import NO_DAY, Lake, Manifest
+from hinet_core.lake import NO_DAY, Lake, LakeError, Manifest
 from hinet_core.lift.own_test.analyse import Analysis
 from hinet_core.lift.own_test.read import OwnTestError
 from hinet_core.lift.tables import LIFT, Row
@@ -58,10 +58,14 @@ def keep(lake: Lake, title: str, file: Path, found: Analysis) -> Kept:
     before = old[0]["kept_at"] if old else None
     if manifest is not None and (of_any_time(old), rows_of(lake, manifest, SPLITS)) == (of_any_time(rows), splits):
         return Kept(title, len(rows), False, before)
-    with lake.begin(step_of(title), NO_DAY) as draft:
-        draft.write_rows(TESTS, rows, OWN_TESTS)
-        draft.write_rows(SPLITS, splits, OWN_TEST_SPLITS)
-        draft.commit({"title": title, "inputs": {"file": hashlib.sha256(file.read_bytes()).hexdigest()}})
+    info = {"title": title, "inputs": {"file": hashlib.sha256(file.read_bytes()).hexdigest()}}
+    try:
+        with lake.begin(step_of(title), NO_DAY) as draft:
+            draft.write_rows(TESTS, rows, OWN_TESTS)
+            draft.write_rows(SPLITS, splits, OWN_TEST_SPLITS)
+            draft.commit(info)
+    except LakeError as error:  # which names the step
+        raise LakeError(f"{title!r} is not kept: {error}") from error
     return Kept(title, len(rows), True, before)
 
 
