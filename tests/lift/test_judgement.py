@@ -73,6 +73,21 @@ def test_rows_have_unique_keys_references_and_a_pooled_row_by_traffic():
     assert pooled["n_requests"] == 1200
 
 
+def test_requests_of_a_judgement_are_those_of_its_seed_and_no_fewer_than_asked_for():
+    contract, asked = small(), []
+    world = load(contract)
+
+    def rankers(candidates, day):
+        asked.append(candidates["user_id"].to_numpy())
+        return {"shared_bottom": np.zeros(len(candidates))}
+
+    found = [judge(world, contract, DAYS, 3, seed, rankers) for seed in (0, 1)]
+    assert all(np.bincount(one.scenario_R).tolist() == [4] * 6 for one in found)
+    assert not np.array_equal(found[0].user_R, found[1].user_R)
+    # What was ranked is what was judged: 50 candidates of each request.
+    assert np.array_equal(np.concatenate(asked[:2])[::50] - 1, found[0].user_R)
+
+
 def test_a_planted_harm_is_found():
     contract = small()
     world = load(contract)

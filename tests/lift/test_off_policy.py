@@ -8,7 +8,7 @@ import pytest
 from hinet_core.lift.expected import NotEstimableError
 from hinet_core.lift.off_policy.diagnostics import item_position_ips, replay
 from hinet_core.lift.off_policy.estimators import choose_switch, direct, doubly_robust, ips, snips, weights
-from hinet_core.lift.off_policy.evaluate import MODEL_DEPENDENT, evaluate, evaluate_slates
+from hinet_core.lift.off_policy.evaluate import MODEL_DEPENDENT, evaluate, evaluate_slates, logger_itself
 from hinet_core.lift.off_policy.exposures import epsilon_mix, greedy, plackett_luce, require_slates_of, uniform
 from hinet_core.lift.off_policy.gates import health, support
 from hinet_core.lift.off_policy.intervals import bootstrap
@@ -242,7 +242,8 @@ def test_switch_drops_what_costs_more_variance_than_bias():
     rng = np.random.default_rng(5)
     logged = np.where(np.arange(2000) < 4, 1e-4, 0.5)
     outcome = np.where(np.arange(2000) < 4, 1.0, rng.random(2000) < 0.1).astype(float)
-    log = LoggedRows(np.arange(2000), outcome, logged, np.ones(2000), reward_N=np.full(2000, 0.1))
+    reward = np.where(np.arange(2000) == 9, 0.1, 0.05)
+    log = LoggedRows(np.arange(2000), outcome, logged, np.ones(2000), reward_N=reward)
     found = choose_switch(log, Target(np.full(2000, 0.01), direct_R=np.full(2000, 0.1)))
     assert 0.02 <= found.tau < 100
     assert found.dropped_share == pytest.approx(400 / (400 + 1996 * 0.02), rel=0.01)
@@ -287,6 +288,30 @@ def test_slates_that_the_claimed_policy_would_not_show_are_refused():
     for claimed in (0.1, 0.6, 0.0):
         with pytest.raises(NotEstimableError, match="the log was not written by this policy"):
             require_slates_of(log.shown_RS, first, claimed, 20)
+
+
+def test_slates_that_are_greedy_by_chance_are_expected():
+    """Two candidates in two slots: of a uniform logger's slates half are the first choice."""
+    shown = np.array([[0, 1], [1, 0]] * 500)
+    greedy_RS = np.tile([0, 1], (1000, 1))
+    assert require_slates_of(shown, greedy_RS, 1.0, 2) == 0.5
+    with pytest.raises(NotEstimableError, match="50.00% of the slates are .* expected 75.00%"):
+        require_slates_of(shown, greedy_RS, 0.5, 2)
+
+
+def test_the_logger_itself_is_worth_what_it_got_whatever_the_model_says():
+    found = evaluate(LOG, Target(LOG.logged_N, LOG.per_request(LOG.theta_N * LOG.reward_N)))
+    assert found.health.mean_weight == 1.0
+    # theta q of the shown rows: .4 + .5 * .2 and .1 + .5 * .3.
+    assert logger_itself(LOG).direct_R == pytest.approx([0.5, 0.25])
+    assert doubly_robust(LOG, logger_itself(LOG)) == pytest.approx([1.0, 1.0])
+
+
+def test_what_b_adds_is_the_share_of_its_exposure_that_a_never_shows():
+    _, _, (shown, outcome, theta, logged, a, b) = drawn(epsilon=1.0)
+    expected = sum(b[r, c] for r, c in zip(*np.nonzero(a == 0), strict=True)) / b.sum()
+    assert 0.01 < expected < 0.99
+    assert evaluate_slates(shown, outcome, theta, logged, a, b).support.added_share == pytest.approx(expected)
 
 
 def test_diagnostics_by_hand():

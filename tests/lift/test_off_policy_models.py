@@ -55,6 +55,11 @@ def test_randomised_slots_by_hand_and_planted():
     assert found.theta_S == pytest.approx([1, 0.5])
     # Slot 2: rate 1/2, variance 4 * .25 / 16 = 1/16; slot 1 has none.
     assert found.se_S == pytest.approx([0, 0.25])
+    # Slot 1: rates 1 and 0 weighted 3 to 1, .75 with variance (9 + 9) / 16 / 16; slot 2: 1/2 with 2 / 16.
+    weighted = by_randomised_slots(np.array([1, 1, 2, 2]), np.array([1.0, 0, 1, 0]), np.array([3.0, 1, 1, 1]))
+    assert weighted.theta_S == pytest.approx([1, 2 / 3])
+    first, second = (9 * 0.25**2 + 0.75**2) / 16, 2 * 0.5**2 / 4
+    assert weighted.se_S[1] == pytest.approx(np.sqrt(second + 4 / 9 * first) / 0.75)
     _, slot, _, outcome = planted(60_000)
     found = by_randomised_slots(slot + 1, outcome)
     assert (np.abs(found.theta_S - THETA) <= 4 * found.se_S).all() and (found.se_S < 0.02).all()
