@@ -148,6 +148,12 @@ def test_spreads_of_ratios_and_of_calibration_are_those_of_the_jackknife_over_us
         assert np.log1p(effect.lift) == pytest.approx(log_far(mine, arms))
 
 
+def test_all_that_a_user_was_shown_is_in_one_group():
+    found = replay(world_of(users=60), noisy(a=0.5, b=2.0), ("a", "b"), DAYS, 40)
+    slates = np.bincount(found.user_R % 20, minlength=20)
+    assert found.shown_AGI.sum(axis=2).tolist() == [(10 * slates).tolist()] * 2
+
+
 def test_the_jackknife_of_coverage_is_about_the_spread_over_other_requests():
     world, found = world_of(items=1500, users=20_000), []
     for seed in range(24):
