@@ -1,12 +1,15 @@
 """Two models as of a day -> how many more orders one ranking is worth than the other, where that can be known; what a
 test of both would have shown; and how often such tests hold a known truth."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
 from hinet_core.contract import Contract
+from hinet_core.lake import Lake
 from orchestration.assets.features import history_deps
 from orchestration.partitions import days_of, same_day
 from orchestration.records import as_of_result
@@ -25,7 +28,33 @@ class CalibrationConfig(dg.Config):
 
 
 def lift_assets(contract: Contract) -> list[dg.AssetsDefinition]:
-    return [lift_asset(contract), lift_test_asset(contract), lift_calibration_asset(contract)]
+    a, b = contract.lift.baseline, contract.lift.challenger
+    return [
+        as_of_asset(
+            contract, "lift", commit_lift,
+            f"One row is the lift in orders per request of {b}'s ranking over {a}'s, in one scenario or pooled; where "
+            "no truth is known, the reason instead.",
+        ),
+        as_of_asset(
+            contract, "lift_test", commit_lift_test,
+            f"One row is the lift of {b} over {a} as a paired replay (L2) or an online test (L3) in the simulated "
+            "world would have seen it, beside its truth; with the tables lift_guardrails, lift_days and lift_splits of "
+            "the same replay and test.",
+        ),
+        lift_calibration_asset(contract),
+    ]  # fmt: skip
+
+
+def commit_lift(contract: Contract, lake: Lake, models_root: Path, as_of: date) -> None:
+    from hinet_core.lift.run import estimate
+
+    estimate(contract, lake, models_root, as_of)
+
+
+def commit_lift_test(contract: Contract, lake: Lake, models_root: Path, as_of: date) -> None:
+    from hinet_core.lift.ab_test.run import commit_test
+
+    commit_test(contract, lake, models_root, as_of)
 
 
 def deps_of(contract: Contract) -> list[dg.AssetDep]:
@@ -35,53 +64,29 @@ def deps_of(contract: Contract) -> list[dg.AssetDep]:
     return [*models, *history_deps(contract, last=contract.split.judged_days - 2)]
 
 
-def lift_asset(contract: Contract) -> dg.AssetsDefinition:
+def as_of_asset(
+    contract: Contract, table: str, commit: Callable[[Contract, Lake, Path, date], None], description: str
+) -> dg.AssetsDefinition:
+    """What is said of the two models as of a day; the step that commits it is called like its table."""
+
     @dg.asset(
-        key=key_of(contract, "lift"),
+        key=key_of(contract, table),
         deps=deps_of(contract),
         partitions_def=days_of(contract),
         group_name="lift",
         kinds={"python", "parquet"},
         owners=OWNERS,
         retry_policy=RETRY,
-        description=f"One row is the lift in orders per request of {contract.lift.challenger}'s ranking over "
-        f"{contract.lift.baseline}'s, in one scenario or pooled; where no truth is known, the reason instead.",
+        description=description,
     )
-    def lift(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:
-        from hinet_core.lift.run import STEP, estimate
-
+    def as_of_day(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:
         lake, paths, as_of = home.lake(contract), home.paths(contract), date.fromisoformat(context.partition_key)
         with plain_failures():
-            estimate(contract, lake, paths.models, as_of)
+            commit(contract, lake, paths.models, as_of)
             lake.rebuild_catalog(paths.catalog)
-        return as_of_result(contract, lake, "lift", STEP, as_of)
+        return as_of_result(contract, lake, table, table, as_of)
 
-    return lift
-
-
-def lift_test_asset(contract: Contract) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=key_of(contract, "lift_test"),
-        deps=deps_of(contract),
-        partitions_def=days_of(contract),
-        group_name="lift",
-        kinds={"python", "parquet"},
-        owners=OWNERS,
-        retry_policy=RETRY,
-        description=f"One row is the lift of {contract.lift.challenger} over {contract.lift.baseline} as a paired "
-        "replay (L2) or an online test (L3) in the simulated world would have seen it, beside its truth; with the "
-        "tables lift_guardrails, lift_days and lift_splits of the same replay and test.",
-    )
-    def lift_test(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:
-        from hinet_core.lift.ab_test.run import STEP, commit_test
-
-        lake, paths, as_of = home.lake(contract), home.paths(contract), date.fromisoformat(context.partition_key)
-        with plain_failures():
-            commit_test(contract, lake, paths.models, as_of)
-            lake.rebuild_catalog(paths.catalog)
-        return as_of_result(contract, lake, "lift_test", STEP, as_of)
-
-    return lift_test
+    return as_of_day
 
 
 def lift_calibration_asset(contract: Contract) -> dg.AssetsDefinition:
