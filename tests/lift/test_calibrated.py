@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hinet_core.lift.calibration import page
 from hinet_core.lift.calibration.population import draw_test, of, population
 from hinet_core.lift.calibration.replications import replicate
 from hinet_core.lift.calibration.slow_truth import true_lift
+from hinet_core.lift.calibration.suites import SUITES, Figure
 
 METHODS = ("orders/user, CUPED", "orders/request")
 # Of the mean over the cells: an honest 95 % is inside, 88 % (intervals 20 % too narrow) is not.
@@ -117,9 +119,22 @@ def test_the_draws_mean_what_the_slow_truth_says():
 
 
 def test_the_page_of_make_calibrate_has_500_replications_and_nothing_out():
-    page = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
-    assert ": 500 replications, seed 0," in page
-    rows = re.findall(r"^\| (.*) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \| *\|$", page, flags=re.MULTILINE)
-    assert len(rows) == page.count("\n|") - 2
-    assert {name[:3].rstrip() for name, *_ in rows} >= {"T1", "T2", "T3", "T11", "T12", "T13"}
+    text = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\w+)$", text, flags=re.MULTILINE) == list(SUITES)
+    assert text.count(": 500 replications, seed 0,") == len(SUITES)
+    rows = re.findall(r"^\| (.*) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \| *\|$", text, flags=re.MULTILINE)
+    assert len(rows) == text.count("\n|") - 2 * len(SUITES)
+    expected = {f"T{number}" for number in range(1, 20) if number not in (17, 18)}
+    assert {name[:3].rstrip() for name, *_ in rows} >= expected
     assert all(float(low) <= float(value) <= float(high) for _, value, low, high in rows)
+
+
+def test_a_suite_run_again_leaves_the_others_on_the_page(tmp_path):
+    path = tmp_path / "page.md"
+    found = [Figure(suite, f"T{number} {suite}", 0.5, 0, 1) for number, suite in enumerate(SUITES)]
+    page.write(path, {one.suite: page.section(one.suite, [one], 500, 0) for one in found})
+    before = path.read_text()
+    assert before.count("## ") == len(SUITES)
+    page.write(path, {"seeds": page.section("seeds", [Figure("seeds", "T1 new", 2.0, 0, 1)], 500, 0)})
+    after = path.read_text()
+    assert after == before.replace("| T1 seeds | 0.5000 | 0 to 1 | |", "| T1 new | 2.0000 | 0 to 1 | **out** |")

@@ -163,6 +163,19 @@ def row_with(lift):
     return {"status": "estimated", "lift": lift.lift, "low": lift.low, "high": lift.high}
 
 
+def test_a_world_file_of_ones_own_is_judged_too(monkeypatch):
+    """With few orders L2 and L3 may be refused; what they say is held to the truth all the same."""
+    monkeypatch.setattr(planted, "TRUTH", 1000)
+    monkeypatch.setattr(planted, "ONLINE", 400)
+    rows = list(planted.in_world(drawn_contract(5), runs=6))
+    assert [name.rpartition(", ")[2] for name, *_ in rows if name.endswith("refused")] == [
+        "L1: refused", "L2: refused", "L3: refused"
+    ]  # fmt: skip
+    found = {name.removeprefix("planted effect, drawn_5, "): value for name, value, *_ in rows}
+    assert (found["L1: refused"], found["L1: right sign among those found"]) == (0, 1)
+    assert found["L1: found at 5 %"] > 0.5
+
+
 def test_one_scenario_has_all_the_traffic():
     contract = drawn_contract(1, "one scenario")
     assert [one.share for one in read_config(contract).scenarios.values()] == [1.0]

@@ -42,31 +42,34 @@ def calibrate(replications: int = 500, seed: int = 0) -> Iterator[Row]:
     truth = judged(world, world.requests(world.traffic.first_day, JUDGED, seed))
     honest = scores(world, train, truth)
     rng = np.random.default_rng([seed, 16])
-    shuffled = []
+    shuffled, coins = [], []
     for _ in track(range(max(replications, 2)), "models of shuffled labels"):
         dealt_N = torch.from_numpy(rng.permutation(len(train)))
         shuffled.append(scores(world, replace(train, labels_NT=train.labels_NT[dealt_N]), truth))
-    yield from ranked_by_chance(truth, honest, shuffled)
+    for _ in track(range(max(replications // 4, 2)), "models of a coin's labels"):
+        coins.append(scores(world, replace(train, labels_NT=tossed(train.labels_NT, rng)), truth))
+    yield from ranked_by_chance(truth, honest, shuffled, coins)
     yield from aucs(world, truth, honest, shuffled)
 
 
-def ranked_by_chance(truth: Judged, honest: Scores, shuffled: list[Scores]) -> Iterator[Row]:
+def ranked_by_chance(truth: Judged, honest: Scores, shuffled: list[Scores], coins: list[Scores]) -> Iterator[Row]:
     """Lifts over the logging policy, of the same requests for all.
 
     On average a random direction ranks a little better than a random order: worth is convex in it, what one end of a
-    trait gains is more than what the other loses. Five seeds, as a lift of architectures has, do not see that;
-    hundreds do. They are held against their own reverses, which a model without knowledge is no better than.
+    trait gains is more than what the other loses. Five seeds, as a lift of architectures has, do not see that; hundreds
+    do. They are held against models of labels that a coin drew, which know nothing by construction.
     """
     baseline_R, one_R = POLICIES["logger"](truth), np.ones(len(truth.requests))
     random = relative(POLICIES["random"](truth), baseline_R, one_R)
-    lift_M, reverse_M = (
-        np.array([relative(by_score(truth, sign * one[..., ORDER]), baseline_R, one_R) for one in shuffled])
-        for sign in (1, -1)
+    lift_M, coin_M = (
+        np.array([relative(by_score(truth, one[..., ORDER]), baseline_R, one_R) for one in models])
+        for models in (shuffled, coins)
     )
     few_M, named = lift_M[:SEEDS], "T16 lift of models of shuffled labels"
     yield (f"{named} from random's {random:+.1%}, in SE over {len(few_M)} seeds", standard_errors(few_M, random), 0, 3)
-    off = standard_errors(lift_M - reverse_M, 0.0)
-    yield (f"{named} from that of their reverses, in SE over {len(lift_M)} seeds", off, 0, 3)
+    se = float(np.hypot(*(one.std(ddof=1) / np.sqrt(len(one)) for one in (lift_M, coin_M))))
+    off = abs(float(lift_M.mean() - coin_M.mean())) / se
+    yield (f"{named} from that of {len(coin_M)} of a coin's, in SE over {len(lift_M)} seeds", off, 0, 3)
     learned = relative(by_score(truth, honest[..., ORDER]), baseline_R, one_R)
     yield ("teeth, T16: lift above random's with the labels as they are", learned - random, 0.2, 2)
 
@@ -83,6 +86,12 @@ def aucs(world: World, truth: Judged, honest: Scores, shuffled: list[Scores]) ->
             learned.append(expected_auc(honest[mine_R][..., task].ravel(), p_N))
             yield (f"T16 {name}, {kind}: mean AUC of models of shuffled labels", float(np.mean(auc_M)), 0.49, 0.51)
     yield ("teeth, T16: least AUC with the labels as they are", min(learned), 0.55, 1)
+
+
+def tossed(label_NT: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Clicks and orders as often as they were, of no row in particular; an order is of a click."""
+    u_N, rate_T = rng.random((len(label_NT), 1)), label_NT.mean(dim=0).numpy()
+    return torch.from_numpy((u_N < rate_T).astype(np.float32))
 
 
 def scores(world: World, train: Dataset, truth: Judged) -> Scores:
