@@ -3,6 +3,10 @@
 A small logistic model is fitted to a log whose labels were dealt out anew, once per shuffle, and then ranks candidates.
 What it finds is chance: a random direction among the features. So one shuffle may rank well or badly, and the mean over
 many has to be 0.5. The same model with the labels as they are shows that there was something to learn.
+
+It reads numbers and no ids of shops. A shop's coefficient from few orders is skewed, mostly a little below 0 and seldom
+far above, and most of it have the shops that a log shows often, which are the good ones: with ids the mean AUC of orders
+was 0.48 to 0.49 in three of six scenarios, without any knowledge.
 """
 
 from collections.abc import Iterator
@@ -106,8 +110,7 @@ def scores(world: World, train: Dataset, truth: Judged) -> Scores:
 
 def spec_of(world: World) -> FeatureSpec:
     numbers = tuple(FieldSpec(f"number_{k}", "number") for k in range(world.config.dimensions + 5))
-    shop = FieldSpec("shop", "id", len(world.items.trait_IJ) + 2)
-    return FeatureSpec((shop,), numbers, (), world.scenario_ids, ("click", "order"), world.config.slots)
+    return FeatureSpec((), numbers, (), world.scenario_ids, ("click", "order"), world.config.slots)
 
 
 def logged(world: World, seed: int) -> Dataset:
@@ -136,7 +139,7 @@ def rows_of(
     columns += [shop["price"][item_N], shop["quality"][item_N]]
     nothing_NT = np.zeros((len(row_N), 2), dtype=np.float32)
     return Dataset(
-        torch.from_numpy((item_N[:, None] + 2).astype(np.int32)),
+        torch.zeros((len(row_N), 0), dtype=torch.int32),
         torch.from_numpy(np.stack(columns, axis=1).astype(np.float32)),
         torch.from_numpy(requests.scenario_R[row_N]), torch.from_numpy(position_N), torch.from_numpy(nothing_NT),
         torch.from_numpy(nothing_NT + 1), torch.from_numpy(user_N), torch.zeros(len(row_N), dtype=torch.int64),
