@@ -11,7 +11,8 @@ export GX_ANALYTICS_ENABLED := false
 # Threads that spin while they wait cost a factor three when something else runs beside them (docs/log.md).
 export OMP_WAIT_POLICY ?= PASSIVE
 # One process per core, a file of tests at a time, each with one thread; OpenMP's are those of torch outside a training.
-PYTEST := HINET_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# In the order of their names: by number of tests the files with few long ones come last, and one core waits.
+PYTEST := HINET_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: install run serve test test-fast test-all test-duckdb bench calibrate lint clean
 .DEFAULT_GOAL := run

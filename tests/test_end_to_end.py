@@ -128,18 +128,24 @@ def test_a_second_run_does_nothing_again(undisturbed, contract):
     assert set(changed) <= {"catalog.duckdb", "_landing.json"}
 
 
-@pytest.mark.slow
-def test_killed_at_each_boundary_in_turn_it_ends_where_the_undisturbed_run_does(undisturbed, contract, tmp_path):
-    deaths = (
-        "after-file:13",  # inside the third ingested day
-        "before-commit:4",
-        "after-commit:10",  # among the daily aggregates
-        "before-catalog:2",
-        "after-file:5",  # between two models
-        "before-commit:2",
-        "after-commit:2",
-        "before-pointer",
-    )
+# A run costs eleven seconds, so `make test` has fewer of them.
+SOME_DEATHS = ("after-file:13", "after-commit:10", "before-catalog:2", "before-pointer")
+DEATHS = (
+    "after-file:13",  # inside the third ingested day
+    "before-commit:4",
+    "after-commit:10",  # among the daily aggregates
+    "before-catalog:2",
+    "after-file:5",  # between two models
+    "before-commit:2",
+    "after-commit:2",
+    "before-pointer",
+)
+
+
+@pytest.mark.parametrize(
+    "deaths", [pytest.param(SOME_DEATHS, marks=pytest.mark.slow), pytest.param(DEATHS, marks=pytest.mark.long)]
+)
+def test_killed_at_boundaries_in_turn_it_ends_where_the_undisturbed_run_does(deaths, undisturbed, contract, tmp_path):
     interrupt(tmp_path, contract)
     for death in deaths:
         status, output = run(tmp_path, contract, HINET_CRASH_AT=death)

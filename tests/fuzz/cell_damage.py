@@ -132,7 +132,8 @@ def empty_required(rng: Random, log: Log) -> None:
 
 
 def required(log: Log) -> list[Field]:
-    return [one for one in fields(log, "") if not one.nullable]
+    """Without those whose map says what an empty cell means: nothing is missing there."""
+    return [one for one in fields(log, "") if not one.nullable and "" not in one.kind.keys.get("map", {})]
 
 
 @damage(has=("null_words",))
